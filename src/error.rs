@@ -1,0 +1,296 @@
+//! The one error type of this crate. Takes the place of Java's exception classes.
+
+mod error_code;
+mod error_kind;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error_code::ErrorCode;
+pub use error_kind::{ConfigProblem, Deadline, ErrorKind};
+
+/// Why a record, a call or a producer failed.
+///
+/// Cheap to clone: one failed batch answers many futures and callbacks. [`kind`](Self::kind) says what happened, the
+/// other methods where and whether it is worth another try. `Display` tells all of it in one line, the causes included.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
+    kind: ErrorKind,
+    topic: Option<Arc<str>>,
+    partition: Option<i32>,
+    broker: Option<Arc<str>>,
+    attempts: u32,
+    elapsed: Option<Duration>,
+    persistence: Persistence,
+    cause: Option<Error>,
+}
+
+/// Whether a record that failed may be in the log all the same.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// It never left this process.
+    NeverSent,
+    /// It was sent and the outcome is unknown: the broker may have appended it.
+    Perhaps,
+    /// A broker said that it did not append it.
+    Refused,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        let persistence = kind.usual_persistence();
+        Self(Arc::new(Inner {
+            kind,
+            topic: None,
+            partition: None,
+            broker: None,
+            attempts: 0,
+            elapsed: None,
+            persistence,
+            cause: None,
+        }))
+    }
+
+    pub(crate) fn broker_code(code: ErrorCode, message: Option<&str>) -> Self {
+        Self::new(ErrorKind::Broker { code, message: message.map(Into::into) })
+    }
+
+    pub(crate) fn io(error: &std::io::Error) -> Self {
+        Self::new(ErrorKind::Io { kind: error.kind(), message: error.to_string().into() })
+    }
+
+    pub(crate) fn with_topic(self, topic: &Arc<str>) -> Self {
+        self.with(|inner| inner.topic = Some(Arc::clone(topic)))
+    }
+
+    pub(crate) fn with_partition(self, partition: i32) -> Self {
+        self.with(|inner| inner.partition = Some(partition))
+    }
+
+    /// `broker` as a reader wants to see it: its address, and its number if known.
+    pub(crate) fn with_broker(self, broker: impl fmt::Display) -> Self {
+        self.with(|inner| inner.broker = Some(broker.to_string().into()))
+    }
+
+    pub(crate) fn with_attempts(self, attempts: u32) -> Self {
+        self.with(|inner| inner.attempts = attempts)
+    }
+
+    pub(crate) fn with_elapsed(self, elapsed: Duration) -> Self {
+        self.with(|inner| inner.elapsed = Some(elapsed))
+    }
+
+    pub(crate) fn with_persistence(self, persistence: Persistence) -> Self {
+        self.with(|inner| inner.persistence = persistence)
+    }
+
+    pub(crate) fn with_cause(self, cause: Option<Self>) -> Self {
+        self.with(|inner| inner.cause = cause)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// The topic concerned.
+    #[must_use]
+    pub fn topic(&self) -> Option<&str> {
+        self.0.topic.as_deref()
+    }
+
+    /// The partition concerned, once it was chosen.
+    #[must_use]
+    pub fn partition(&self) -> Option<i32> {
+        self.0.partition
+    }
+
+    /// The address of the broker concerned.
+    #[must_use]
+    pub fn broker(&self) -> Option<&str> {
+        self.0.broker.as_deref()
+    }
+
+    /// How often the record was sent.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// How long the operation had run when it failed.
+    #[must_use]
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.0.elapsed
+    }
+
+    /// The broker's code, also where it is the cause of a time-out.
+    #[must_use]
+    pub fn code(&self) -> Option<ErrorCode> {
+        match (&self.0.kind, &self.0.cause) {
+            (ErrorKind::Broker { code, .. }, _) => Some(*code),
+            (_, Some(cause)) => cause.code(),
+            _ => None,
+        }
+    }
+
+    /// The deadline that ran out, if one did.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Deadline> {
+        match self.0.kind {
+            ErrorKind::Timeout { deadline, .. } => Some(deadline),
+            ErrorKind::BufferExhausted { .. } => Some(Deadline::MaxBlock),
+            _ => None,
+        }
+    }
+
+    /// The property that decided, under its Java name: the one to change.
+    #[must_use]
+    pub fn property(&self) -> Option<&str> {
+        match &self.0.kind {
+            ErrorKind::RecordTooLarge { property, .. } => Some(property),
+            ErrorKind::InvalidConfig { problems } => {
+                problems.first().map(|problem| problem.property())
+            }
+            _ => self.deadline()?.property(),
+        }
+    }
+
+    /// Whether the same call may succeed later, with nothing changed on this side.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        match &self.0.kind {
+            ErrorKind::Broker { code, .. } => code.is_retriable(),
+            ErrorKind::Timeout { .. }
+            | ErrorKind::BufferExhausted { .. }
+            | ErrorKind::WouldBlock { .. }
+            | ErrorKind::Disconnected
+            | ErrorKind::Io { .. }
+            | ErrorKind::UnknownHost { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether this producer will never send again and has to be replaced.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        match &self.0.kind {
+            ErrorKind::Closed | ErrorKind::SenderPanicked { .. } => true,
+            ErrorKind::Broker { code, .. } => {
+                matches!(code, ErrorCode::ProducerFenced | ErrorCode::InvalidProducerIdMapping)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the record may be in the log although it failed.
+    #[must_use]
+    pub fn persistence(&self) -> Persistence {
+        self.0.persistence
+    }
+
+    /// Whether a call would have had to wait: what `try_send` answers.
+    #[must_use]
+    pub fn is_would_block(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::WouldBlock { .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, topic, partition, broker, attempts, elapsed, persistence, cause } =
+            &*self.0;
+        match (topic, partition) {
+            (Some(topic), Some(partition)) => write!(formatter, "{topic}-{partition}: ")?,
+            (Some(topic), None) => write!(formatter, "topic {topic}: ")?,
+            _ => {}
+        }
+        if let Some(broker) = broker {
+            write!(formatter, "broker {broker}: ")?;
+        }
+        write!(formatter, "{kind}")?;
+        if *attempts > 0 {
+            write!(
+                formatter,
+                ", sent {attempts} {}",
+                if *attempts == 1 { "time" } else { "times" }
+            )?;
+        }
+        if let Some(elapsed) = elapsed {
+            write!(formatter, ", {} ms after it was accepted", elapsed.as_millis())?;
+        }
+        if *persistence == Persistence::Perhaps {
+            formatter.write_str("; it may be in the log all the same")?;
+        }
+        match cause {
+            Some(cause) => write!(formatter, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, formatter)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.cause.as_ref().map(|cause| cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_where_what_and_why_in_one_line() {
+        let refused = Error::io(&std::io::Error::from(std::io::ErrorKind::ConnectionRefused))
+            .with_broker("localhost:9");
+        let error = Error::new(ErrorKind::Timeout {
+            deadline: Deadline::MaxBlock,
+            limit: Duration::from_secs(60),
+            waiting_for: "metadata",
+        })
+        .with_topic(&"orders".into())
+        .with_cause(Some(refused));
+
+        assert_eq!(
+            error.to_string(),
+            "topic orders: no metadata within max.block.ms (60000 ms): broker localhost:9: \
+             connection refused"
+        );
+        assert_eq!(error.property(), Some("max.block.ms"));
+        assert!(error.is_retriable());
+    }
+
+    #[test]
+    fn the_code_of_the_cause_is_the_code() {
+        let cause = Error::broker_code(ErrorCode::NotEnoughReplicas, None);
+        let error = Error::new(ErrorKind::Closed).with_cause(Some(cause));
+
+        assert_eq!(error.code(), Some(ErrorCode::NotEnoughReplicas));
+    }
+
+    #[test]
+    fn says_whether_the_record_may_be_in_the_log() {
+        let refused = Error::broker_code(ErrorCode::MessageTooLarge, None);
+        let unknown = Error::broker_code(ErrorCode::RequestTimedOut, None);
+
+        assert_eq!(refused.persistence(), Persistence::Refused);
+        assert_eq!(unknown.persistence(), Persistence::Perhaps);
+        assert_eq!(Error::new(ErrorKind::Closed).persistence(), Persistence::NeverSent);
+    }
+}

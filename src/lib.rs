@@ -1,0 +1,22 @@
+//! A blocking Kafka producer for plain threads.
+//!
+//! The caller's thread appends each record to a batch; one dedicated sender thread does all network I/O.
+//! The design is the Java producer's, piece by piece, and so are the names of settings and behaviours.
+
+#![warn(missing_docs, clippy::exhaustive_enums, clippy::missing_errors_doc)]
+#![warn(clippy::expect_used, clippy::unwrap_used)]
+#![warn(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)] // a simulation repeats from its seed
+#![deny(clippy::print_stderr, clippy::print_stdout)] // a library speaks through `log`
+
+mod common;
+mod error;
+mod utils;
+
+pub use common::cluster::{Cluster, TopicInfo};
+pub use common::header::{Header, Headers};
+pub use common::node::{Node, NodeId};
+pub use common::partition_info::PartitionInfo;
+pub use common::topic_partition::TopicPartition;
+pub use common::uuid::Uuid;
+pub use error::{ConfigProblem, Deadline, Error, ErrorCode, ErrorKind, Persistence};

@@ -1,0 +1,10 @@
+//! Tools that know nothing of Kafka. Mirrors `org.apache.kafka.common.utils`.
+
+pub(crate) mod clock;
+pub(crate) mod crc32c;
+pub(crate) mod exponential_backoff;
+pub(crate) mod hash;
+pub(crate) mod murmur2;
+pub(crate) mod random;
+pub(crate) mod sync;
+pub(crate) mod varint;

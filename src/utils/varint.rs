@@ -1,0 +1,99 @@
+//! Variable-length integers, seven bits a byte, low bits first: zig-zag in records, plain in compact protocol types.
+//!
+//! Mirrors `org.apache.kafka.common.utils.ByteUtils`.
+
+/// The most bytes that a 32-bit value takes.
+pub(crate) const MAX_VARINT_BYTES: usize = 5;
+/// The most bytes that a 64-bit value takes.
+pub(crate) const MAX_VARLONG_BYTES: usize = 10;
+
+/// Maps small negative and small positive numbers to small unsigned ones.
+pub(crate) const fn zigzag(value: i64) -> u64 {
+    (value.wrapping_shl(1) ^ (value >> 63)).cast_unsigned()
+}
+
+/// The reverse of [`zigzag`].
+pub(crate) const fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
+}
+
+/// How many bytes `value` takes.
+pub(crate) const fn unsigned_size(value: u64) -> usize {
+    let bits = 64 - (value | 1).leading_zeros() as usize;
+    bits.div_ceil(7)
+}
+
+/// How many bytes `value` takes in zig-zag form.
+pub(crate) const fn size(value: i64) -> usize {
+    unsigned_size(zigzag(value))
+}
+
+/// Appends `value`.
+#[expect(clippy::cast_possible_truncation, reason = "the low byte is what is written")]
+pub(crate) fn write_unsigned(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Appends `value` in zig-zag form.
+pub(crate) fn write(value: i64, out: &mut Vec<u8>) {
+    write_unsigned(zigzag(value), out);
+}
+
+/// The value at the start of `data` and the bytes it took, at most `max_bytes`; `None` if it is cut off or too long.
+pub(crate) fn read_unsigned(data: &[u8], max_bytes: usize) -> Option<(u64, usize)> {
+    let mut value = 0_u64;
+    for (index, byte) in data.iter().take(max_bytes).enumerate() {
+        value |= u64::from(byte & 0x7f).checked_shl(7 * u32::try_from(index).ok()?)?;
+        if byte & 0x80 == 0 {
+            return Some((value, index + 1));
+        }
+    }
+    None
+}
+
+/// As [`read_unsigned`], in zig-zag form.
+pub(crate) fn read(data: &[u8], max_bytes: usize) -> Option<(i64, usize)> {
+    let (value, length) = read_unsigned(data, max_bytes)?;
+    Some((unzigzag(value), length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_the_bytes_that_java_writes_and_reads_them_back() {
+        let cases: [(i64, &[u8]); 10] = [
+            (0, &[0x00]),
+            (-1, &[0x01]),
+            (63, &[0x7e]),
+            (-64, &[0x7f]),
+            (64, &[0x80, 0x01]),
+            (8192, &[0x80, 0x80, 0x01]),
+            (i64::from(i32::MAX), &[0xfe, 0xff, 0xff, 0xff, 0x0f]),
+            (i64::from(i32::MIN), &[0xff, 0xff, 0xff, 0xff, 0x0f]),
+            (i64::MAX, &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+            (i64::MIN, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+        ];
+
+        for (value, bytes) in cases {
+            let mut out = Vec::new();
+            write(value, &mut out);
+            assert_eq!(out, bytes, "{value}");
+            assert_eq!(size(value), bytes.len(), "{value}");
+            assert_eq!(read(bytes, MAX_VARLONG_BYTES), Some((value, bytes.len())), "{value}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_cut_off_or_too_long() {
+        assert_eq!(read_unsigned(&[0x80], MAX_VARINT_BYTES), None);
+        assert_eq!(read_unsigned(&[], MAX_VARINT_BYTES), None);
+        assert_eq!(read_unsigned(&[0xff; 6], MAX_VARINT_BYTES), None);
+        assert_eq!(read_unsigned(&[0xff; 20], MAX_VARLONG_BYTES), None);
+    }
+}
