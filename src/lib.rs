@@ -9,8 +9,10 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)] // a simulation repeats from its seed
 #![deny(clippy::print_stderr, clippy::print_stdout)] // a library speaks through `log`
 
+mod client;
 mod common;
 mod error;
+mod network;
 mod utils;
 
 pub use common::cluster::{Cluster, TopicInfo};
