@@ -1,0 +1,45 @@
+//! One Kafka node for all tests of this binary, started when the first of them asks for it.
+
+mod broker;
+mod distribution;
+mod record;
+
+use std::env;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+pub(crate) use broker::Broker;
+pub(crate) use record::Record;
+
+/// The shared node, or `None` where this machine cannot run one; then the test has nothing to do.
+///
+/// # Panics
+///
+/// If the node cannot be fetched or started, and where a tool is missing although `CI` is set.
+pub(crate) fn broker() -> Option<&'static Broker> {
+    static BROKER: OnceLock<Result<Broker, String>> = OnceLock::new();
+    if let Err(missing) = distribution::tools() {
+        let required = env::var_os("CI").is_some_and(|value| !value.is_empty());
+        assert!(!required, "CI is set, and this test needs {missing}");
+        // Straight to the terminal: what a passing test prints is not shown.
+        let _ = writeln!(io::stderr(), "SKIPPED: no real broker to test against: {missing}");
+        return None;
+    }
+    match BROKER.get_or_init(Broker::start) {
+        Ok(broker) => Some(broker),
+        Err(reason) => panic!("no Kafka: {reason}"),
+    }
+}
+
+/// A command that runs the example `name`, which `cargo test` has built beside this test.
+pub(crate) fn example(name: &str) -> Command {
+    let mut path = env::current_exe().expect("the path of this test");
+    path.pop(); // the file
+    path.pop(); // deps
+    path.extend(["examples", name]);
+    let path: PathBuf = path.with_extension(env::consts::EXE_EXTENSION);
+    assert!(path.is_file(), "{} is not built: run `cargo build --examples`", path.display());
+    Command::new(path)
+}

@@ -1,0 +1,7 @@
+//! The producer against a real Apache Kafka, started by the tests and looked at with Java's own clients.
+//!
+//! Needs a JDK (17 or later) and Maven, which fetches Kafka once. Where they are missing each test says that it was
+//! skipped; with the variable `CI` set it fails instead.
+
+mod harness;
+mod java_clients;
