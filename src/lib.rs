@@ -13,6 +13,7 @@ mod client;
 mod common;
 mod error;
 mod network;
+mod protocol;
 mod utils;
 
 pub use common::cluster::{Cluster, TopicInfo};

@@ -1,0 +1,122 @@
+//! Any request and any response. Mirrors `AbstractRequest` and `AbstractResponse`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::protocol::api_keys::ApiKey;
+use crate::protocol::message::api_versions::ApiVersionsRequest;
+use crate::protocol::message::api_versions::ApiVersionsResponse;
+use crate::protocol::message::init_producer_id::InitProducerIdRequest;
+use crate::protocol::message::init_producer_id::InitProducerIdResponse;
+use crate::protocol::message::metadata::MetadataRequest;
+use crate::protocol::message::metadata::MetadataResponse;
+use crate::protocol::message::produce::ProduceRequest;
+use crate::protocol::message::produce::ProduceResponse;
+use crate::protocol::readable::DecodeError;
+use crate::protocol::readable::Reader;
+
+/// A batch's bytes, which belong to the request until it is answered and are never copied into it.
+#[derive(Clone)]
+pub(crate) struct SharedBytes(pub(crate) Arc<dyn AsRef<[u8]> + Send + Sync>);
+
+impl AsRef<[u8]> for SharedBytes {
+    fn as_ref(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+}
+
+impl fmt::Debug for SharedBytes {
+    /// The length alone: records are the user's, and many.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "SharedBytes({})", self.as_ref().len())
+    }
+}
+
+/// A request of any API.
+#[derive(Clone, Debug)]
+pub(crate) enum RequestBody {
+    Produce(ProduceRequest<SharedBytes>),
+    Metadata(MetadataRequest),
+    ApiVersions(ApiVersionsRequest),
+    InitProducerId(InitProducerIdRequest),
+}
+
+impl RequestBody {
+    pub(crate) fn api(&self) -> ApiKey {
+        match self {
+            Self::Produce(_) => ApiKey::Produce,
+            Self::Metadata(_) => ApiKey::Metadata,
+            Self::ApiVersions(_) => ApiKey::ApiVersions,
+            Self::InitProducerId(_) => ApiKey::InitProducerId,
+        }
+    }
+
+    /// Writes everything but the batches.
+    ///
+    /// Returns the batches in order, each with the position in `out` at which it belongs.
+    pub(crate) fn encode_spliced(
+        &self,
+        version: i16,
+        out: &mut Vec<u8>,
+    ) -> Vec<(usize, SharedBytes)> {
+        match self {
+            Self::Produce(request) => {
+                let positions = request.encode_spliced(version, out);
+                let partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
+                let batches = partitions.map(|partition| partition.records.clone());
+                return positions.into_iter().zip(batches).collect();
+            }
+            Self::Metadata(request) => request.encode(version, out),
+            Self::ApiVersions(request) => request.encode(version, out),
+            Self::InitProducerId(request) => request.encode(version, out),
+        }
+        Vec::new()
+    }
+}
+
+/// A response of any API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ResponseBody {
+    Produce(ProduceResponse),
+    Metadata(MetadataResponse),
+    ApiVersions(ApiVersionsResponse),
+    InitProducerId(InitProducerIdResponse),
+}
+
+impl ResponseBody {
+    pub(crate) fn api(&self) -> ApiKey {
+        match self {
+            Self::Produce(_) => ApiKey::Produce,
+            Self::Metadata(_) => ApiKey::Metadata,
+            Self::ApiVersions(_) => ApiKey::ApiVersions,
+            Self::InitProducerId(_) => ApiKey::InitProducerId,
+        }
+    }
+
+    pub(crate) fn encode(&self, version: i16, out: &mut Vec<u8>) {
+        match self {
+            Self::Produce(response) => response.encode(version, out),
+            Self::Metadata(response) => response.encode(version, out),
+            Self::ApiVersions(response) => response.encode(version, out),
+            Self::InitProducerId(response) => response.encode(version, out),
+        }
+    }
+
+    /// Bytes that are left over are not an error: a peer may know more of a version than its schema had at first.
+    pub(crate) fn decode(
+        api: ApiKey,
+        version: i16,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self, DecodeError> {
+        match api {
+            ApiKey::Produce => ProduceResponse::decode(version, reader).map(Self::Produce),
+            ApiKey::Metadata => MetadataResponse::decode(version, reader).map(Self::Metadata),
+            ApiKey::ApiVersions => {
+                ApiVersionsResponse::decode(version, reader).map(Self::ApiVersions)
+            }
+            ApiKey::InitProducerId => {
+                InitProducerIdResponse::decode(version, reader).map(Self::InitProducerId)
+            }
+        }
+    }
+}
