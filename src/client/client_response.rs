@@ -1,0 +1,36 @@
+//! Mirrors `org.apache.kafka.clients.ClientResponse`.
+
+use crate::common::node::NodeId;
+use crate::error::Error;
+use crate::protocol::body::ResponseBody;
+use crate::utils::clock::Instant;
+
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) struct ClientResponse {
+    /// The number that `send` gave the request.
+    pub(crate) correlation_id: i32,
+    pub(crate) node: NodeId,
+    /// When `send` took it.
+    pub(crate) sent_at: Instant,
+    pub(crate) outcome: Outcome,
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The broker answered, perhaps with errors.
+    Answered { body: ResponseBody, version: i16 },
+    /// No answer was expected, and every byte is with the socket.
+    Sent,
+    /// The connection was lost, or closed because an answer took too long or was none.
+    Disconnected {
+        error: Error,
+        /// Whether the time for the answer ran out.
+        timed_out: bool,
+        /// Whether at least a part of the request had left. If not, the broker cannot have seen it.
+        written: bool,
+    },
+    /// Nothing was sent: the broker knows no version of the request that this crate knows.
+    UnsupportedVersion(Error),
+}

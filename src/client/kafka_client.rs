@@ -1,0 +1,46 @@
+//! Mirrors `org.apache.kafka.clients.KafkaClient`.
+
+use std::time::Duration;
+
+use crate::client::client_request::ClientRequest;
+use crate::client::client_response::ClientResponse;
+use crate::common::node::NodeId;
+use crate::utils::clock::Instant;
+
+/// Requests out, answers in: the seam under the sender. Time passes only in [`poll`](Self::poll).
+pub(crate) trait KafkaClient {
+    /// Whether `node` can take a request now; starts connecting where it is time to.
+    fn ready(&mut self, node: NodeId, now: Instant) -> bool;
+
+    /// When `node`, refused by [`ready`](Self::ready), is worth asking again although nothing else happens: the end of
+    /// its backoff or of its throttling. `None`: an event will tell.
+    fn next_attempt(&self, node: NodeId, now: Instant) -> Option<Instant>;
+
+    /// Queues `request` and returns its correlation id. Nothing is written yet.
+    ///
+    /// Whatever becomes of it comes out of a later `poll`, exactly once. To a node that is not ready, that is
+    /// [`Outcome::Disconnected`](crate::client::client_response::Outcome::Disconnected).
+    fn send(&mut self, request: ClientRequest, now: Instant) -> i32;
+
+    /// Does all network work that is possible now; where there is none, waits for some, for a wake-up or for
+    /// `timeout`, and without a timeout for as long as that takes.
+    fn poll(&mut self, timeout: Option<Duration>, now: Instant) -> Polled;
+
+    /// The node that would answer soonest, also one that has to be connected to first.
+    fn least_loaded_node(&mut self, now: Instant) -> Option<NodeId>;
+
+    /// How many requests await their outcome; the client's own are not counted.
+    fn in_flight_request_count(&self) -> usize;
+
+    /// Closes every connection. What was in flight gets no outcome any more.
+    fn close(&mut self);
+}
+
+/// What a [`KafkaClient::poll`] brought about.
+#[derive(Debug)]
+pub(crate) struct Polled {
+    /// The moment at which it returned.
+    pub(crate) now: Instant,
+    /// In the order in which they are to be handled.
+    pub(crate) responses: Vec<ClientResponse>,
+}
