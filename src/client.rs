@@ -2,6 +2,7 @@
 
 pub(crate) mod client_request;
 pub(crate) mod client_response;
+pub(crate) mod client_utils;
 pub(crate) mod kafka_client;
 pub(crate) mod metadata;
 pub(crate) mod metadata_snapshot;

@@ -11,9 +11,12 @@
 
 mod client;
 mod common;
+mod config;
 mod error;
 mod network;
+mod producer;
 mod protocol;
+mod serialization;
 mod utils;
 
 pub use common::cluster::{Cluster, TopicInfo};
@@ -23,3 +26,11 @@ pub use common::partition_info::PartitionInfo;
 pub use common::topic_partition::TopicPartition;
 pub use common::uuid::Uuid;
 pub use error::{ConfigProblem, Deadline, Error, ErrorCode, ErrorKind, Persistence};
+pub use producer::producer_config::{
+    Acks, MetadataRecoveryStrategy, PartitionerClass, ProducerConfig, ProducerConfigBuilder,
+};
+pub use serialization::serializer::{
+    BooleanSerializer, ByteArraySerializer, BytesSerializer, Charset, DoubleSerializer,
+    FloatSerializer, IntegerSerializer, LongSerializer, SerializationError, Serializer,
+    ShortSerializer, StringSerializer, VoidSerializer,
+};

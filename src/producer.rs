@@ -1,0 +1,3 @@
+//! The producer itself. Mirrors `org.apache.kafka.clients.producer`.
+
+pub(crate) mod producer_config;

@@ -1,0 +1,397 @@
+//! Settings by methods, with types and units.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::values::{Acks, MetadataRecoveryStrategy, PartitionerClass, ROUND_ROBIN};
+use super::{ProducerConfig, Shown};
+
+use crate::config::properties_file;
+use crate::error::Error;
+
+/// Collects settings for a [`ProducerConfig`]; [`build`](Self::build) checks them, all at once.
+///
+/// A method set twice counts the last time, and so does a property set by its name.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use kafka_producer::ProducerConfig;
+///
+/// let config = ProducerConfig::builder()
+///     .bootstrap_servers("broker-1:9092,broker-2:9092")
+///     .client_id("orders")
+///     .linger(Duration::from_millis(20))
+///     .batch_size(64 * 1024)
+///     .build()?;
+/// # Ok::<(), kafka_producer::Error>(())
+/// ```
+#[derive(Clone, Default)]
+#[must_use = "settings take effect in the configuration that `build` returns"]
+pub struct ProducerConfigBuilder {
+    given: BTreeMap<String, String>,
+}
+
+impl ProducerConfigBuilder {
+    /// Checks the settings and completes them with the defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) with every problem there is.
+    pub fn build(self) -> Result<ProducerConfig, Error> {
+        ProducerConfig::from_given(self.given)
+    }
+
+    /// Sets a property by Kafka's own name, as in a `.properties` file.
+    pub fn property(mut self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.given.insert(name.as_ref().to_owned(), value.as_ref().trim().to_owned());
+        self
+    }
+
+    /// Sets properties by Kafka's own names.
+    pub fn properties<N: AsRef<str>, V: AsRef<str>>(
+        self,
+        properties: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        properties.into_iter().fold(self, |builder, (name, value)| builder.property(name, value))
+    }
+
+    /// Sets the properties of a `.properties` file: Java's syntax, in UTF-8.
+    ///
+    /// Values such as `${file:...}` stand for themselves; nothing is looked up.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the file cannot be read,
+    /// [`ErrorKind::InvalidConfig`](crate::ErrorKind::InvalidConfig) if it is no such file.
+    pub fn properties_file(self, path: impl AsRef<Path>) -> Result<Self, Error> {
+        Ok(self.properties(properties_file::read(path.as_ref())?))
+    }
+
+    /// Names brokers to ask for the rest of the cluster, as `host:port`, separated by commas.
+    ///
+    /// - Property: `bootstrap.servers`.
+    /// - Default: none; it must be set.
+    /// - Valid: one address or more, none twice. IPv6 addresses go in brackets: `[::1]:9092`.
+    /// - Since: 0.8.1.
+    pub fn bootstrap_servers(self, servers: impl AsRef<str>) -> Self {
+        self.property("bootstrap.servers", servers)
+    }
+
+    /// Chooses who must have a record before it counts as sent.
+    ///
+    /// - Property: `acks`.
+    /// - Default: [`Acks::All`].
+    /// - Valid: any; less than all turns idempotence off, or is refused beside `enable_idempotence(true)`.
+    /// - Since: 0.8; `all` by default since 3.0 (KIP-679).
+    pub fn acks(self, acks: Acks) -> Self {
+        self.property("acks", acks.property_value())
+    }
+
+    /// Sets how many bytes of records for one partition travel together.
+    ///
+    /// - Property: `batch.size`.
+    /// - Default: 16384.
+    /// - Valid: 0 to 2147483647; 0 sends every record by itself.
+    /// - Since: 0.8.1.
+    pub fn batch_size(self, bytes: usize) -> Self {
+        self.property("batch.size", bytes.to_string())
+    }
+
+    /// Limits the bytes of records that wait to be sent or acknowledged.
+    ///
+    /// - Property: `buffer.memory`.
+    /// - Default: 33554432.
+    /// - Valid: any. When all are taken, `send` waits, up to `max_block`.
+    /// - Since: 0.8.1.
+    pub fn buffer_memory(self, bytes: usize) -> Self {
+        self.property("buffer.memory", bytes.to_string())
+    }
+
+    /// Names this producer to the brokers, which log, limit and count by it.
+    ///
+    /// - Property: `client.id`.
+    /// - Default: `producer-<number>`, numbered within the process.
+    /// - Valid: up to 32767 bytes, no control characters.
+    /// - Since: 0.8.
+    pub fn client_id(self, id: impl AsRef<str>) -> Self {
+        self.property("client.id", id)
+    }
+
+    /// Sets how long an unused connection stays open; `None` keeps it for ever.
+    ///
+    /// - Property: `connections.max.idle.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 9 minutes, a minute less than the brokers'.
+    /// - Valid: any.
+    /// - Since: 0.9.
+    pub fn connections_max_idle(self, duration: Option<Duration>) -> Self {
+        self.property("connections.max.idle.ms", duration.map_or("-1".to_owned(), millis))
+    }
+
+    /// Limits the time from `send` to the acknowledgement of a record, retries included.
+    ///
+    /// - Property: `delivery.timeout.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 2 minutes, or `linger` + `request_timeout` where that is longer.
+    /// - Valid: `linger` + `request_timeout` to 2147483647 ms; [`build`](Self::build) refuses less.
+    /// - Since: 2.1 (KIP-91). Prefer it to `retries` for bounding how long a record is retried.
+    ///
+    /// A record that runs out of time may be in the log all the same: the broker can have appended it and the
+    /// acknowledgement been lost. [`Error::persistence`] tells.
+    pub fn delivery_timeout(self, duration: Duration) -> Self {
+        self.property("delivery.timeout.ms", millis(duration))
+    }
+
+    /// Has brokers recognise repeated batches, so that retries neither duplicate nor reorder records.
+    ///
+    /// - Property: `enable.idempotence`.
+    /// - Default: true, unless `acks` or `retries` conflict with it.
+    /// - Valid: true needs [`Acks::All`], `retries` above 0 and at most 5 requests in flight.
+    /// - Since: 0.11 (KIP-98); on by default since 3.0 (KIP-679).
+    pub fn enable_idempotence(self, enable: bool) -> Self {
+        self.property("enable.idempotence", enable.to_string())
+    }
+
+    /// Sets how long a batch that is not full waits for more records.
+    ///
+    /// - Property: `linger.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 5 ms.
+    /// - Valid: any; more than 2147483647 ms is that. A blocking `get` does not sit it out.
+    /// - Since: 0.8.1; 5 ms by default since 4.0 (KIP-1030).
+    pub fn linger(self, duration: Duration) -> Self {
+        self.property("linger.ms", millis(duration))
+    }
+
+    /// Limits how long `send` and `partitions_for` wait for metadata and for room in the buffer, together.
+    ///
+    /// - Property: `max.block.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 1 minute.
+    /// - Valid: any; zero never waits.
+    /// - Since: 0.9 (KIP-19).
+    pub fn max_block(self, duration: Duration) -> Self {
+        self.property("max.block.ms", millis(duration))
+    }
+
+    /// Limits the requests that await their answer on one connection.
+    ///
+    /// - Property: `max.in.flight.requests.per.connection`.
+    /// - Default: 5.
+    /// - Valid: 1 to 2147483647, and at most 5 with idempotence.
+    /// - Since: 0.8.1. Without idempotence, more than 1 lets a retry change the order of records.
+    pub fn max_in_flight_requests_per_connection(self, requests: u32) -> Self {
+        self.property("max.in.flight.requests.per.connection", requests.to_string())
+    }
+
+    /// Limits the bytes of one request, and so of one record.
+    ///
+    /// - Property: `max.request.size`.
+    /// - Default: 1048576.
+    /// - Valid: 0 to 2147483647. Brokers have a limit of their own, `message.max.bytes`.
+    /// - Since: 0.8.1.
+    pub fn max_request_size(self, bytes: usize) -> Self {
+        self.property("max.request.size", bytes.to_string())
+    }
+
+    /// Sets after how long the brokers, topics and leaders are asked for anew, even if nothing went wrong.
+    ///
+    /// - Property: `metadata.max.age.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 5 minutes.
+    /// - Valid: any.
+    /// - Since: 0.8.1.
+    pub fn metadata_max_age(self, duration: Duration) -> Self {
+        self.property("metadata.max.age.ms", millis(duration))
+    }
+
+    /// Sets after how long a topic to which nothing was sent is no longer asked for.
+    ///
+    /// - Property: `metadata.max.idle.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 5 minutes.
+    /// - Valid: at least 5 seconds.
+    /// - Since: 2.5 (KIP-526).
+    pub fn metadata_max_idle(self, duration: Duration) -> Self {
+        self.property("metadata.max.idle.ms", millis(duration))
+    }
+
+    /// Sets how long metadata may be unobtainable before everything starts over from the bootstrap servers.
+    ///
+    /// - Property: `metadata.recovery.rebootstrap.trigger.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 5 minutes.
+    /// - Valid: any.
+    /// - Since: 4.0 (KIP-1102).
+    pub fn metadata_recovery_rebootstrap_trigger(self, duration: Duration) -> Self {
+        self.property("metadata.recovery.rebootstrap.trigger.ms", millis(duration))
+    }
+
+    /// Chooses what to do when none of the known brokers can be reached.
+    ///
+    /// - Property: `metadata.recovery.strategy`.
+    /// - Default: [`MetadataRecoveryStrategy::Rebootstrap`].
+    /// - Valid: any.
+    /// - Since: 3.8 (KIP-899).
+    pub fn metadata_recovery_strategy(self, strategy: MetadataRecoveryStrategy) -> Self {
+        self.property("metadata.recovery.strategy", strategy.property_value())
+    }
+
+    /// Has records without a key avoid partitions whose brokers are slow.
+    ///
+    /// - Property: `partitioner.adaptive.partitioning.enable`.
+    /// - Default: true.
+    /// - Valid: any; without effect beside another partitioner.
+    /// - Since: 3.3 (KIP-794).
+    pub fn partitioner_adaptive_partitioning_enable(self, enable: bool) -> Self {
+        self.property("partitioner.adaptive.partitioning.enable", enable.to_string())
+    }
+
+    /// Sets after how long of taking no batch a broker's partitions are passed by for records without a key.
+    ///
+    /// - Property: `partitioner.availability.timeout.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: zero, which is never.
+    /// - Valid: any; needs adaptive partitioning.
+    /// - Since: 3.3 (KIP-794).
+    pub fn partitioner_availability_timeout(self, duration: Duration) -> Self {
+        self.property("partitioner.availability.timeout.ms", millis(duration))
+    }
+
+    /// Chooses who picks the partition where the record does not.
+    ///
+    /// - Property: `partitioner.class`.
+    /// - Default: [`PartitionerClass::BuiltIn`].
+    /// - Valid: any.
+    /// - Since: 0.9; `RoundRobinPartitioner` since 2.4 (KIP-369).
+    pub fn partitioner_class(mut self, class: PartitionerClass) -> Self {
+        match class {
+            PartitionerClass::RoundRobin => self.property("partitioner.class", ROUND_ROBIN),
+            PartitionerClass::BuiltIn => {
+                self.given.remove("partitioner.class");
+                self
+            }
+        }
+    }
+
+    /// Has records with a key spread like those without one.
+    ///
+    /// - Property: `partitioner.ignore.keys`.
+    /// - Default: false.
+    /// - Valid: any; without effect beside another partitioner.
+    /// - Since: 3.3 (KIP-794).
+    pub fn partitioner_ignore_keys(self, ignore: bool) -> Self {
+        self.property("partitioner.ignore.keys", ignore.to_string())
+    }
+
+    /// Sets the size of a socket's receive buffer; `None` leaves it to the operating system.
+    ///
+    /// - Property: `receive.buffer.bytes`.
+    /// - Default: 32768.
+    /// - Valid: 0 to 2147483647.
+    /// - Since: 0.8.1.
+    pub fn receive_buffer(self, bytes: Option<usize>) -> Self {
+        self.property(
+            "receive.buffer.bytes",
+            bytes.map_or("-1".to_owned(), |bytes| bytes.to_string()),
+        )
+    }
+
+    /// Sets the wait before a new connection to a broker that failed; it doubles with every failure.
+    ///
+    /// - Property: `reconnect.backoff.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 50 ms.
+    /// - Valid: any. Set alone, every wait is this long: set `reconnect_backoff_max` as well to let it grow.
+    /// - Since: 0.8.1.
+    pub fn reconnect_backoff(self, duration: Duration) -> Self {
+        self.property("reconnect.backoff.ms", millis(duration))
+    }
+
+    /// Limits the wait before a new connection to a broker that keeps failing.
+    ///
+    /// - Property: `reconnect.backoff.max.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 1 second, or `reconnect_backoff` where that is set.
+    /// - Valid: any.
+    /// - Since: 0.11 (KIP-144).
+    pub fn reconnect_backoff_max(self, duration: Duration) -> Self {
+        self.property("reconnect.backoff.max.ms", millis(duration))
+    }
+
+    /// Limits how long one request awaits its answer; then its connection is closed.
+    ///
+    /// - Property: `request.timeout.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 30 seconds.
+    /// - Valid: 0 to 2147483647 ms. Should exceed the broker's `replica.lag.time.max.ms`.
+    /// - Since: 0.9 (KIP-19).
+    pub fn request_timeout(self, duration: Duration) -> Self {
+        self.property("request.timeout.ms", millis(duration))
+    }
+
+    /// Limits how often a batch is sent again after an error that may pass.
+    ///
+    /// - Property: `retries`.
+    /// - Default: 2147483647: `delivery_timeout` decides.
+    /// - Valid: 0 to 2147483647; 0 turns idempotence off, or is refused beside `enable_idempotence(true)`.
+    /// - Since: 0.8.1.
+    pub fn retries(self, retries: u32) -> Self {
+        self.property("retries", retries.to_string())
+    }
+
+    /// Sets the wait before a batch is sent, or metadata asked for, again; it doubles with every failure.
+    ///
+    /// - Property: `retry.backoff.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 100 ms.
+    /// - Valid: any.
+    /// - Since: 0.8.1; doubles since 3.7 (KIP-580).
+    pub fn retry_backoff(self, duration: Duration) -> Self {
+        self.property("retry.backoff.ms", millis(duration))
+    }
+
+    /// Limits the wait before a batch is sent, or metadata asked for, again.
+    ///
+    /// - Property: `retry.backoff.max.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 1 second.
+    /// - Valid: any; where it is less than `retry_backoff`, every wait is this long.
+    /// - Since: 3.7 (KIP-580).
+    pub fn retry_backoff_max(self, duration: Duration) -> Self {
+        self.property("retry.backoff.max.ms", millis(duration))
+    }
+
+    /// Sets the size of a socket's send buffer; `None` leaves it to the operating system.
+    ///
+    /// - Property: `send.buffer.bytes`.
+    /// - Default: 131072.
+    /// - Valid: 0 to 2147483647.
+    /// - Since: 0.8.1.
+    pub fn send_buffer(self, bytes: Option<usize>) -> Self {
+        self.property("send.buffer.bytes", bytes.map_or("-1".to_owned(), |bytes| bytes.to_string()))
+    }
+
+    /// Limits how long a connection takes to become usable; the time doubles with every failure.
+    ///
+    /// - Property: `socket.connection.setup.timeout.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 10 seconds.
+    /// - Valid: any.
+    /// - Since: 2.7 (KIP-601).
+    pub fn socket_connection_setup_timeout(self, duration: Duration) -> Self {
+        self.property("socket.connection.setup.timeout.ms", millis(duration))
+    }
+
+    /// Limits how far failures double the time that a connection may take.
+    ///
+    /// - Property: `socket.connection.setup.timeout.max.ms`, in whole milliseconds; a part of one counts as one.
+    /// - Default: 30 seconds.
+    /// - Valid: any; where it is less than `socket_connection_setup_timeout`, it is used in its place.
+    /// - Since: 2.7 (KIP-601).
+    pub fn socket_connection_setup_timeout_max(self, duration: Duration) -> Self {
+        self.property("socket.connection.setup.timeout.max.ms", millis(duration))
+    }
+}
+
+/// `duration` as a property has it. What exceeds even 64 bits is the most that they hold, 292 million years.
+fn millis(duration: Duration) -> String {
+    let rounded_up = duration.as_nanos().div_ceil(1_000_000);
+    i64::try_from(rounded_up).unwrap_or(i64::MAX).to_string()
+}
+
+impl fmt::Debug for ProducerConfigBuilder {
+    /// What was given; secrets are hidden.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ProducerConfigBuilder").field("given", &Shown(&self.given)).finish()
+    }
+}
