@@ -16,6 +16,7 @@ mod error;
 mod network;
 mod producer;
 mod protocol;
+mod record;
 mod serialization;
 mod utils;
 
@@ -26,9 +27,15 @@ pub use common::partition_info::PartitionInfo;
 pub use common::topic_partition::TopicPartition;
 pub use common::uuid::Uuid;
 pub use error::{ConfigProblem, Deadline, Error, ErrorCode, ErrorKind, Persistence};
+pub use producer::internals::future_record_metadata::FutureRecordMetadata;
+pub use producer::partitioner::Partitioner;
 pub use producer::producer_config::{
     Acks, MetadataRecoveryStrategy, PartitionerClass, ProducerConfig, ProducerConfigBuilder,
 };
+pub use producer::producer_interceptor::ProducerInterceptor;
+pub use producer::producer_record::ProducerRecord;
+pub use producer::record_metadata::RecordMetadata;
+pub use producer::round_robin_partitioner::RoundRobinPartitioner;
 pub use serialization::serializer::{
     BooleanSerializer, ByteArraySerializer, BytesSerializer, Charset, DoubleSerializer,
     FloatSerializer, IntegerSerializer, LongSerializer, SerializationError, Serializer,

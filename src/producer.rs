@@ -1,3 +1,10 @@
-//! The producer itself. Mirrors `org.apache.kafka.clients.producer`.
+//! The producer. Mirrors `org.apache.kafka.clients.producer`.
 
+pub(crate) mod callback;
+pub(crate) mod internals;
+pub(crate) mod partitioner;
 pub(crate) mod producer_config;
+pub(crate) mod producer_interceptor;
+pub(crate) mod producer_record;
+pub(crate) mod record_metadata;
+pub(crate) mod round_robin_partitioner;

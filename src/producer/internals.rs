@@ -1,0 +1,11 @@
+//! What a producer is made of. Mirrors `org.apache.kafka.clients.producer.internals`.
+
+pub(crate) mod buffer_pool;
+pub(crate) mod built_in_partitioner;
+pub(crate) mod future_record_metadata;
+pub(crate) mod incomplete_batches;
+pub(crate) mod partition_queue;
+pub(crate) mod produce_request_result;
+pub(crate) mod producer_batch;
+pub(crate) mod record_accumulator;
+pub(crate) mod sender_signal;

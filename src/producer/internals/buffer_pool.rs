@@ -1,0 +1,414 @@
+//! Mirrors `org.apache.kafka.clients.producer.internals.BufferPool`.
+//!
+//! Unlike Java's, a newcomer never overtakes those who wait, and a buffer returns when its last user drops it: it
+//! cannot be written again while a socket still reads it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::utils::sync::Condvar;
+use crate::utils::sync::Mutex;
+
+/// The memory for batches: `buffer.memory` bytes in all, kept as buffers of `batch.size` where possible.
+pub(crate) struct BufferPool {
+    total: usize,
+    poolable_size: usize,
+    state: Mutex<State>,
+    /// Told when somebody starts to wait, so that lingering batches are sent and give their memory back.
+    on_wait: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Buffers to be used again, each of the poolable size.
+    free: Vec<Vec<u8>>,
+    /// Bytes that are neither lent nor in `free`.
+    unpooled: usize,
+    /// First come, first served: the head takes what is free, and nobody else does while it waits.
+    waiters: VecDeque<Waiter>,
+    /// Memory that was taken for a waiter which has not woken yet.
+    served: Vec<(u64, Vec<u8>)>,
+    next_ticket: u64,
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ticket: u64,
+    requested: usize,
+    condvar: Arc<Condvar>,
+}
+
+/// Why there is no memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AllocateError {
+    /// It is in use, or others wait for it.
+    Exhausted,
+    /// The pool was closed.
+    Closed,
+}
+
+impl BufferPool {
+    /// `on_wait` runs on the thread that is about to wait, with no lock held.
+    pub(crate) fn new(
+        total: usize,
+        poolable_size: usize,
+        on_wait: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let state = State {
+            free: Vec::new(),
+            unpooled: total,
+            waiters: VecDeque::new(),
+            served: Vec::new(),
+            next_ticket: 0,
+            is_closed: false,
+        };
+        Self { total, poolable_size, state: Mutex::new(state), on_wait: Box::new(on_wait) }
+    }
+
+    /// `buffer.memory`, in bytes.
+    pub(crate) fn total(&self) -> usize {
+        self.total
+    }
+
+    /// The bytes that nobody uses.
+    #[cfg(test)]
+    pub(crate) fn available(&self) -> usize {
+        let state = self.state.lock();
+        state.unpooled + state.free.len() * self.poolable_size
+    }
+
+    /// Whether a thread waits for memory: then every batch is worth sending.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        !self.state.lock().waiters.is_empty()
+    }
+
+    /// Takes `size` bytes if they are free and nobody waits for memory. Never waits.
+    pub(crate) fn try_allocate(
+        self: &Arc<Self>,
+        size: usize,
+    ) -> Result<PooledBuffer, AllocateError> {
+        let taken = {
+            let mut state = self.state.lock();
+            if state.is_closed {
+                return Err(AllocateError::Closed);
+            }
+            if !state.waiters.is_empty() {
+                return Err(AllocateError::Exhausted);
+            }
+            state.take(size, self.poolable_size)
+        };
+        taken.map(|buffer| self.lend(size, buffer)).ok_or(AllocateError::Exhausted)
+    }
+
+    /// As [`try_allocate`](Self::try_allocate), but waits in line, for up to `timeout` of real time.
+    ///
+    /// Runs on: a caller's thread, with no lock held.
+    pub(crate) fn allocate(
+        self: &Arc<Self>,
+        size: usize,
+        timeout: Duration,
+    ) -> Result<PooledBuffer, AllocateError> {
+        match self.try_allocate(size) {
+            Err(AllocateError::Exhausted) if !timeout.is_zero() && size <= self.total => {}
+            answer => return answer,
+        }
+        let (ticket, condvar) = self.queue_up(size)?;
+        (self.on_wait)();
+        let mut state = self.state.lock();
+        let waits = |state: &mut State| !state.is_closed && state.is_waiting(ticket);
+        condvar.wait_while_for(&mut state, waits, timeout);
+        let served = state.leave(ticket);
+        state.serve_waiters(self.poolable_size);
+        let is_closed = state.is_closed;
+        drop(state);
+        match served {
+            Some(buffer) => Ok(self.lend(size, buffer)),
+            None if is_closed => Err(AllocateError::Closed),
+            None => Err(AllocateError::Exhausted),
+        }
+    }
+
+    /// Refuses every later call and wakes every thread that waits, to fail.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.is_closed = true;
+        for waiter in &state.waiters {
+            waiter.condvar.notify_one();
+        }
+    }
+
+    fn queue_up(&self, requested: usize) -> Result<(u64, Arc<Condvar>), AllocateError> {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(AllocateError::Closed);
+        }
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        let condvar = Arc::new(Condvar::new());
+        state.waiters.push_back(Waiter { ticket, requested, condvar: Arc::clone(&condvar) });
+        state.serve_waiters(self.poolable_size);
+        Ok((ticket, condvar))
+    }
+
+    fn lend(self: &Arc<Self>, size: usize, mut bytes: Vec<u8>) -> PooledBuffer {
+        bytes.reserve_exact(size.saturating_sub(bytes.len()));
+        PooledBuffer { bytes, size, pool: Arc::clone(self) }
+    }
+
+    fn give_back(&self, size: usize, mut bytes: Vec<u8>) {
+        let mut state = self.state.lock();
+        if size == self.poolable_size && bytes.capacity() == size {
+            bytes.clear();
+            state.free.push(bytes);
+        } else {
+            state.unpooled += size;
+        }
+        state.serve_waiters(self.poolable_size);
+    }
+}
+
+impl State {
+    /// `size` bytes if they are there: a used buffer where it fits, else a promise of that many bytes.
+    fn take(&mut self, size: usize, poolable_size: usize) -> Option<Vec<u8>> {
+        if size == poolable_size {
+            if let Some(buffer) = self.free.pop() {
+                return Some(buffer);
+            }
+        }
+        let wanted_from_free = size.saturating_sub(self.unpooled).div_ceil(poolable_size);
+        if wanted_from_free > self.free.len() {
+            return None;
+        }
+        self.free.truncate(self.free.len() - wanted_from_free);
+        self.unpooled = self.unpooled + wanted_from_free * poolable_size - size;
+        Some(Vec::new())
+    }
+
+    fn serve_waiters(&mut self, poolable_size: usize) {
+        while let Some(head) = self.waiters.front() {
+            let (ticket, requested) = (head.ticket, head.requested);
+            let Some(buffer) = self.take(requested, poolable_size) else {
+                return;
+            };
+            self.served.push((ticket, buffer));
+            if let Some(head) = self.waiters.pop_front() {
+                head.condvar.notify_one();
+            }
+        }
+    }
+
+    fn is_waiting(&self, ticket: u64) -> bool {
+        !self.served.iter().any(|(served, _)| *served == ticket)
+    }
+
+    /// Ends the wait of `ticket`; gives what it was served.
+    fn leave(&mut self, ticket: u64) -> Option<Vec<u8>> {
+        self.waiters.retain(|waiter| waiter.ticket != ticket);
+        let position = self.served.iter().position(|(served, _)| *served == ticket)?;
+        Some(self.served.swap_remove(position).1)
+    }
+}
+
+impl fmt::Debug for BufferPool {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("BufferPool").field("total", &self.total).finish_non_exhaustive()
+    }
+}
+
+/// Memory on loan from a [`BufferPool`], which takes it back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct PooledBuffer {
+    bytes: Vec<u8>,
+    /// What was taken from the pool and goes back to it, however large `bytes` has become.
+    size: usize,
+    pool: Arc<BufferPool>,
+}
+
+impl PooledBuffer {
+    /// How many bytes the pool lent.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Takes the bytes out, to be filled; the loan stays.
+    pub(crate) fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Puts filled bytes back in.
+    pub(crate) fn set_bytes(&mut self, bytes: Vec<u8>) {
+        self.bytes = bytes;
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    /// The same bytes in memory that the pool does not count.
+    pub(crate) fn unpooled_copy(&self) -> Self {
+        Self { bytes: self.bytes.clone(), size: 0, pool: Arc::clone(&self.pool) }
+    }
+}
+
+impl AsRef<[u8]> for PooledBuffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for PooledBuffer {
+    fn drop(&mut self) {
+        self.pool.give_back(self.size, std::mem::take(&mut self.bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    const FOREVER: Duration = Duration::from_secs(3600);
+
+    // BUF: Java's BufferPoolTest.testSimple
+    #[test]
+    fn lends_what_it_has_and_takes_it_back() {
+        let pool = pool(64, 16);
+
+        let pooled = pool.try_allocate(16).expect("free");
+        let odd = pool.try_allocate(40).expect("free");
+        assert_eq!(pool.available(), 8);
+        assert_eq!(pool.try_allocate(16).err(), Some(AllocateError::Exhausted));
+
+        drop((pooled, odd));
+        assert_eq!(pool.available(), 64);
+        assert!(pool.try_allocate(64).is_ok());
+    }
+
+    #[test]
+    fn uses_a_returned_buffer_again() {
+        let pool = pool(64, 16);
+        let mut buffer = pool.try_allocate(16).expect("free");
+        let mut bytes = buffer.take_bytes();
+        bytes.push(7);
+        let address = bytes.as_ptr();
+        buffer.set_bytes(bytes);
+        drop(buffer);
+
+        let mut again = pool.try_allocate(16).expect("free");
+        let bytes = again.take_bytes();
+
+        assert_eq!((bytes.as_ptr(), bytes.len()), (address, 0));
+    }
+
+    #[test]
+    fn a_wait_that_runs_out_leaves_nothing_behind() {
+        let pool = pool(16, 16);
+        let all = pool.try_allocate(16).expect("free");
+
+        let refused = pool.allocate(16, Duration::from_millis(1));
+
+        assert_eq!(refused.err(), Some(AllocateError::Exhausted));
+        assert!(!pool.is_exhausted());
+        drop(all);
+        assert_eq!(pool.available(), 16);
+    }
+
+    #[test]
+    fn more_than_there_is_does_not_wait() {
+        assert_eq!(pool(16, 16).allocate(17, FOREVER).err(), Some(AllocateError::Exhausted));
+    }
+
+    #[test]
+    fn a_newcomer_does_not_overtake_one_who_waits() {
+        let (pool, waiting) = pool_that_tells(32, 16);
+        let (first, second) = (pool.try_allocate(16), pool.try_allocate(16));
+
+        let waiter = {
+            let pool = Arc::clone(&pool);
+            thread::spawn(move || pool.allocate(32, FOREVER).map(|buffer| buffer.size()))
+        };
+        waiting.recv().expect("the thread waits");
+        drop(first);
+        assert_eq!(pool.try_allocate(16).err(), Some(AllocateError::Exhausted));
+        drop(second);
+
+        assert_eq!(waiter.join().expect("no panic"), Ok(32));
+        assert_eq!(pool.available(), 32);
+    }
+
+    #[test]
+    fn those_who_wait_are_served_in_the_order_they_came() {
+        let (pool, waiting) = pool_that_tells(16, 16);
+        let all = pool.try_allocate(16).expect("free");
+        let (sender, served) = mpsc::channel();
+        let mut threads = Vec::new();
+        for number in 0..4 {
+            let (pool, sender) = (Arc::clone(&pool), sender.clone());
+            threads.push(thread::spawn(move || {
+                let buffer = pool.allocate(16, FOREVER).expect("served in the end");
+                sender.send(number).expect("the test listens");
+                drop(buffer);
+            }));
+            waiting.recv().expect("the thread waits");
+        }
+
+        drop(all);
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+
+        assert_eq!(served.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn closing_wakes_everybody() {
+        let (pool, waiting) = pool_that_tells(16, 16);
+        let _all = pool.try_allocate(16).expect("free");
+        let waiter = {
+            let pool = Arc::clone(&pool);
+            thread::spawn(move || pool.allocate(16, FOREVER).err())
+        };
+        waiting.recv().expect("the thread waits");
+
+        pool.close();
+
+        assert_eq!(waiter.join().expect("no panic"), Some(AllocateError::Closed));
+        assert_eq!(pool.try_allocate(1).err(), Some(AllocateError::Closed));
+    }
+
+    // Java: an int overflow made more than 2 GiB of free buffers look like none.
+    #[test]
+    fn counts_beyond_what_32_bits_hold() {
+        let mut state = State {
+            free: Vec::new(),
+            unpooled: 3 << 32,
+            waiters: VecDeque::new(),
+            served: Vec::new(),
+            next_ticket: 0,
+            is_closed: false,
+        };
+
+        assert!(state.take((3 << 32) - 5, 16_384).is_some());
+        assert_eq!(state.unpooled, 5);
+    }
+
+    fn pool(total: usize, poolable_size: usize) -> Arc<BufferPool> {
+        Arc::new(BufferPool::new(total, poolable_size, || {}))
+    }
+
+    fn pool_that_tells(total: usize, poolable: usize) -> (Arc<BufferPool>, mpsc::Receiver<()>) {
+        let (sender, receiver) = mpsc::channel();
+        let sender = Mutex::new(sender);
+        let tell = move || drop(sender.lock().send(()));
+        (Arc::new(BufferPool::new(total, poolable, tell)), receiver)
+    }
+}

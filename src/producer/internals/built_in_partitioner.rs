@@ -1,0 +1,286 @@
+//! Mirrors `org.apache.kafka.clients.producer.internals.BuiltInPartitioner` (KIP-794).
+//!
+//! Differs in that the weights are computed by the caller that moves on, from the queues as they are then, and not
+//! by the sender in every turn; and in that a partition's number and backlog are never mixed up with its neighbour's.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::common::cluster::TopicInfo;
+use crate::common::node::NodeId;
+use crate::producer::internals::partition_queue::PartitionQueue;
+use crate::utils::murmur2::murmur2;
+use crate::utils::random::Random;
+use crate::utils::sync::Mutex;
+
+/// How records without a key are spread.
+#[derive(Debug)]
+pub(crate) struct StickySettings {
+    /// `batch.size`: the bytes after which to move on to another partition.
+    pub(crate) sticky_bytes: usize,
+    /// `partitioner.adaptive.partitioning.enable`: prefer partitions with a short queue.
+    pub(crate) is_adaptive: bool,
+    /// The brokers that took no request for `partitioner.availability.timeout.ms`. Written by the sender.
+    pub(crate) unavailable_nodes: ArcSwap<BTreeSet<NodeId>>,
+}
+
+/// Sends the keyless records of one topic to one partition until a batch's worth is there, then to another.
+///
+/// The partition changes only under the lock of the current partition's queue, by whoever just appended to it, so the
+/// two numbers need no lock of their own.
+#[derive(Debug)]
+pub(crate) struct BuiltInPartitioner {
+    settings: Arc<StickySettings>,
+    /// The current partition; [`NONE`] before the first record.
+    partition: AtomicU32,
+    /// What the current partition was given since it became that.
+    produced_bytes: AtomicUsize,
+    random: Mutex<Random>,
+    /// Counts the moves; with many partitions the weights are not taken anew at each.
+    moves: AtomicU64,
+    /// Cumulative weights and their partitions.
+    weights: Mutex<Weights>,
+}
+
+#[derive(Debug, Default)]
+struct Weights {
+    /// For each candidate the sum of the weights up to and including its own, and its number.
+    cumulative: Vec<(usize, i32)>,
+}
+
+const NONE: u32 = u32::MAX;
+/// The weights of this many partitions are taken anew at every move; of n times as many at every n-th.
+const PARTITIONS_WEIGHED_A_MOVE: usize = 64;
+
+/// The partition for a serialized key: the same one that every Java producer picks.
+pub(crate) fn partition_for_key(key: &[u8], partition_count: usize) -> i32 {
+    let hash = (murmur2(key) & 0x7fff_ffff) as usize;
+    i32::try_from(hash % partition_count.max(1)).unwrap_or(0)
+}
+
+impl BuiltInPartitioner {
+    pub(crate) fn new(settings: Arc<StickySettings>, random: Random) -> Self {
+        Self {
+            settings,
+            partition: AtomicU32::new(NONE),
+            produced_bytes: AtomicUsize::new(0),
+            random: Mutex::new(random),
+            moves: AtomicU64::new(0),
+            weights: Mutex::new(Weights::default()),
+        }
+    }
+
+    /// The partition that takes keyless records now.
+    pub(crate) fn peek(&self, topic: &TopicInfo, queues: &[Arc<PartitionQueue>]) -> i32 {
+        let current = self.partition.load(Ordering::Acquire);
+        if current != NONE {
+            return current.cast_signed();
+        }
+        let first = self.draw(topic, queues);
+        let drawn = first.cast_unsigned();
+        match self.partition.compare_exchange(NONE, drawn, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => first,
+            Err(winner) => winner.cast_signed(),
+        }
+    }
+
+    /// Whether records go elsewhere by now. Meaningful under the lock of the queue of `partition`.
+    pub(crate) fn has_moved_from(&self, partition: i32) -> bool {
+        self.partition.load(Ordering::Acquire) != partition.cast_unsigned()
+    }
+
+    /// Notes that `bytes` were appended to the current partition, whose lock the caller holds, and moves on when it
+    /// had its share: at once if `may_move`, else at twice the share. So no half-filled batch is left behind.
+    pub(crate) fn update(
+        &self,
+        bytes: usize,
+        may_move: bool,
+        topic: &TopicInfo,
+        queues: &[Arc<PartitionQueue>],
+    ) {
+        let share = self.settings.sticky_bytes;
+        let produced = self.produced_bytes.load(Ordering::Relaxed) + bytes;
+        if (produced >= share && may_move) || produced >= share.saturating_mul(2) {
+            self.produced_bytes.store(0, Ordering::Relaxed);
+            let next = self.draw(topic, queues);
+            self.partition.store(next.cast_unsigned(), Ordering::Release);
+        } else {
+            self.produced_bytes.store(produced, Ordering::Relaxed);
+        }
+    }
+
+    fn draw(&self, topic: &TopicInfo, queues: &[Arc<PartitionQueue>]) -> i32 {
+        if self.settings.is_adaptive {
+            if let Some(partition) = self.draw_weighted(topic, queues) {
+                return partition;
+            }
+        }
+        let mut random = self.random.lock();
+        match topic.available_partitions() {
+            [] => {
+                let drawn = random.below(topic.partitions().len());
+                i32::try_from(drawn).unwrap_or(0)
+            }
+            available => available[random.below(available.len())],
+        }
+    }
+
+    /// Draws a partition the more likely the shorter its queue; `None` where there is nothing to choose from.
+    fn draw_weighted(&self, topic: &TopicInfo, queues: &[Arc<PartitionQueue>]) -> Option<i32> {
+        let period = (queues.len() / PARTITIONS_WEIGHED_A_MOVE).max(1) as u64;
+        let is_due = self.moves.fetch_add(1, Ordering::Relaxed) % period == 0;
+        let mut weights = self.weights.lock();
+        if is_due {
+            weights.weigh(topic, queues, &self.settings.unavailable_nodes.load());
+        }
+        let total = weights.cumulative.last()?.0;
+        let drawn = self.random.lock().below(total);
+        let position = weights.cumulative.partition_point(|(sum, _)| *sum <= drawn);
+        weights.cumulative.get(position).map(|(_, partition)| *partition)
+    }
+}
+
+impl Weights {
+    /// A partition with the longest queue weighs 1, one with k batches fewer weighs 1 + k.
+    fn weigh(
+        &mut self,
+        topic: &TopicInfo,
+        queues: &[Arc<PartitionQueue>],
+        unavailable: &BTreeSet<NodeId>,
+    ) {
+        let candidates = topic.partitions().iter().filter_map(|info| {
+            let leader = info.leader()?;
+            let queue = queues.get(usize::try_from(info.partition()).ok()?)?;
+            (!unavailable.contains(&leader)).then(|| (queue.length(), info.partition()))
+        });
+        self.cumulative.clear();
+        self.cumulative.extend(candidates);
+        let longest = self.cumulative.iter().map(|(length, _)| *length).max().unwrap_or(0);
+        let mut sum = 0;
+        for (entry, _) in &mut self.cumulative {
+            sum += longest + 1 - *entry;
+            *entry = sum;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::partition_info::PartitionInfo;
+    use crate::common::topic_partition::TopicPartition;
+    use crate::common::uuid::Uuid;
+    use crate::network::wakeup::Wakeup;
+    use crate::producer::internals::sender_signal::SenderSignal;
+
+    #[test]
+    fn a_key_goes_where_java_sends_it() {
+        for (key, of_ten, of_seven) in
+            [("", 1, 2), ("a", 4, 5), ("foobar", 6, 0), ("key-42", 7, 3), ("é世界", 1, 2)]
+        {
+            assert_eq!(partition_for_key(key.as_bytes(), 10), of_ten, "{key}");
+            assert_eq!(partition_for_key(key.as_bytes(), 7), of_seven, "{key}");
+        }
+    }
+
+    // PAR: Java's BuiltInPartitionerTest.testStickyPartitioning
+    #[test]
+    fn stays_until_the_share_is_reached() {
+        let (topic, queues) = topic(&[Some(1), Some(1), Some(1)]);
+        let partitioner = partitioner(100);
+        let first = partitioner.peek(&topic, &queues);
+
+        partitioner.update(99, true, &topic, &queues);
+        assert_eq!(partitioner.peek(&topic, &queues), first);
+
+        let mut seen = BTreeSet::from([first]);
+        for _ in 0..100 {
+            partitioner.update(100, true, &topic, &queues);
+            seen.insert(partitioner.peek(&topic, &queues));
+        }
+        assert_eq!(seen.len(), 3);
+    }
+
+    #[test]
+    fn does_not_leave_a_half_filled_batch_before_twice_the_share() {
+        let (topic, queues) = topic(&[Some(1); 50]);
+        let partitioner = partitioner(100);
+        let first = partitioner.peek(&topic, &queues);
+
+        partitioner.update(199, false, &topic, &queues);
+        assert!(!partitioner.has_moved_from(first));
+        assert_eq!(partitioner.produced_bytes.load(Ordering::Relaxed), 199);
+        partitioner.update(1, false, &topic, &queues);
+        assert_eq!(partitioner.produced_bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn avoids_partitions_without_a_leader_or_with_an_unavailable_one() {
+        let (topic, queues) = topic(&[None, Some(1), Some(2), Some(1)]);
+        let partitioner = partitioner(1);
+        partitioner.settings.unavailable_nodes.store(Arc::new(BTreeSet::from([NodeId(2)])));
+
+        let mut seen = BTreeSet::new();
+        for _ in 0..200 {
+            seen.insert(partitioner.peek(&topic, &queues));
+            partitioner.update(1, true, &topic, &queues);
+        }
+
+        assert_eq!(seen, BTreeSet::from([1, 3]));
+    }
+
+    #[test]
+    fn any_partition_will_do_while_none_has_a_leader() {
+        let (topic, queues) = topic(&[None, None]);
+
+        let drawn = partitioner(1).peek(&topic, &queues);
+
+        assert!((0..2).contains(&drawn));
+    }
+
+    // The example of KIP-794: queues of 0, 3 and 1 batches weigh 4, 1 and 3.
+    #[test]
+    fn weighs_by_the_length_of_the_queues() {
+        let lengths = [0, 3, 1];
+        let mut weights =
+            Weights { cumulative: lengths.into_iter().zip(0..).collect::<Vec<(usize, i32)>>() };
+        let (topic, queues) = topic(&[Some(1), Some(1), Some(1)]);
+        for (queue, length) in queues.iter().zip(lengths) {
+            queue.set_length(length);
+        }
+
+        weights.weigh(&topic, &queues, &BTreeSet::new());
+
+        assert_eq!(weights.cumulative, [(4, 0), (5, 1), (8, 2)]);
+    }
+
+    fn partitioner(sticky_bytes: usize) -> BuiltInPartitioner {
+        let settings = StickySettings {
+            sticky_bytes,
+            is_adaptive: true,
+            unavailable_nodes: ArcSwap::default(),
+        };
+        BuiltInPartitioner::new(Arc::new(settings), Random::new(11))
+    }
+
+    fn topic(leaders: &[Option<i32>]) -> (TopicInfo, Vec<Arc<PartitionQueue>>) {
+        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let partitions = leaders.iter().zip(0..).map(|(leader, partition)| PartitionInfo {
+            partition,
+            leader: leader.map(NodeId),
+            leader_epoch: None,
+            replicas: Vec::new(),
+            in_sync_replicas: Vec::new(),
+            offline_replicas: Vec::new(),
+        });
+        let queues = (0..leaders.len()).map(|id| {
+            let number = i32::try_from(id).expect("small");
+            PartitionQueue::new(id, TopicPartition::new("t", number), Arc::clone(&signal)).into()
+        });
+        let queues = queues.collect();
+        (TopicInfo::new("t".into(), Uuid::ZERO, false, partitions.collect()), queues)
+    }
+}

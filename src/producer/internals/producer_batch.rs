@@ -1,0 +1,251 @@
+//! Mirrors `org.apache.kafka.clients.producer.internals.ProducerBatch`.
+
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::common::topic_partition::TopicPartition;
+use crate::error::Error;
+use crate::producer::callback::Callback;
+use crate::producer::internals::buffer_pool::PooledBuffer;
+use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
+use crate::producer::internals::partition_queue::PartitionQueue;
+use crate::producer::internals::produce_request_result::{
+    Outcome, ProduceRequestResult, RecordShare,
+};
+use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
+use crate::record::default_record::RecordContents;
+use crate::record::default_record_batch::ProducerState;
+use crate::record::memory_records_builder::MemoryRecordsBuilder;
+use crate::utils::clock::Instant;
+
+/// Records of one partition that are sent, acknowledged and retried together.
+///
+/// Owned by the queue of its partition while it waits and by the sender while it is on its way. Its bytes are shared
+/// with the request that carries them and return to the pool when the last of both is dropped.
+pub(crate) struct ProducerBatch {
+    /// Rises with the order of creation within a partition.
+    id: u64,
+    result: Arc<ProduceRequestResult>,
+    builder: MemoryRecordsBuilder,
+    /// Empty until the batch is sealed: the builder fills the bytes.
+    buffer: Arc<PooledBuffer>,
+    /// Whom the header names, once there is one.
+    sealed_for: Option<ProducerState>,
+    /// The callbacks of those records that have one, in order.
+    thunks: Vec<Thunk>,
+    created: Instant,
+    /// Set once it is full or drained.
+    is_closed_for_appends: bool,
+    /// How often it was sent.
+    attempts: u32,
+    /// The backoff's end after a failed attempt, drawn once.
+    retry_at: Option<Instant>,
+    /// The last error that made it wait for another attempt.
+    last_error: Option<Error>,
+}
+
+/// What a record's callback has to be told.
+struct Thunk {
+    share: RecordShare,
+    callback: Callback,
+}
+
+impl ProducerBatch {
+    /// An empty batch that fills `buffer`.
+    pub(crate) fn new(
+        id: u64,
+        queue: &Arc<PartitionQueue>,
+        mut buffer: PooledBuffer,
+        now: Instant,
+    ) -> Self {
+        let builder = MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size());
+        Self {
+            id,
+            result: Arc::new(ProduceRequestResult::new(Arc::clone(queue))),
+            builder,
+            buffer: Arc::new(buffer),
+            sealed_for: None,
+            thunks: Vec::new(),
+            created: now,
+            is_closed_for_appends: false,
+            attempts: 0,
+            retry_at: None,
+            last_error: None,
+        }
+    }
+
+    /// Appends `record` and takes its callback; `None` if it does not fit, which closes the batch for appends.
+    pub(crate) fn try_append(
+        &mut self,
+        record: &RecordContents<'_>,
+        callback: &mut Option<Callback>,
+    ) -> Option<FutureRecordMetadata> {
+        if self.is_closed_for_appends {
+            return None;
+        }
+        let Some(index) = self.builder.try_append(record) else {
+            self.is_closed_for_appends = true;
+            return None;
+        };
+        let share = RecordShare {
+            index,
+            timestamp_ms: record.timestamp_ms,
+            key_size: size_of_field(record.key),
+            value_size: size_of_field(record.value),
+        };
+        if let Some(callback) = callback.take() {
+            self.thunks.push(Thunk { share, callback });
+        }
+        Some(FutureRecordMetadata::accepted(Arc::clone(&self.result), share))
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn result(&self) -> &Arc<ProduceRequestResult> {
+        &self.result
+    }
+
+    pub(crate) fn queue(&self) -> &Arc<PartitionQueue> {
+        self.result.queue()
+    }
+
+    pub(crate) fn topic_partition(&self) -> &TopicPartition {
+        self.result.queue().topic_partition()
+    }
+
+    pub(crate) fn created(&self) -> Instant {
+        self.created
+    }
+
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    pub(crate) fn last_error(&self) -> Option<&Error> {
+        self.last_error.as_ref()
+    }
+
+    pub(crate) fn record_count(&self) -> u32 {
+        self.builder.record_count()
+    }
+
+    /// The bytes so far, header included.
+    pub(crate) fn size(&self) -> usize {
+        match self.sealed_for {
+            None => self.builder.size(),
+            Some(_) => self.buffer.bytes().len(),
+        }
+    }
+
+    /// Whether no further record fits, or none may be added.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_closed_for_appends || self.builder.is_full()
+    }
+
+    /// Whether somebody waits for it, so that it should not linger.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.result.is_urgent()
+    }
+
+    /// Whether it already failed, as by running out of time while it was on its way.
+    pub(crate) fn is_completed(&self) -> bool {
+        self.result.is_published()
+    }
+
+    /// Whether `delivery.timeout.ms` has passed since its first record.
+    pub(crate) fn has_reached_delivery_timeout(&self, timeout: Duration, now: Instant) -> bool {
+        now >= self.created + timeout
+    }
+
+    /// Closes the batch and gives out its bytes, with a header for `producer`; counts an attempt.
+    pub(crate) fn seal(&mut self, producer: ProducerState) -> Arc<PooledBuffer> {
+        self.is_closed_for_appends = true;
+        self.attempts += 1;
+        self.retry_at = None;
+        self.result.set_drained();
+        if self.sealed_for != Some(producer) {
+            self.write_header(producer);
+            self.sealed_for = Some(producer);
+        }
+        Arc::clone(&self.buffer)
+    }
+
+    fn write_header(&mut self, producer: ProducerState) {
+        match (self.sealed_for, Arc::get_mut(&mut self.buffer)) {
+            (None, Some(buffer)) => buffer.set_bytes(self.builder.close(producer)),
+            (_, Some(buffer)) => self.builder.rewrite_header(buffer.bytes_mut(), producer),
+            // The request of the last attempt still holds the bytes, so they must not change.
+            (_, None) => {
+                let mut copy = self.buffer.unpooled_copy();
+                self.builder.rewrite_header(copy.bytes_mut(), producer);
+                self.buffer = Arc::new(copy);
+            }
+        }
+    }
+
+    /// Schedules another attempt at `retry_at`, because of `error`.
+    pub(crate) fn reenqueued(&mut self, retry_at: Instant, error: Error) {
+        self.retry_at = Some(retry_at);
+        self.last_error = Some(error);
+    }
+
+    /// Ends the batch: runs all callbacks in order, then releases the futures. Only the first call has an effect.
+    ///
+    /// Runs on: the sender thread, with no lock held.
+    pub(crate) fn complete(&mut self, outcome: Outcome) {
+        let result = Arc::clone(&self.result);
+        let Some(outcome) = result.publish(outcome) else {
+            return;
+        };
+        let mut metadata = RecordMetadata {
+            topic_partition: self.topic_partition().clone(),
+            offset: UNKNOWN,
+            timestamp_ms: UNKNOWN,
+            serialized_key_size: -1,
+            serialized_value_size: -1,
+        };
+        for Thunk { share, callback } in std::mem::take(&mut self.thunks) {
+            let answer = outcome.of_record(&share).map(|(offset, timestamp_ms)| {
+                metadata.offset = offset;
+                metadata.timestamp_ms = timestamp_ms;
+                metadata.serialized_key_size = share.key_size;
+                metadata.serialized_value_size = share.value_size;
+                &metadata
+            });
+            run_callback(callback, answer);
+        }
+        result.finish();
+    }
+}
+
+/// Runs user code, which may panic: the panic is logged and ends there.
+pub(crate) fn run_callback(callback: Callback, answer: Result<&RecordMetadata, &Error>) {
+    if panic::catch_unwind(AssertUnwindSafe(|| callback(answer))).is_err() {
+        log::error!("a callback panicked; the producer goes on");
+    }
+}
+
+/// A length as metadata tells it: -1 for null.
+pub(crate) fn size_of_field(field: Option<&[u8]>) -> i32 {
+    field.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
+}
+
+impl fmt::Debug for ProducerBatch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ProducerBatch")
+            .field("topic_partition", self.topic_partition())
+            .field("id", &self.id)
+            .field("records", &self.record_count())
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}

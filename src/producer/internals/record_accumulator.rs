@@ -1,0 +1,492 @@
+//! Mirrors `org.apache.kafka.clients.producer.internals.RecordAccumulator`: the side of the callers' threads.
+//!
+//! Java's `ready`, `drain` and expiry walk every partition ever used; here callers announce the partitions that
+//! changed, and `SendablePartitions` keeps the rest on the sender's side.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::common::cluster::TopicInfo;
+use crate::common::topic_partition::TopicPartition;
+use crate::producer::callback::Callback;
+use crate::producer::internals::buffer_pool::{AllocateError, BufferPool, PooledBuffer};
+use crate::producer::internals::built_in_partitioner::{BuiltInPartitioner, StickySettings};
+use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
+use crate::producer::internals::incomplete_batches::IncompleteBatches;
+use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
+use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::sender_signal::SenderSignal;
+use crate::record::default_record::RecordContents;
+use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
+use crate::utils::clock::Instant;
+use crate::utils::hash::HashMap;
+use crate::utils::random::Random;
+use crate::utils::sync::Mutex;
+
+/// The records that were accepted and not yet sent, by partition.
+///
+/// `Runs on:` callers' threads, which share nothing but read-mostly maps and the queue they append to.
+#[derive(Debug)]
+pub(crate) struct RecordAccumulator {
+    batch_size: usize,
+    pool: Arc<BufferPool>,
+    /// Topics are added, never removed: a queue is known by its number for as long as the producer lives.
+    topics: ArcSwap<HashMap<Arc<str>, Arc<TopicQueues>>>,
+    /// Held by whoever adds a topic or a partition.
+    growth: Mutex<Growth>,
+    sticky: Arc<StickySettings>,
+    incomplete: IncompleteBatches,
+    next_batch: AtomicU64,
+    is_closed: AtomicBool,
+    signal: Arc<SenderSignal>,
+}
+
+#[derive(Debug)]
+struct Growth {
+    next_queue: usize,
+    random: Random,
+}
+
+/// The queues of one topic, by partition number, and the choice among them for records without a key.
+#[derive(Debug)]
+pub(crate) struct TopicQueues {
+    queues: ArcSwap<Vec<Arc<PartitionQueue>>>,
+    partitioner: BuiltInPartitioner,
+}
+
+/// What [`RecordAccumulator::append`] is given.
+#[derive(Debug)]
+pub(crate) struct Append<'a> {
+    /// The topic as the newest metadata describes it.
+    pub(crate) topic: &'a TopicInfo,
+    /// `None` leaves the choice to the built-in partitioner.
+    pub(crate) partition: Option<i32>,
+    pub(crate) record: RecordContents<'a>,
+    /// The longest wait for memory.
+    pub(crate) max_wait: Duration,
+}
+
+/// What [`RecordAccumulator::append`] did.
+#[derive(Debug)]
+pub(crate) struct Appended {
+    pub(crate) future: FutureRecordMetadata,
+    /// Whether the sender has something new to look at.
+    pub(crate) is_worth_waking: bool,
+    pub(crate) is_new_batch: bool,
+}
+
+/// Why a record was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AppendError {
+    Closed,
+    /// There was no memory for a batch of this many bytes.
+    Exhausted {
+        requested: usize,
+    },
+    /// The topic has no such partition.
+    UnknownPartition {
+        partition: i32,
+    },
+}
+
+impl RecordAccumulator {
+    /// `batch_size` is `batch.size`, at least 1.
+    pub(crate) fn new(
+        batch_size: usize,
+        pool: Arc<BufferPool>,
+        sticky: Arc<StickySettings>,
+        signal: Arc<SenderSignal>,
+        random: Random,
+    ) -> Self {
+        Self {
+            batch_size,
+            pool,
+            topics: ArcSwap::default(),
+            growth: Mutex::new(Growth { next_queue: 0, random }),
+            sticky,
+            incomplete: IncompleteBatches::default(),
+            next_batch: AtomicU64::new(0),
+            is_closed: AtomicBool::new(false),
+            signal,
+        }
+    }
+
+    /// Copies the record into the newest batch of its partition, or into a new one.
+    ///
+    /// Waits only for memory, and then with no lock held. Takes `callback` if, and only if, it takes the record. Reads
+    /// the clock only for a new batch.
+    pub(crate) fn append(
+        &self,
+        append: &Append<'_>,
+        callback: &mut Option<Callback>,
+        now: &dyn Fn() -> Instant,
+    ) -> Result<Appended, AppendError> {
+        let topics = self.topics.load();
+        let topic = match topics.get(append.topic.name()) {
+            Some(topic) if topic.queues.load().len() >= append.topic.partitions().len() => topic,
+            _ => &self.grow(append.topic),
+        };
+        let queues = topic.queues.load();
+        let mut buffer = None;
+        loop {
+            let partition =
+                append.partition.unwrap_or_else(|| topic.partitioner.peek(append.topic, &queues));
+            let queue = usize::try_from(partition).ok().and_then(|index| queues.get(index));
+            let Some(queue) = queue else {
+                return Err(AppendError::UnknownPartition { partition });
+            };
+            let target = Target { append, partitioner: &topic.partitioner, queues: &queues, queue };
+            match self.try_append(&target, callback, &mut buffer, now) {
+                Ok(appended) => return Ok(appended),
+                Err(Obstacle::Moved) => {}
+                Err(Obstacle::Closed) => return Err(AppendError::Closed),
+                Err(Obstacle::NeedsMemory(requested)) => {
+                    buffer = Some(self.allocate(requested, append.max_wait)?);
+                }
+            }
+        }
+    }
+
+    fn try_append(
+        &self,
+        target: &Target<'_>,
+        callback: &mut Option<Callback>,
+        buffer: &mut Option<PooledBuffer>,
+        now: &dyn Fn() -> Instant,
+    ) -> Result<Appended, Obstacle> {
+        let mut batches = target.queue.lock();
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Err(Obstacle::Closed);
+        }
+        target.check_not_moved()?;
+        if let Some(appended) = target.append_to_tail(&mut batches, callback) {
+            drop(batches);
+            if appended.is_worth_waking {
+                target.queue.announce();
+            }
+            return Ok(appended);
+        }
+        target.complete_move()?;
+        let size = self.batch_size.max(target.append.record.batch_size_upper_bound());
+        let buffer = match buffer.take() {
+            Some(buffer) => buffer,
+            None => match self.pool.try_allocate(size) {
+                Ok(buffer) => buffer,
+                Err(AllocateError::Exhausted) => return Err(Obstacle::NeedsMemory(size)),
+                Err(AllocateError::Closed) => return Err(Obstacle::Closed),
+            },
+        };
+        let id = self.next_batch.fetch_add(1, Ordering::Relaxed);
+        let batch = ProducerBatch::new(id, target.queue, buffer, now());
+        self.incomplete.add(id, Arc::clone(batch.result()));
+        batches.push_tail(batch);
+        let appended = target.append_to_tail(&mut batches, callback).ok_or(Obstacle::Moved)?;
+        drop(batches);
+        target.queue.announce();
+        Ok(Appended { is_worth_waking: true, is_new_batch: true, ..appended })
+    }
+
+    fn allocate(&self, requested: usize, max_wait: Duration) -> Result<PooledBuffer, AppendError> {
+        self.pool.allocate(requested, max_wait).map_err(|error| match error {
+            AllocateError::Exhausted => AppendError::Exhausted { requested },
+            AllocateError::Closed => AppendError::Closed,
+        })
+    }
+
+    /// Adds the queues that `topic` lacks.
+    fn grow(&self, topic: &TopicInfo) -> Arc<TopicQueues> {
+        let mut growth = self.growth.lock();
+        let topics = self.topics.load();
+        if let Some(known) = topics.get(topic.name()) {
+            let mut queues = Vec::clone(&known.queues.load());
+            self.add_queues(topic, &mut queues, &mut growth);
+            known.queues.store(Arc::new(queues));
+            return Arc::clone(known);
+        }
+        let mut queues = Vec::new();
+        self.add_queues(topic, &mut queues, &mut growth);
+        let partitioner = BuiltInPartitioner::new(Arc::clone(&self.sticky), growth.random.fork());
+        let added = Arc::new(TopicQueues { queues: ArcSwap::from_pointee(queues), partitioner });
+        let mut topics = HashMap::clone(&topics);
+        topics.insert(Arc::clone(topic.shared_name()), Arc::clone(&added));
+        self.topics.store(Arc::new(topics));
+        added
+    }
+
+    fn add_queues(
+        &self,
+        topic: &TopicInfo,
+        queues: &mut Vec<Arc<PartitionQueue>>,
+        growth: &mut Growth,
+    ) {
+        for info in topic.partitions().iter().skip(queues.len()) {
+            let topic_partition =
+                TopicPartition::new(Arc::clone(topic.shared_name()), info.partition());
+            let signal = Arc::clone(&self.signal);
+            queues.push(Arc::new(PartitionQueue::new(growth.next_queue, topic_partition, signal)));
+            growth.next_queue += 1;
+        }
+    }
+
+    /// The batches that were created and not yet answered.
+    pub(crate) fn incomplete(&self) -> &IncompleteBatches {
+        &self.incomplete
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<BufferPool> {
+        &self.pool
+    }
+
+    pub(crate) fn sticky(&self) -> &StickySettings {
+        &self.sticky
+    }
+
+    pub(crate) fn signal(&self) -> &Arc<SenderSignal> {
+        &self.signal
+    }
+
+    /// Refuses every later record; those already taken are worth sending at once.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        self.pool.close();
+        self.signal.wake();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
+    }
+
+    /// Takes out every batch that waits to be sent. Call it after [`close`](Self::close): then none is missed.
+    pub(super) fn take_all(&self) -> Vec<ProducerBatch> {
+        let _no_growth = self.growth.lock();
+        let topics = self.topics.load();
+        let mut taken = Vec::new();
+        for topic in topics.values() {
+            for queue in topic.queues.load().iter() {
+                taken.extend(queue.lock().take_all());
+            }
+        }
+        taken.sort_by_key(ProducerBatch::id);
+        taken
+    }
+}
+
+/// Where a record is to go, for one attempt.
+struct Target<'a> {
+    append: &'a Append<'a>,
+    partitioner: &'a BuiltInPartitioner,
+    queues: &'a [Arc<PartitionQueue>],
+    queue: &'a Arc<PartitionQueue>,
+}
+
+/// Why an attempt did not place the record.
+enum Obstacle {
+    /// Keyless records go to another partition by now.
+    Moved,
+    NeedsMemory(usize),
+    Closed,
+}
+
+impl Target<'_> {
+    fn is_keyless(&self) -> bool {
+        self.append.partition.is_none()
+    }
+
+    fn check_not_moved(&self) -> Result<(), Obstacle> {
+        let partition = self.queue.topic_partition().partition();
+        if self.is_keyless() && self.partitioner.has_moved_from(partition) {
+            return Err(Obstacle::Moved);
+        }
+        Ok(())
+    }
+
+    /// The last batch is full: a move that waited for this happens now.
+    fn complete_move(&self) -> Result<(), Obstacle> {
+        if self.is_keyless() {
+            self.partitioner.update(0, true, self.append.topic, self.queues);
+        }
+        self.check_not_moved()
+    }
+
+    fn append_to_tail(
+        &self,
+        batches: &mut LockedQueue<'_>,
+        callback: &mut Option<Callback>,
+    ) -> Option<Appended> {
+        let tail = batches.tail()?;
+        let size_before = match tail.size() {
+            RECORD_BATCH_OVERHEAD => 0, // its first record pays for the header
+            size => size,
+        };
+        let future = tail.try_append(&self.append.record, callback)?;
+        let is_full = tail.is_full();
+        if self.is_keyless() {
+            let bytes = tail.size() - size_before;
+            self.partitioner.update(bytes, is_full, self.append.topic, self.queues);
+        }
+        Some(Appended { future, is_worth_waking: is_full, is_new_batch: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::header::Headers;
+    use crate::common::node::NodeId;
+    use crate::common::partition_info::PartitionInfo;
+    use crate::common::uuid::Uuid;
+    use crate::network::wakeup::Wakeup;
+
+    const BATCH_SIZE: usize = 200;
+
+    #[test]
+    fn fills_one_batch_before_it_starts_another() {
+        let accumulator = accumulator(10 * BATCH_SIZE);
+        let topic = topic(1);
+
+        let first = append(&accumulator, &topic, Some(0), 100).expect("room");
+        let second = append(&accumulator, &topic, Some(0), 20).expect("room");
+        let third = append(&accumulator, &topic, Some(0), 100).expect("room");
+
+        assert_eq!(
+            [first.is_new_batch, second.is_new_batch, third.is_new_batch],
+            [true, false, true]
+        );
+        assert_eq!(accumulator.take_all().len(), 2);
+    }
+
+    #[test]
+    fn a_large_record_gets_a_batch_of_its_own_size() {
+        let accumulator = accumulator(10 * BATCH_SIZE);
+
+        append(&accumulator, &topic(1), Some(0), 5 * BATCH_SIZE).expect("room");
+
+        let batches = accumulator.take_all();
+        assert_eq!(batches[0].record_count(), 1);
+        assert!(batches[0].size() > 5 * BATCH_SIZE);
+    }
+
+    #[test]
+    fn a_full_pool_refuses_and_takes_neither_record_nor_callback() {
+        let accumulator = accumulator(BATCH_SIZE);
+        let topic = topic(2);
+        append(&accumulator, &topic, Some(0), 10).expect("room");
+        let mut callback: Option<Callback> = Some(Box::new(|_| {}));
+
+        let refused = append_with(&accumulator, &topic, Some(1), 10, &mut callback);
+
+        assert_eq!(refused.err(), Some(AppendError::Exhausted { requested: BATCH_SIZE }));
+        assert!(callback.is_some());
+        assert_eq!(accumulator.take_all().len(), 1);
+    }
+
+    #[test]
+    fn memory_comes_back_when_batches_go() {
+        let accumulator = accumulator(10 * BATCH_SIZE);
+        append(&accumulator, &topic(1), Some(0), 7 * BATCH_SIZE).expect("room");
+        assert!(accumulator.pool().available() < 3 * BATCH_SIZE);
+
+        drop(accumulator.take_all());
+
+        assert_eq!(accumulator.pool().available(), 10 * BATCH_SIZE);
+    }
+
+    #[test]
+    fn takes_nothing_once_it_is_closed() {
+        let accumulator = accumulator(10 * BATCH_SIZE);
+        accumulator.close();
+
+        let refused = append(&accumulator, &topic(1), None, 1);
+
+        assert_eq!(refused.err(), Some(AppendError::Closed));
+    }
+
+    #[test]
+    fn a_topic_may_gain_partitions() {
+        let accumulator = accumulator(10 * BATCH_SIZE);
+        append(&accumulator, &topic(1), Some(0), 1).expect("room");
+
+        append(&accumulator, &topic(3), Some(2), 1).expect("room");
+
+        let numbers = accumulator.take_all();
+        let numbers = numbers.iter().map(|batch| batch.topic_partition().partition());
+        assert_eq!(numbers.collect::<Vec<_>>(), [0, 2]);
+    }
+
+    #[test]
+    fn keyless_records_stay_together_until_a_batch_is_full() {
+        let accumulator = accumulator(100 * BATCH_SIZE);
+        let topic = topic(8);
+        for _ in 0..60 {
+            append(&accumulator, &topic, None, 30).expect("room");
+        }
+
+        let batches = accumulator.take_all();
+
+        let half_filled = batches.iter().filter(|batch| batch.size() < BATCH_SIZE / 2).count();
+        assert!(half_filled <= 1, "{half_filled} of {} batches", batches.len());
+    }
+
+    #[test]
+    fn a_partition_is_announced_once_however_many_records_come() {
+        let accumulator = accumulator(10 * BATCH_SIZE);
+        for _ in 0..20 {
+            append(&accumulator, &topic(1), Some(0), 60).expect("room");
+        }
+
+        let mut changed = Vec::new();
+        accumulator.signal().take_changed(&mut changed);
+
+        assert_eq!(changed.len(), 1);
+    }
+
+    fn accumulator(buffer_memory: usize) -> RecordAccumulator {
+        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let pool = Arc::new(BufferPool::new(buffer_memory, BATCH_SIZE, || {}));
+        let sticky = StickySettings {
+            sticky_bytes: BATCH_SIZE,
+            is_adaptive: true,
+            unavailable_nodes: ArcSwap::default(),
+        };
+        RecordAccumulator::new(BATCH_SIZE, pool, Arc::new(sticky), signal, Random::new(5))
+    }
+
+    fn topic(partitions: i32) -> TopicInfo {
+        let partitions = (0..partitions).map(|partition| PartitionInfo {
+            partition,
+            leader: Some(NodeId(1)),
+            leader_epoch: None,
+            replicas: Vec::new(),
+            in_sync_replicas: Vec::new(),
+            offline_replicas: Vec::new(),
+        });
+        TopicInfo::new("t".into(), Uuid::ZERO, false, partitions.collect())
+    }
+
+    fn append(
+        accumulator: &RecordAccumulator,
+        topic: &TopicInfo,
+        partition: Option<i32>,
+        value_size: usize,
+    ) -> Result<Appended, AppendError> {
+        append_with(accumulator, topic, partition, value_size, &mut None)
+    }
+
+    fn append_with(
+        accumulator: &RecordAccumulator,
+        topic: &TopicInfo,
+        partition: Option<i32>,
+        value_size: usize,
+        callback: &mut Option<Callback>,
+    ) -> Result<Appended, AppendError> {
+        let value = vec![0; value_size];
+        let headers = Headers::new();
+        let record =
+            RecordContents { timestamp_ms: 1, key: None, value: Some(&value), headers: &headers };
+        let append = Append { topic, partition, record, max_wait: Duration::ZERO };
+        accumulator.append(&append, callback, &|| Instant::ZERO)
+    }
+}

@@ -1,0 +1,68 @@
+//! What callers' threads tell the sender thread: which partitions changed, and that it should look.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::network::wakeup::Wakeup;
+use crate::producer::internals::partition_queue::PartitionQueue;
+use crate::utils::sync::Mutex;
+
+/// One for each producer. `Runs on:` any thread.
+pub(crate) struct SenderSignal {
+    /// Tells this producer from the others of the process.
+    producer: u64,
+    /// Partitions whose batches changed since the sender last looked, each once.
+    changed: Mutex<Vec<Arc<PartitionQueue>>>,
+    wakeup: Wakeup,
+}
+
+static NEXT_PRODUCER: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    /// The producer whose sender thread this is; 0 on every other thread.
+    static SENDER_OF: Cell<u64> = const { Cell::new(0) };
+}
+
+impl SenderSignal {
+    pub(crate) fn new(wakeup: Wakeup) -> Self {
+        let producer = NEXT_PRODUCER.fetch_add(1, Ordering::Relaxed);
+        Self { producer, changed: Mutex::new(Vec::new()), wakeup }
+    }
+
+    /// Makes the sender's next turn look at `queue`; does not wake it.
+    pub(super) fn announce(&self, queue: Arc<PartitionQueue>) {
+        self.changed.lock().push(queue);
+    }
+
+    /// Wakes the sender thread; costs a system call only if it sleeps.
+    pub(crate) fn wake(&self) {
+        self.wakeup.wake();
+    }
+
+    /// The partitions that changed, into `batch`, which has to be empty.
+    pub(super) fn take_changed(&self, batch: &mut Vec<Arc<PartitionQueue>>) {
+        debug_assert!(batch.is_empty());
+        std::mem::swap(batch, &mut self.changed.lock());
+    }
+
+    /// Whether the calling thread is the one that runs callbacks: it must never wait for itself.
+    pub(crate) fn is_sender_thread(&self) -> bool {
+        SENDER_OF.get() == self.producer
+    }
+
+    /// Declares the calling thread the sender thread of this producer.
+    pub(crate) fn enter_sender_thread(&self) {
+        SENDER_OF.set(self.producer);
+    }
+}
+
+impl fmt::Debug for SenderSignal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SenderSignal")
+            .field("producer", &self.producer)
+            .finish_non_exhaustive()
+    }
+}

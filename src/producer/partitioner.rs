@@ -1,0 +1,20 @@
+//! Mirrors `org.apache.kafka.clients.producer.Partitioner`.
+
+use crate::common::cluster::Cluster;
+
+/// Chooses the partition of each record that does not name one.
+///
+/// Runs on: the threads that call `send`, concurrently. It takes the place of the built-in choice altogether, also
+/// for records with a key.
+pub trait Partitioner: Send + Sync {
+    /// The number of the partition for a record with these serialized bytes.
+    ///
+    /// `cluster` knows `topic`. A number outside `0..partition count` fails the record.
+    fn partition(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        cluster: &Cluster,
+    ) -> i32;
+}

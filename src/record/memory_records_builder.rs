@@ -1,0 +1,186 @@
+//! Mirrors `org.apache.kafka.common.record.MemoryRecordsBuilder`.
+
+use crate::record::default_record::RecordContents;
+use crate::record::default_record_batch;
+use crate::record::default_record_batch::BatchHeader;
+use crate::record::default_record_batch::ProducerState;
+use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
+use crate::utils::varint;
+
+/// Encodes records straight into one buffer until it is full, then writes the batch's header in front of them.
+#[derive(Debug)]
+pub(crate) struct MemoryRecordsBuilder {
+    /// The header's place, then the records so far.
+    buffer: Vec<u8>,
+    /// The batch's largest size in bytes; its first record may exceed it.
+    write_limit: usize,
+    record_count: u32,
+    base_timestamp_ms: i64,
+    max_timestamp_ms: i64,
+}
+
+impl MemoryRecordsBuilder {
+    /// Builds in `buffer`, whose contents are dropped, up to `write_limit` bytes, header included.
+    pub(crate) fn new(mut buffer: Vec<u8>, write_limit: usize) -> Self {
+        buffer.clear();
+        buffer.resize(RECORD_BATCH_OVERHEAD, 0);
+        Self { buffer, write_limit, record_count: 0, base_timestamp_ms: 0, max_timestamp_ms: 0 }
+    }
+
+    /// Appends `record` and returns its index in the batch; `None` if it does not fit. The first record always fits.
+    pub(crate) fn try_append(&mut self, record: &RecordContents<'_>) -> Option<u32> {
+        let index = self.record_count;
+        if index == 0 {
+            self.base_timestamp_ms = record.timestamp_ms;
+            self.max_timestamp_ms = record.timestamp_ms;
+        }
+        let timestamp_delta = record.timestamp_ms.wrapping_sub(self.base_timestamp_ms);
+        let body_size = record.body_size(timestamp_delta, index);
+        let size = varint::unsigned_size((body_size as u64) << 1) + body_size;
+        if index > 0 && (self.buffer.len() + size > self.write_limit || index >= MAX_RECORDS) {
+            return None;
+        }
+        record.write(body_size, timestamp_delta, index, &mut self.buffer);
+        self.max_timestamp_ms = self.max_timestamp_ms.max(record.timestamp_ms);
+        self.record_count = index + 1;
+        Some(index)
+    }
+
+    /// Whether not even the smallest record would fit behind those already there.
+    pub(crate) fn is_full(&self) -> bool {
+        self.record_count > 0 && self.buffer.len() >= self.write_limit
+    }
+
+    /// The batch's size so far, header included.
+    pub(crate) fn size(&self) -> usize {
+        self.buffer.len()
+    }
+
+    pub(crate) fn record_count(&self) -> u32 {
+        self.record_count
+    }
+
+    /// Takes the buffer out, with the header of a batch by `producer` written into it.
+    pub(crate) fn close(&mut self, producer: ProducerState) -> Vec<u8> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.rewrite_header(&mut buffer, producer);
+        buffer
+    }
+
+    /// Writes the header anew into a batch that [`close`](Self::close) gave out.
+    pub(crate) fn rewrite_header(&self, batch: &mut [u8], producer: ProducerState) {
+        let header = BatchHeader {
+            record_count: self.record_count.cast_signed(),
+            base_timestamp_ms: self.base_timestamp_ms,
+            max_timestamp_ms: self.max_timestamp_ms,
+            producer,
+        };
+        default_record_batch::write_header(batch, &header);
+    }
+}
+
+/// The record count travels as a signed 32-bit number.
+const MAX_RECORDS: u32 = i32::MAX.cast_unsigned();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::header::Header;
+    use crate::common::header::Headers;
+
+    const NOW_MS: i64 = 1_700_000_000_000;
+
+    /// The bytes that kafka-clients 4.1.1 makes of the same records.
+    #[test]
+    fn builds_the_bytes_that_java_builds() {
+        let mut builder = builder_of_three();
+
+        let batch = builder.close(ProducerState::NONE);
+
+        assert_eq!(
+            hex(&batch),
+            "00000000000000000000005cffffffff02ecc6697c0000000000020000018bcfe568000000018bcfe56805\
+             ffffffffffffffffffffffffffff0000000310000000026b02760030000a02010c7365636f6e6406046831\
+             047631046832010000100005\
+             04046b330100"
+        );
+    }
+
+    #[test]
+    fn carries_the_state_of_an_idempotent_producer_as_java_does() {
+        let mut builder = MemoryRecordsBuilder::new(Vec::new(), 1000);
+        append(&mut builder, NOW_MS, Some(b"k"), Some(b"v"), &Headers::new());
+
+        let state = ProducerState { producer_id: 4000, producer_epoch: 3, base_sequence: 17 };
+
+        assert_eq!(
+            hex(&builder.close(state)),
+            "00000000000000000000003affffffff024617ae3c0000000000000000018bcfe568000000018bcfe5680000\
+             00000000000fa00003000000110000000110000000026b027600"
+        );
+    }
+
+    #[test]
+    fn a_header_may_be_written_again() {
+        let state = ProducerState { producer_id: 1, producer_epoch: 2, base_sequence: 3 };
+        let mut builder = builder_of_three();
+        let expected = builder_of_three().close(state);
+
+        let mut batch = builder.close(ProducerState::NONE);
+        builder.rewrite_header(&mut batch, state);
+
+        assert_eq!(batch, expected);
+    }
+
+    #[test]
+    fn refuses_what_exceeds_its_limit_but_never_the_first() {
+        let headers = Headers::new();
+        let large = [0; 200];
+        let mut builder = MemoryRecordsBuilder::new(Vec::new(), 100);
+
+        assert_eq!(append(&mut builder, NOW_MS, None, Some(&large), &headers), Some(0));
+        assert!(builder.is_full());
+        assert_eq!(append(&mut builder, NOW_MS, None, None, &headers), None);
+        assert_eq!(builder.record_count(), 1);
+    }
+
+    #[test]
+    fn fills_to_the_last_byte() {
+        let headers = Headers::new();
+        let mut builder = MemoryRecordsBuilder::new(Vec::new(), RECORD_BATCH_OVERHEAD + 16);
+
+        // Eight bytes each: length, attributes, two deltas, null key, value of one byte, no headers.
+        assert_eq!(append(&mut builder, NOW_MS, None, Some(b"a"), &headers), Some(0));
+        assert!(!builder.is_full());
+        assert_eq!(append(&mut builder, NOW_MS, None, Some(b"b"), &headers), Some(1));
+        assert!(builder.is_full());
+        assert_eq!(append(&mut builder, NOW_MS, None, Some(b"c"), &headers), None);
+    }
+
+    fn builder_of_three() -> MemoryRecordsBuilder {
+        let mut headers = Headers::new();
+        headers.add(Header::new("h1", Some(b"v1".as_slice())));
+        headers.add(Header::new("h2", None::<&[u8]>));
+        headers.add(Header::new("", Some(b"".as_slice())));
+        let none = Headers::new();
+        let mut builder = MemoryRecordsBuilder::new(Vec::new(), 1000);
+        append(&mut builder, NOW_MS, Some(b"k"), Some(b"v"), &none);
+        append(&mut builder, NOW_MS + 5, None, Some(b"second"), &headers);
+        append(&mut builder, NOW_MS - 3, Some(b"k3"), None, &none);
+        builder
+    }
+
+    fn append(
+        builder: &mut MemoryRecordsBuilder,
+        timestamp_ms: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &Headers<'_>,
+    ) -> Option<u32> {
+        builder.try_append(&RecordContents { timestamp_ms, key, value, headers })
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
