@@ -10,3 +10,6 @@ pub(crate) mod readable;
 pub(crate) mod request_header;
 pub(crate) mod response_header;
 pub(crate) mod writable;
+
+#[cfg(test)]
+mod tests;

@@ -101,7 +101,7 @@ impl Writable for Vec<u8> {
         let length = length.map_or(-1, wide_length);
         match encoding {
             Encoding::Classic => self.put_i32(length),
-            Encoding::Flexible => self.put_unsigned_varint((length + 1).cast_unsigned()),
+            Encoding::Flexible => self.put_unsigned_varint((length + 1).unsigned_abs()),
         }
     }
 
@@ -121,10 +121,10 @@ impl Writable for Vec<u8> {
         if encoding == Encoding::Classic {
             return;
         }
-        self.put_unsigned_varint(wide_length(fields.len()).cast_unsigned());
+        self.put_unsigned_varint(wide_length(fields.len()).unsigned_abs());
         for field in fields {
             self.put_unsigned_varint(field.tag);
-            self.put_unsigned_varint(wide_length(field.bytes.len()).cast_unsigned());
+            self.put_unsigned_varint(wide_length(field.bytes.len()).unsigned_abs());
             self.extend_from_slice(&field.bytes);
         }
     }
