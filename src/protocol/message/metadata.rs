@@ -48,7 +48,7 @@ impl MetadataRequest {
         let encoding = ApiKey::Metadata.encoding(version);
         match &self.topics {
             Some(topics) => {
-                out.put_array(topics, encoding, |topic, out| topic.encode(version, out))
+                out.put_array(topics, encoding, |topic, out| topic.encode(version, out));
             }
             None if version >= 1 => out.put_length(None, encoding),
             None => out.put_length(Some(0), encoding),
