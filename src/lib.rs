@@ -38,6 +38,6 @@ pub use producer::record_metadata::RecordMetadata;
 pub use producer::round_robin_partitioner::RoundRobinPartitioner;
 pub use serialization::serializer::{
     BooleanSerializer, ByteArraySerializer, BytesSerializer, Charset, DoubleSerializer,
-    FloatSerializer, IntegerSerializer, LongSerializer, SerializationError, Serializer,
-    ShortSerializer, StringSerializer, VoidSerializer,
+    FloatSerializer, IntegerSerializer, ListSerializer, LongSerializer, SerializationError,
+    Serializer, ShortSerializer, StringSerializer, UuidSerializer, VoidSerializer,
 };

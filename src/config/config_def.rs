@@ -33,7 +33,7 @@ impl ConfigDef {
         self.properties.iter().copied().flatten()
     }
 
-    /// Whether the value of `name` may be shown. What a misspelt name stands for is unknown, so its value is hidden, too.
+    /// Whether the value of `name` may be shown. What a misspelt name stands for is unknown: its value is hidden, too.
     pub(crate) fn may_show(&self, name: &str) -> bool {
         self.iter().find(|property| property.name == name).is_some_and(|found| !found.is_secret())
     }

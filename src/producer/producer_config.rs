@@ -2,6 +2,7 @@
 
 mod builder;
 mod definitions;
+mod documentation;
 mod settings;
 mod values;
 
@@ -52,7 +53,6 @@ static NEXT_CLIENT: AtomicU64 = AtomicU64::new(1);
 
 impl ProducerConfig {
     /// Settings by methods, with types and units.
-    #[must_use]
     pub fn builder() -> ProducerConfigBuilder {
         ProducerConfigBuilder::default()
     }
@@ -87,13 +87,18 @@ impl ProducerConfig {
         self.given.clone()
     }
 
+    /// Every property there is, with type, default, valid values and meaning, as Markdown.
+    #[must_use]
+    pub fn documentation() -> String {
+        documentation::page()
+    }
+
     fn from_given(given: BTreeMap<String, String>) -> Result<Self, Error> {
         let mut parsed = DEFINITIONS.parse(&given);
-        let settings = Settings::resolve(&mut parsed);
+        let mut settings = Settings::resolve(&mut parsed);
         if !parsed.problems.is_empty() {
             return Err(Error::new(ErrorKind::InvalidConfig { problems: parsed.problems }));
         }
-        let mut settings = settings;
         if !parsed.is_explicit("client.id") {
             let number = NEXT_CLIENT.fetch_add(1, Ordering::Relaxed);
             settings.client_id = format!("producer-{number}");

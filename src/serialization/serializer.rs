@@ -2,19 +2,23 @@
 
 mod bytes_serializer;
 mod charset;
+mod list_serializer;
 mod number_serializers;
 mod string_serializer;
+mod uuid_serializer;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use bytes_serializer::{ByteArraySerializer, BytesSerializer, VoidSerializer};
 pub use charset::Charset;
+pub use list_serializer::ListSerializer;
 pub use number_serializers::{
     BooleanSerializer, DoubleSerializer, FloatSerializer, IntegerSerializer, LongSerializer,
     ShortSerializer,
 };
 pub use string_serializer::StringSerializer;
+pub use uuid_serializer::UuidSerializer;
 
 use crate::common::header::Headers;
 

@@ -1,5 +1,7 @@
 //! One property: its name, type, default, valid values and documentation.
 
+use std::fmt;
+
 use super::parsed::Value;
 use super::valid::Valid;
 
@@ -36,6 +38,18 @@ pub(crate) enum Default {
     Required,
     Null,
     Text(&'static str),
+}
+
+impl fmt::Display for Default {
+    /// As the documentation has it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Required => formatter.write_str("none, it must be set"),
+            Self::Null => formatter.write_str("not set"),
+            Self::Text("") => formatter.write_str("empty"),
+            Self::Text(text) => write!(formatter, "`{text}`"),
+        }
+    }
 }
 
 /// How much a user should care.
@@ -160,6 +174,14 @@ impl Property {
         Self { doc, ..self }
     }
 
+    #[cfg(test)]
+    pub(crate) fn default_text(&self) -> Option<&'static str> {
+        match self.default {
+            Default::Text(text) => Some(text),
+            Default::Required | Default::Null => None,
+        }
+    }
+
     pub(crate) fn is_secret(&self) -> bool {
         self.kind == Kind::Password
     }
@@ -194,6 +216,8 @@ impl Property {
     pub(crate) fn allowed(&self) -> String {
         match (self.valid, self.kind.bounds()) {
             (Valid::Any, None) => self.kind.in_words().into(),
+            (Valid::Any, Some((_, i64::MAX))) => self.kind.in_words().into(),
+            (Valid::AtLeast(least), Some((_, i64::MAX))) => format!("{least} or more"),
             (Valid::Any, Some((least, most))) => format!("{least} to {most}"),
             (Valid::AtLeast(least), Some((_, most))) => format!("{least} to {most}"),
             (valid, _) => valid.to_string(),

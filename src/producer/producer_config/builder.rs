@@ -395,3 +395,85 @@ impl fmt::Debug for ProducerConfigBuilder {
         formatter.debug_struct("ProducerConfigBuilder").field("given", &Shown(&self.given)).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_of_the_builder_sets_its_property() {
+        let config = ProducerConfig::builder()
+            .bootstrap_servers("a:1, b:2")
+            .client_id("id")
+            .acks(Acks::Leader)
+            .batch_size(1)
+            .buffer_memory(2)
+            .connections_max_idle(None)
+            .delivery_timeout(Duration::from_secs(3))
+            .enable_idempotence(false)
+            .linger(Duration::from_millis(4))
+            .max_block(Duration::from_millis(5))
+            .max_in_flight_requests_per_connection(6)
+            .max_request_size(7)
+            .metadata_max_age(Duration::from_millis(8))
+            .metadata_max_idle(Duration::from_secs(9))
+            .metadata_recovery_rebootstrap_trigger(Duration::from_millis(10))
+            .partitioner_adaptive_partitioning_enable(false)
+            .partitioner_availability_timeout(Duration::from_millis(11))
+            .partitioner_class(PartitionerClass::RoundRobin)
+            .partitioner_ignore_keys(true)
+            .receive_buffer(None)
+            .reconnect_backoff(Duration::from_millis(12))
+            .reconnect_backoff_max(Duration::from_millis(13))
+            .request_timeout(Duration::from_millis(14))
+            .retries(15)
+            .retry_backoff(Duration::from_millis(16))
+            .retry_backoff_max(Duration::from_millis(17))
+            .send_buffer(Some(18))
+            .socket_connection_setup_timeout(Duration::from_millis(19))
+            .socket_connection_setup_timeout_max(Duration::from_millis(20))
+            .build()
+            .expect("a valid configuration");
+
+        assert_eq!(config.bootstrap_servers(), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+        assert_eq!(config.client_id(), "id");
+        assert_eq!(config.acks(), Acks::Leader);
+        assert_eq!((config.batch_size(), config.buffer_memory()), (1, 2));
+        assert_eq!(config.connections_max_idle(), None);
+        assert_eq!(config.delivery_timeout(), Duration::from_secs(3));
+        assert!(!config.enable_idempotence());
+        assert_eq!(config.linger(), Duration::from_millis(4));
+        assert_eq!(config.max_block(), Duration::from_millis(5));
+        assert_eq!(config.max_in_flight_requests_per_connection(), 6);
+        assert_eq!(config.max_request_size(), 7);
+        assert_eq!(config.metadata_max_age(), Duration::from_millis(8));
+        assert_eq!(config.metadata_max_idle(), Duration::from_secs(9));
+        assert_eq!(config.metadata_recovery_rebootstrap_trigger(), Some(Duration::from_millis(10)));
+        assert!(!config.partitioner_adaptive_partitioning_enable());
+        assert_eq!(config.partitioner_availability_timeout(), Duration::from_millis(11));
+        assert_eq!(config.partitioner_class(), PartitionerClass::RoundRobin);
+        assert!(config.partitioner_ignore_keys());
+        assert_eq!((config.receive_buffer(), config.send_buffer()), (None, Some(18)));
+        assert_eq!(config.reconnect_backoff(), Duration::from_millis(12));
+        assert_eq!(config.reconnect_backoff_max(), Duration::from_millis(13));
+        assert_eq!(config.request_timeout(), Duration::from_millis(14));
+        assert_eq!(config.retries(), 15);
+        assert_eq!(config.retry_backoff(), Duration::from_millis(16));
+        assert_eq!(config.retry_backoff_max(), Duration::from_millis(17));
+        assert_eq!(config.socket_connection_setup_timeout(), Duration::from_millis(19));
+        assert_eq!(config.socket_connection_setup_timeout_max(), Duration::from_millis(20));
+    }
+
+    #[test]
+    fn a_part_of_a_millisecond_counts_as_one() {
+        let config = ProducerConfig::builder()
+            .bootstrap_servers("a:1")
+            .linger(Duration::from_micros(1_001))
+            .max_block(Duration::MAX)
+            .build()
+            .expect("a valid configuration");
+
+        assert_eq!(config.linger(), Duration::from_millis(2));
+        assert_eq!(config.max_block(), Duration::from_millis(i64::MAX.unsigned_abs()));
+    }
+}

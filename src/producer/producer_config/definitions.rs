@@ -1,11 +1,23 @@
 //! Every property of Java's producer, as of Kafka 4.4.
 
+mod sasl;
+mod ssl;
+mod unsupported;
+mod without_effect;
+
 use crate::config::config_def::{ConfigDef, Property, Valid};
 
-use super::values::{ROUND_ROBIN, ROUND_ROBIN_SHORT};
-
-pub(super) const DEFINITIONS: ConfigDef =
-    ConfigDef { properties: &[WORKING], prefixes: &[], replaced: &[] };
+pub(super) const DEFINITIONS: ConfigDef = ConfigDef {
+    properties: &[
+        WORKING,
+        without_effect::WITHOUT_EFFECT,
+        unsupported::UNSUPPORTED,
+        sasl::SASL,
+        ssl::SSL,
+    ],
+    prefixes: &[without_effect::LABELS, unsupported::PROVIDERS],
+    replaced: unsupported::REPLACED,
+};
 
 const WORKING: &[Property] = &[
     Property::string("acks")
@@ -100,10 +112,6 @@ const WORKING: &[Property] = &[
         .doc("After how long of being unable to take a batch a broker's partitions are passed by for records without \
               a key. `0`: never. Needs adaptive partitioning."),
     Property::class("partitioner.class")
-        .refused_but(
-            &[ROUND_ROBIN, ROUND_ROBIN_SHORT],
-            "only RoundRobinPartitioner can be named; a partitioner of your own is given to KafkaProducer::builder",
-        )
         .medium()
         .doc("Who chooses partitions. Not set: the hash of the key, and without a key one partition after the other, \
               a batch's worth of records each. `RoundRobinPartitioner`: each record to the next partition."),
@@ -124,7 +132,8 @@ const WORKING: &[Property] = &[
     Property::long("reconnect.backoff.ms")
         .default("50")
         .at_least(0)
-        .doc("The wait before a new connection to a broker that failed; doubles with every failure, give or take 20 %."),
+        .doc("The wait before a new connection to a broker that failed; doubles with every failure, give or take \
+              20 %."),
     Property::int("request.timeout.ms")
         .default("30000")
         .at_least(0)
@@ -164,3 +173,37 @@ const WORKING: &[Property] = &[
         .medium()
         .doc("How long a connection may take to become usable; doubles with every failure, give or take 20 %."),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::config::config_def::Support;
+    use crate::producer::producer_config::ProducerConfig;
+
+    const SERVERS: (&str, &str) = ("bootstrap.servers", "localhost:9092");
+
+    #[test]
+    fn every_definition_is_complete_and_its_default_is_valid() {
+        let mut names: Vec<_> = DEFINITIONS.iter().map(|property| property.name).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all, "a name is defined twice");
+
+        let replaced = DEFINITIONS.replaced.iter().map(|(name, _)| *name);
+        assert_eq!(replaced.filter(|name| names.contains(name)).collect::<Vec<_>>(), [""; 0]);
+
+        for property in DEFINITIONS.iter() {
+            assert!(property.doc.ends_with('.'), "{} has no documentation", property.name);
+            if let Some(default) = property.default_text() {
+                let given = [(property.name, default)].into_iter();
+                let outcome = ProducerConfig::from_properties(given.chain([SERVERS]));
+                assert!(outcome.is_ok(), "{outcome:?}");
+            }
+            if let Support::Ignored(reason) | Support::Refused { reason, .. } = property.support {
+                assert!(!reason.is_empty(), "{} does not say why", property.name);
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use log::Level;
 
 use super::ProducerConfig;
-use super::values::{Acks, MetadataRecoveryStrategy, PartitionerClass};
+use super::values::{Acks, PartitionerClass, ROUND_ROBIN, ROUND_ROBIN_SHORT};
 
 use crate::client::client_utils::parse_bootstrap_servers;
 use crate::config::config_def::Parsed;
@@ -56,8 +56,8 @@ settings! {
     max_request_size: usize,
     metadata_max_age: Duration,
     metadata_max_idle: Duration,
-    metadata_recovery_rebootstrap_trigger: Duration,
-    metadata_recovery_strategy: MetadataRecoveryStrategy,
+    /// `None` if `metadata.recovery.strategy` is `none`.
+    metadata_recovery_rebootstrap_trigger: Option<Duration>,
     partitioner_adaptive_partitioning_enable: bool,
     /// Zero means never.
     partitioner_availability_timeout: Duration,
@@ -85,6 +85,7 @@ const DELIVERY_TIMEOUT: &str = "delivery.timeout.ms";
 const ENABLE_IDEMPOTENCE: &str = "enable.idempotence";
 const LINGER: &str = "linger.ms";
 const MAX_IN_FLIGHT: &str = "max.in.flight.requests.per.connection";
+const PARTITIONER_CLASS: &str = "partitioner.class";
 const RECONNECT_BACKOFF: &str = "reconnect.backoff.ms";
 const RECONNECT_BACKOFF_MAX: &str = "reconnect.backoff.max.ms";
 const REQUEST_TIMEOUT: &str = "request.timeout.ms";
@@ -116,9 +117,7 @@ impl Settings {
             max_request_size: parsed.count("max.request.size"),
             metadata_max_age: parsed.millis("metadata.max.age.ms"),
             metadata_max_idle: parsed.millis("metadata.max.idle.ms"),
-            metadata_recovery_rebootstrap_trigger: parsed
-                .millis("metadata.recovery.rebootstrap.trigger.ms"),
-            metadata_recovery_strategy: metadata_recovery_strategy(parsed),
+            metadata_recovery_rebootstrap_trigger: metadata_recovery_rebootstrap_trigger(parsed),
             partitioner_adaptive_partitioning_enable: parsed
                 .boolean("partitioner.adaptive.partitioning.enable"),
             partitioner_availability_timeout: parsed.millis("partitioner.availability.timeout.ms"),
@@ -176,17 +175,25 @@ fn acks(parsed: &Parsed) -> Acks {
     }
 }
 
-fn metadata_recovery_strategy(parsed: &Parsed) -> MetadataRecoveryStrategy {
-    match parsed.text("metadata.recovery.strategy") {
-        Some(text) if text.eq_ignore_ascii_case("none") => MetadataRecoveryStrategy::None,
-        _ => MetadataRecoveryStrategy::Rebootstrap,
-    }
+fn metadata_recovery_rebootstrap_trigger(parsed: &Parsed) -> Option<Duration> {
+    let strategy = parsed.text("metadata.recovery.strategy").unwrap_or_default();
+    let starts_over = !strategy.eq_ignore_ascii_case("none");
+    starts_over.then(|| parsed.millis("metadata.recovery.rebootstrap.trigger.ms"))
 }
 
-fn partitioner_class(parsed: &Parsed) -> PartitionerClass {
-    match parsed.text("partitioner.class") {
-        Some(_) => PartitionerClass::RoundRobin,
+/// Classes cannot be loaded by name; Kafka's own one that is not the default is known.
+fn partitioner_class(parsed: &mut Parsed) -> PartitionerClass {
+    match parsed.text(PARTITIONER_CLASS) {
         None => PartitionerClass::BuiltIn,
+        Some(ROUND_ROBIN | ROUND_ROBIN_SHORT) => PartitionerClass::RoundRobin,
+        Some(class) => {
+            let reason = format!(
+                "{class:?} cannot be loaded by name; allowed: {ROUND_ROBIN_SHORT}, or not set. \
+                 A partitioner of your own is given to KafkaProducer::builder"
+            );
+            parsed.refuse(PARTITIONER_CLASS, reason);
+            PartitionerClass::BuiltIn
+        }
     }
 }
 
@@ -207,11 +214,10 @@ fn enable_idempotence(parsed: &mut Parsed) -> bool {
     }
     let mut conflicts = Vec::new();
     if parsed.number(RETRIES) == 0 {
-        conflicts
-            .push((RETRIES, "0 leaves an idempotent producer nothing to do; set it to 1 or more"));
+        conflicts.push((RETRIES, "0 is too few for an idempotent producer; set it to 1 or more"));
     }
     if acks(parsed) != Acks::All {
-        conflicts.push((ACKS, "an idempotent producer needs all; set acks=all"));
+        conflicts.push((ACKS, "an idempotent producer needs all of them; set it to all"));
     }
     for (property, reason) in &conflicts {
         if parsed.is_explicit(ENABLE_IDEMPOTENCE) {
