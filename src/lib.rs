@@ -13,6 +13,8 @@ mod client;
 mod common;
 mod config;
 mod error;
+#[cfg(any(test, feature = "mock-cluster"))]
+pub mod mock_cluster;
 mod network;
 mod producer;
 mod protocol;

@@ -1,0 +1,111 @@
+//! One client's connection to one broker: the bytes not yet understood and the answers not yet sent.
+
+use std::collections::VecDeque;
+
+use crate::common::node::NodeId;
+use crate::utils::clock::Instant;
+
+/// A connection's number; none is used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConnectionId(pub(crate) u64);
+
+/// What a broker does to its end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Writes these bytes.
+    Bytes(Vec<u8>),
+    /// Closes; nothing follows.
+    Close,
+}
+
+/// A connection as its broker sees it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) node: NodeId,
+    /// What was received behind the last complete request.
+    input: Vec<u8>,
+    /// In the order of the requests: a broker never answers out of turn.
+    outbox: VecDeque<Answer>,
+    is_closing: bool,
+}
+
+#[derive(Debug)]
+struct Answer {
+    output: Output,
+    due: Instant,
+    /// Waits for a release, then for `due`.
+    is_held: bool,
+}
+
+impl Connection {
+    pub(super) fn new(node: NodeId) -> Self {
+        Self { node, input: Vec::new(), outbox: VecDeque::new(), is_closing: false }
+    }
+
+    /// Appends received bytes; those behind the end are of no interest.
+    pub(super) fn receive(&mut self, bytes: &[u8]) {
+        if !self.is_closing {
+            self.input.extend_from_slice(bytes);
+        }
+    }
+
+    /// All bytes not yet understood; [`put_back`](Self::put_back) what remains.
+    pub(super) fn take_input(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.input)
+    }
+
+    /// Keeps what follows the first `used` bytes of `input`.
+    pub(super) fn put_back(&mut self, mut input: Vec<u8>, used: usize) {
+        if !self.is_closing {
+            input.drain(..used);
+            self.input = input;
+        }
+    }
+
+    /// Whether there is nothing left to read: a `Close` is on its way.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
+    pub(super) fn send(&mut self, bytes: Vec<u8>, due: Instant, is_held: bool) {
+        if !self.is_closing {
+            self.outbox.push_back(Answer { output: Output::Bytes(bytes), due, is_held });
+        }
+    }
+
+    /// Closes behind the answers that are on their way.
+    pub(super) fn close(&mut self, due: Instant, is_held: bool) {
+        if !self.is_closing {
+            self.outbox.push_back(Answer { output: Output::Close, due, is_held });
+            self.is_closing = true;
+            self.input = Vec::new();
+        }
+    }
+
+    /// Closes at once: answers on their way are lost.
+    pub(super) fn abort(&mut self) {
+        self.outbox.clear();
+        self.is_closing = false;
+        self.close(Instant::ZERO, false);
+    }
+
+    /// Lets answers go that were held.
+    pub(super) fn release(&mut self) {
+        for answer in &mut self.outbox {
+            answer.is_held = false;
+        }
+    }
+
+    /// The next thing to do, if it is due.
+    pub(super) fn take_output(&mut self, now: Instant) -> Option<Output> {
+        if self.next_due()? > now {
+            return None;
+        }
+        self.outbox.pop_front().map(|answer| answer.output)
+    }
+
+    /// When the next thing is to be done; `None` if there is none, or if it is held.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.outbox.front().filter(|answer| !answer.is_held).map(|answer| answer.due)
+    }
+}
