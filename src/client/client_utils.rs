@@ -15,7 +15,7 @@ pub(crate) fn parse_bootstrap_servers(
     servers: &[String],
 ) -> Result<Vec<(String, u16)>, ConfigProblem> {
     if servers.is_empty() {
-        let reason = "is empty; name one broker or more, as in localhost:9092";
+        let reason = "is empty (name one broker or more, as in localhost:9092)";
         return Err(ConfigProblem::new(PROPERTY, reason));
     }
     let mut addresses = Vec::with_capacity(servers.len());
@@ -42,11 +42,11 @@ fn parse_address(server: &str) -> Result<(String, u16), String> {
         None => address.rsplit_once(':').ok_or_else(|| no_port(address))?,
     };
     if host.is_empty() {
-        return Err("has no host; write it as host:port, e.g. localhost:9092".into());
+        return Err("has no host (write it as host:port, e.g. localhost:9092)".into());
     }
     if host.contains(':') && !address.starts_with('[') {
         return Err(format!(
-            "has more than one colon; an IPv6 address goes in brackets: [{host}]:{port}"
+            "has more than one colon (an IPv6 address goes in brackets: [{host}]:{port})"
         ));
     }
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "-._%:".contains(letter);
@@ -55,12 +55,12 @@ fn parse_address(server: &str) -> Result<(String, u16), String> {
     }
     match parse_port(port) {
         Some(port) => Ok((host.into(), port)),
-        None => Err(format!("has the port {port:?}; allowed: 1 to 65535")),
+        None => Err(format!("has the port {port:?} (allowed: 1 to 65535)")),
     }
 }
 
 fn no_port(host: &str) -> String {
-    format!("has no port; Kafka's usual one is 9092: {host}:9092")
+    format!("has no port (Kafka's usual one is 9092: {host}:9092)")
 }
 
 fn parse_port(text: &str) -> Option<u16> {
@@ -92,21 +92,21 @@ mod tests {
     #[test]
     fn what_is_no_address_is_told_why() {
         for (server, reason) in [
-            ("localhost", "has no port; Kafka's usual one is 9092: localhost:9092"),
-            ("[::1]", "has no port; Kafka's usual one is 9092: [::1]:9092"),
-            ("localhost:", "has the port \"\"; allowed: 1 to 65535"),
-            ("localhost:0", "has the port \"0\"; allowed: 1 to 65535"),
-            ("localhost:65536", "has the port \"65536\"; allowed: 1 to 65535"),
-            ("localhost:abc", "has the port \"abc\"; allowed: 1 to 65535"),
-            ("localhost:+1", "has the port \"+1\"; allowed: 1 to 65535"),
-            (":9092", "has no host; write it as host:port, e.g. localhost:9092"),
-            ("::1:9092", "has more than one colon; an IPv6 address goes in brackets: [::1]:9092"),
+            ("localhost", "has no port (Kafka's usual one is 9092: localhost:9092)"),
+            ("[::1]", "has no port (Kafka's usual one is 9092: [::1]:9092)"),
+            ("localhost:", "has the port \"\" (allowed: 1 to 65535)"),
+            ("localhost:0", "has the port \"0\" (allowed: 1 to 65535)"),
+            ("localhost:65536", "has the port \"65536\" (allowed: 1 to 65535)"),
+            ("localhost:abc", "has the port \"abc\" (allowed: 1 to 65535)"),
+            ("localhost:+1", "has the port \"+1\" (allowed: 1 to 65535)"),
+            (":9092", "has no host (write it as host:port, e.g. localhost:9092)"),
+            ("::1:9092", "has more than one colon (an IPv6 address goes in brackets: [::1]:9092)"),
             ("[::1:9092", "has a [ without its ]"),
             ("local host:9092", "is not of the form host:port"),
-            ("http://host:80/path", "has the port \"80/path\"; allowed: 1 to 65535"),
+            ("http://host:80/path", "has the port \"80/path\" (allowed: 1 to 65535)"),
             (
                 "${env:HOST}:9092",
-                "has more than one colon; an IPv6 address goes in brackets: [${env:HOST}]:9092",
+                "has more than one colon (an IPv6 address goes in brackets: [${env:HOST}]:9092)",
             ),
         ] {
             let problem = parse(server).expect_err(server);

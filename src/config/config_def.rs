@@ -78,8 +78,8 @@ impl ConfigDef {
         }
         let names = self.iter().map(|property| property.name);
         match nearest_name::nearest_name(name, names) {
-            Some(nearest) => format!("is not a property of this producer; did you mean {nearest}?"),
-            None => "is not a property of this producer; docs/CONFIGURATION.md lists them".into(),
+            Some(nearest) => format!("is not a property of this producer, did you mean {nearest}?"),
+            None => "is not a property of this producer, docs/CONFIGURATION.md lists them".into(),
         }
     }
 }
@@ -102,7 +102,7 @@ fn parse_given(property: &'static Property, text: &str, parsed: &mut Parsed) {
         }
         Err(what) => {
             let shown = property.shown(text);
-            parsed.refuse(property.name, format!("{shown} {what}; {}", property.expectation()));
+            parsed.refuse(property.name, format!("{shown} {what} ({})", property.expectation()));
             parsed.values.insert(property.name, property.default_value());
         }
     }
@@ -110,7 +110,7 @@ fn parse_given(property: &'static Property, text: &str, parsed: &mut Parsed) {
 
 fn parse_absent(property: &'static Property, parsed: &mut Parsed) {
     if property.is_required() {
-        parsed.refuse(property.name, format!("must be set; {}", property.expectation()));
+        parsed.refuse(property.name, format!("must be set ({})", property.expectation()));
     }
     parsed.values.insert(property.name, property.default_value());
 }

@@ -37,7 +37,7 @@ use crate::error::{Error, ErrorKind};
 /// let error = ProducerConfig::from_properties([("linger", "5 ms"), ("acks", "2")]).unwrap_err();
 /// let text = error.to_string();
 /// assert!(text.contains("did you mean linger.ms?"));
-/// assert!(text.contains("acks: \"2\" is not one of the known values; allowed: all, -1, 0, 1"));
+/// assert!(text.contains("acks: \"2\" is not one of the known values (allowed: all, -1, 0, 1"));
 /// assert!(text.contains("bootstrap.servers: must be set"));
 /// # Ok::<(), kafka_producer::Error>(())
 /// ```

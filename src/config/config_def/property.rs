@@ -206,7 +206,7 @@ impl Property {
         let allowed = self.allowed();
         match self.default {
             Default::Text(default) if !default.is_empty() => {
-                format!("allowed: {allowed} (default {default})")
+                format!("allowed: {allowed}; default: {default}")
             }
             _ => format!("allowed: {allowed}"),
         }

@@ -159,10 +159,10 @@ fn check_client_id(parsed: &mut Parsed) {
     let id = parsed.text(CLIENT_ID).unwrap_or_default();
     let length = id.len();
     if length > MAX_CLIENT_ID_BYTES {
-        let reason = format!("has {length} bytes; allowed: {MAX_CLIENT_ID_BYTES} at most");
+        let reason = format!("has {length} bytes (allowed: {MAX_CLIENT_ID_BYTES} at most)");
         parsed.refuse(CLIENT_ID, reason);
     } else if id.contains(char::is_control) {
-        let reason = format!("{id:?} has a control character; leave out line breaks and the like");
+        let reason = format!("{id:?} has a control character (leave out line breaks and the like)");
         parsed.refuse(CLIENT_ID, reason);
     }
 }
@@ -188,7 +188,7 @@ fn partitioner_class(parsed: &mut Parsed) -> PartitionerClass {
         Some(ROUND_ROBIN | ROUND_ROBIN_SHORT) => PartitionerClass::RoundRobin,
         Some(class) => {
             let reason = format!(
-                "{class:?} cannot be loaded by name; allowed: {ROUND_ROBIN_SHORT}, or not set. \
+                "{class:?} cannot be loaded by name (allowed: {ROUND_ROBIN_SHORT}, or not set). \
                  A partitioner of your own is given to KafkaProducer::builder"
             );
             parsed.refuse(PARTITIONER_CLASS, reason);
@@ -207,17 +207,17 @@ fn enable_idempotence(parsed: &mut Parsed) -> bool {
     let in_flight = parsed.number(MAX_IN_FLIGHT);
     if in_flight > MAX_IN_FLIGHT_WITH_IDEMPOTENCE {
         let reason = format!(
-            "{in_flight} is too many for an idempotent producer; \
+            "{in_flight} is too many for an idempotent producer: \
              set it to {MAX_IN_FLIGHT_WITH_IDEMPOTENCE} or less, or set enable.idempotence=false"
         );
         parsed.refuse(MAX_IN_FLIGHT, reason);
     }
     let mut conflicts = Vec::new();
     if parsed.number(RETRIES) == 0 {
-        conflicts.push((RETRIES, "0 is too few for an idempotent producer; set it to 1 or more"));
+        conflicts.push((RETRIES, "0 is too few for an idempotent producer: set it to 1 or more"));
     }
     if acks(parsed) != Acks::All {
-        conflicts.push((ACKS, "an idempotent producer needs all of them; set it to all"));
+        conflicts.push((ACKS, "an idempotent producer needs all of them: set it to all"));
     }
     for (property, reason) in &conflicts {
         if parsed.is_explicit(ENABLE_IDEMPOTENCE) {
@@ -241,7 +241,7 @@ fn delivery_timeout(parsed: &mut Parsed) -> Duration {
     let (timeout, least_ms) = (timeout.as_millis(), least.as_millis());
     if parsed.is_explicit(DELIVERY_TIMEOUT) {
         let reason = format!(
-            "{timeout} is less than linger.ms + request.timeout.ms ({least_ms}); \
+            "{timeout} is less than linger.ms + request.timeout.ms ({least_ms}): \
              raise it to {least_ms} at least, or lower those"
         );
         parsed.refuse(DELIVERY_TIMEOUT, reason);

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::*;
 
 use crate::error::ConfigProblem;
+use crate::utils::random::Random;
 
 const SERVERS: (&str, &str) = ("bootstrap.servers", "localhost:9092");
 
@@ -90,18 +91,18 @@ fn a_value_of_the_wrong_type_is_told_with_its_property_and_what_is_allowed() {
     for property in DEFINITIONS.iter().filter(|property| property.kind.bounds().is_some()) {
         let (least, most) = property.kind.bounds().expect("a number");
         for wrong in ["", "abc", "1.5", "0x10", "10k", "1 000", "--1"] {
-            assert_problem(property.name, wrong, "is not a whole number; allowed: ");
+            assert_problem(property.name, wrong, "is not a whole number (allowed: ");
         }
         for wrong in [i128::from(least) - 1, i128::from(most) + 1] {
-            assert_problem(property.name, &wrong.to_string(), "is out of range; allowed: ");
+            assert_problem(property.name, &wrong.to_string(), "is out of range (allowed: ");
         }
     }
     for property in DEFINITIONS.iter().filter(|property| property.allowed() == "true or false") {
         for wrong in ["", "yes", "1", "truee"] {
-            assert_problem(property.name, wrong, "is neither true nor false; allowed: ");
+            assert_problem(property.name, wrong, "is neither true nor false (allowed: ");
         }
     }
-    assert_problem("sasl.login.refresh.window.factor", "most", "is not a number; allowed: 0.5 to");
+    assert_problem("sasl.login.refresh.window.factor", "most", "is not a number (allowed: 0.5 to");
 }
 
 // CFG-01
@@ -136,26 +137,26 @@ fn a_range_ends_where_java_ends_it() {
             valid(&[("enable.idempotence", "false"), (property, &inside.to_string())]);
         }
         for outside in [i128::from(least) - 1, i128::from(most) + 1] {
-            assert_problem(property, &outside.to_string(), "is out of range; allowed: ");
+            assert_problem(property, &outside.to_string(), "is out of range (allowed: ");
         }
     }
-    assert_problem("delivery.timeout.ms", "-1", "is out of range; allowed: 0 to 2147483647");
+    assert_problem("delivery.timeout.ms", "-1", "is out of range (allowed: 0 to 2147483647");
 }
 
 // CFG-01
 #[test]
 fn a_choice_that_does_not_exist_is_told_with_those_that_do() {
     for (property, wrong, allowed) in [
-        ("acks", "2", "all, -1, 0, 1 (default all)"),
+        ("acks", "2", "all, -1, 0, 1; default: all"),
         ("acks", "ALL", "all, -1, 0, 1"),
         ("acks", "", "all, -1, 0, 1"),
         ("client.dns.lookup", "default", "use_all_dns_ips, "),
-        ("compression.type", "brotli", "none, gzip, snappy, lz4, zstd (default none)"),
+        ("compression.type", "brotli", "none, gzip, snappy, lz4, zstd; default: none"),
         ("metadata.recovery.strategy", "pray", "rebootstrap, none, in any case"),
         ("metrics.recording.level", "info", "INFO, DEBUG, TRACE"),
         ("security.protocol", "abc", "SASL_SSL, PLAINTEXT, SSL, SASL_PLAINTEXT, in any case"),
     ] {
-        let expected = format!("{wrong:?} is not one of the known values; allowed: {allowed}");
+        let expected = format!("{wrong:?} is not one of the known values (allowed: {allowed}");
         assert_problem(property, wrong, &expected);
     }
     assert_problem("partitioner.class", "com.example.Mine", "KafkaProducer::builder");
@@ -312,7 +313,7 @@ fn a_delivery_timeout_that_cannot_be_kept_is_refused_if_given() {
 
     assert_eq!(
         problems(&error)[0].to_string(),
-        "delivery.timeout.ms: 1000 is less than linger.ms + request.timeout.ms (1001); \
+        "delivery.timeout.ms: 1000 is less than linger.ms + request.timeout.ms (1001): \
          raise it to 1001 at least, or lower those"
     );
     valid(&[("delivery.timeout.ms", "1001"), ("linger.ms", "1000"), ("request.timeout.ms", "1")]);
@@ -382,7 +383,7 @@ fn faulty_addresses_are_told_by_their_reason() {
         ("a:1,", "has an empty element"),
         ("a:1,b:2,a:1", "names an element twice"),
         ("a", "has no port"),
-        ("a:65536,b:x", "\"b:x\" has the port \"x\"; allowed: 1 to 65535"),
+        ("a:65536,b:x", "\"b:x\" has the port \"x\" (allowed: 1 to 65535"),
     ] {
         let error = ProducerConfig::from_properties([("bootstrap.servers", servers)]);
         let error = error.expect_err(servers);
@@ -423,7 +424,7 @@ fn a_client_id_is_whatever_a_request_header_can_carry() {
         assert_eq!(valid(&[("client.id", id)]).client_id(), id);
     }
     for (id, reason) in [
-        (&*"x".repeat(32_768), "has 32768 bytes; allowed: 32767 at most"),
+        (&*"x".repeat(32_768), "has 32768 bytes (allowed: 32767 at most"),
         ("a\nb", "\"a\\nb\" has a control character"),
         ("a\0b", "\"a\\0b\" has a control character"),
     ] {
@@ -439,7 +440,7 @@ fn case_and_system_defaults_are_as_in_java() {
     let config = valid(&[("send.buffer.bytes", "-1"), ("receive.buffer.bytes", "-1")]);
 
     assert_eq!((config.send_buffer(), config.receive_buffer()), (None, None));
-    assert_problem("send.buffer.bytes", "-2", "\"-2\" is out of range; allowed: -1 to 2147483647");
+    assert_problem("send.buffer.bytes", "-2", "\"-2\" is out of range (allowed: -1 to 2147483647");
     assert_problem("receive.buffer.bytes", "-2", "allowed: -1 to 2147483647");
 }
 
@@ -459,7 +460,7 @@ fn levels_of_compression_are_checked_for_their_codec() {
         valid(&[("compression.gzip.level", level)]);
     }
     for level in ["-2", "0", "10"] {
-        let allowed = "is out of range; allowed: 1 to 9, or -1 (default -1)";
+        let allowed = "is out of range (allowed: 1 to 9, or -1; default: -1";
         assert_problem("compression.gzip.level", level, allowed);
     }
     assert_problem("compression.lz4.level", "0", "allowed: 1 to 17");
@@ -496,6 +497,25 @@ fn a_file_can_be_the_beginning_of_a_configuration() {
     assert_eq!((config.client_id(), config.acks()), ("from file", Acks::Leader));
     let changed = builder.expect("a valid file").client_id("other").build().expect("valid");
     assert_eq!((changed.client_id(), changed.acks()), ("other", Acks::Leader));
+}
+
+#[test]
+fn no_text_whatever_makes_it_panic() {
+    let mut random = Random::new(20);
+    let names: Vec<_> = DEFINITIONS.iter().map(|property| property.name).collect();
+    let pieces =
+        ["", "-", "1", "9", "e400", ",", ":", "[", "]", "://", "\\", "=", "é", "\0", " ", "x"];
+    for _ in 0..3_000 {
+        let name = names[random.below(names.len())];
+        let length = random.below(8);
+        let value: String = (0..length).map(|_| pieces[random.below(pieces.len())]).collect();
+
+        let outcome = ProducerConfig::from_properties([SERVERS, (name, &value)]);
+
+        if let Err(error) = outcome {
+            assert_eq!(error.property(), Some(name), "{value:?}: {error}");
+        }
+    }
 }
 
 fn valid(properties: &[(&str, &str)]) -> ProducerConfig {

@@ -2,7 +2,7 @@
 
 use crate::config::config_def::{Property, Valid};
 
-const NO_SASL: &str = "there is no SASL; leave it out and use security.protocol=PLAINTEXT";
+const NO_SASL: &str = "there is no SASL: leave it out and use security.protocol=PLAINTEXT";
 
 pub(super) const SASL: &[Property] = &[
     Property::class("sasl.client.callback.handler.class")

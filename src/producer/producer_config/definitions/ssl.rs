@@ -2,9 +2,9 @@
 
 use crate::config::config_def::{Property, Valid};
 
-const NO_JVM: &str = "it is about the JVM; leave it out";
-const NO_SECURITY: &str = "there is neither TLS nor SASL; only PLAINTEXT works";
-const NO_TLS: &str = "there is no TLS; leave it out and use security.protocol=PLAINTEXT";
+const NO_JVM: &str = "it is about the JVM: leave it out";
+const NO_SECURITY: &str = "there is neither TLS nor SASL: only PLAINTEXT works";
+const NO_TLS: &str = "there is no TLS: leave it out and use security.protocol=PLAINTEXT";
 
 pub(super) const SSL: &[Property] = &[
     Property::string("security.protocol")

@@ -4,14 +4,14 @@ use crate::config::config_def::{Property, Valid};
 
 const CHARSET_IN_CODE: &str =
     "another charset is given in code, with StringSerializer::with_charset";
-const NO_PROVIDERS: &str = "values always stand for themselves; put the value in place of its name";
+const NO_PROVIDERS: &str = "values always stand for themselves: put the value in place of its name";
 
 pub(super) const UNSUPPORTED: &[Property] = &[
     Property::string("buffer.memory.allocation.strategy")
         .default("full")
         .valid(Valid::OneOfIgnoringCase(&["full", "incremental"]))
         .medium()
-        .refused("a batch reserves its whole batch.size; leave it at full")
+        .refused("a batch reserves its whole batch.size: leave it at full")
         .doc("Whether a batch reserves its whole size at once or grows in steps."),
     Property::string("client.dns.lookup")
         .default("use_all_dns_ips")
@@ -23,13 +23,13 @@ pub(super) const UNSUPPORTED: &[Property] = &[
         .default("none")
         .valid(Valid::OneOf(&["none", "gzip", "snappy", "lz4", "zstd"]))
         .high()
-        .refused("batches travel uncompressed; set compression.type=none")
+        .refused("batches travel uncompressed: set compression.type=none")
         .doc("How batches are compressed."),
     Property::list("config.providers")
         .refused(NO_PROVIDERS)
         .doc("Where `${provider:path:key}` in values is looked up. Here such text is never replaced."),
     Property::list("interceptor.classes")
-        .refused("classes cannot be loaded by name; give interceptors to KafkaProducer::builder")
+        .refused("classes cannot be loaded by name: give interceptors to KafkaProducer::builder")
         .doc("Interceptors, by class."),
     Property::string("key.serializer.encoding")
         .default("UTF-8")
@@ -49,11 +49,11 @@ pub(super) const UNSUPPORTED: &[Property] = &[
         .doc("The charset of keys and values that are text."),
     Property::boolean("transaction.two.phase.commit.enable")
         .default("false")
-        .refused("there are no transactions; leave it out")
+        .refused("there are no transactions: leave it out")
         .doc("Whether transactions may take part in a two-phase commit."),
     Property::string("transactional.id")
         .valid(Valid::NonEmpty)
-        .refused("there are no transactions; leave it out")
+        .refused("there are no transactions: leave it out")
         .doc("The name under which transactions go on after a restart."),
     Property::string("value.serializer.encoding")
         .default("UTF-8")
@@ -69,10 +69,10 @@ pub(super) const PROVIDERS: Property = Property::password("config.providers.")
 /// Names that are not this producer's, and what is.
 pub(super) const REPLACED: &[(&str, &str)] = &[
     // Of earlier releases of Kafka.
-    ("block.on.buffer.full", "Kafka removed it; max.block.ms=0 fails at once, more waits"),
+    ("block.on.buffer.full", "Kafka removed it, max.block.ms=0 fails at once, more waits"),
     ("metadata.fetch.timeout.ms", "Kafka replaced it by max.block.ms"),
     ("timeout.ms", "Kafka replaced it by request.timeout.ms"),
-    ("internal.auto.downgrade.txn.commit", "Kafka removed it; leave it out"),
+    ("internal.auto.downgrade.txn.commit", "Kafka removed it, leave it out"),
     ("request.required.acks", "Kafka's name for it is acks"),
     ("metadata.broker.list", "Kafka's name for it is bootstrap.servers"),
     // Of librdkafka.
