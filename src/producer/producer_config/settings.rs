@@ -198,10 +198,10 @@ fn partitioner_class(parsed: &mut Parsed) -> PartitionerClass {
 }
 
 /// Idempotence asked for by default gives way to `retries=0` and to `acks` of less than all. Asked for in words it does
-/// not, and more than five requests in flight are refused either way.
+/// not, and more than five requests in flight are refused either way. A faulty value stands as its default, which conflicts
+/// with nothing.
 fn enable_idempotence(parsed: &mut Parsed) -> bool {
-    let involved = [ENABLE_IDEMPOTENCE, RETRIES, ACKS, MAX_IN_FLIGHT];
-    if !parsed.boolean(ENABLE_IDEMPOTENCE) || !parsed.are_sound(&involved) {
+    if !parsed.boolean(ENABLE_IDEMPOTENCE) || !parsed.are_sound(&[ENABLE_IDEMPOTENCE]) {
         return false;
     }
     let in_flight = parsed.number(MAX_IN_FLIGHT);
@@ -216,8 +216,14 @@ fn enable_idempotence(parsed: &mut Parsed) -> bool {
     if parsed.number(RETRIES) == 0 {
         conflicts.push((RETRIES, "0 is too few for an idempotent producer: set it to 1 or more"));
     }
-    if acks(parsed) != Acks::All {
-        conflicts.push((ACKS, "an idempotent producer needs all of them: set it to all"));
+    match acks(parsed) {
+        Acks::All => {}
+        Acks::Leader => {
+            conflicts.push((ACKS, "1 is not enough for an idempotent producer: set it to all"))
+        }
+        Acks::None => {
+            conflicts.push((ACKS, "0 is not enough for an idempotent producer: set it to all"))
+        }
     }
     for (property, reason) in &conflicts {
         if parsed.is_explicit(ENABLE_IDEMPOTENCE) {

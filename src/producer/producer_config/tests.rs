@@ -180,6 +180,7 @@ fn all_problems_are_told_at_once() {
         ("max.in.flight.requests.per.connection", "6"),
         ("compression.type", "zstd"),
         ("compresion.type", "zstd"),
+        ("request.timeout.ms", "soon"),
     ]);
 
     let error = error.expect_err("nothing of it is right");
@@ -194,6 +195,7 @@ fn all_problems_are_told_at_once() {
             "compression.type",
             "linger.ms",
             "max.in.flight.requests.per.connection",
+            "request.timeout.ms",
             "retries",
         ]
     );
