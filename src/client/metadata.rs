@@ -8,9 +8,13 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::client::metadata_snapshot::{LeaderHint, MetadataSnapshot, Update};
+use crate::common::node::Node;
 use crate::error::Error;
 use crate::error::ErrorCode;
+use crate::protocol::message::metadata::MetadataRequest;
+use crate::protocol::message::metadata::MetadataRequestTopic;
+use crate::protocol::message::metadata::MetadataResponse;
 use crate::utils::clock::Instant;
 use crate::utils::exponential_backoff::ExponentialBackoff;
 use crate::utils::hash::HashMap;
@@ -185,50 +189,194 @@ impl Metadata {
     }
 }
 
-impl State {
-    fn is_in_progress(&self, topic: &str) -> bool {
-        match &self.in_progress {
-            Some(RequestedTopics::All(topics) | RequestedTopics::Some(topics)) => {
-                topics.iter().any(|requested| **requested == *topic)
-            }
-            None => false,
+/// What the sender thread does with it.
+impl Metadata {
+    /// When the next request is due; a moment in the past means now. `None` while one is under way.
+    pub(crate) fn next_update(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        if state.in_progress.is_some() {
+            return None;
+        }
+        Some(state.wanted_at(self.settings.max_age).max(state.not_before))
+    }
+
+    /// What to ask for now. The outcome has to be told to `handle_response` or `handle_failure`.
+    pub(crate) fn next_request(&self, now: Instant) -> MetadataRequest {
+        let state = &mut *self.state.lock();
+        let is_old =
+            state.last_full_update.is_none_or(|updated| updated + self.settings.max_age <= now);
+        let requested = if state.need_full || is_old {
+            state.forget_unused_topics(now);
+            RequestedTopics::All(state.topics.keys().cloned().collect())
+        } else {
+            RequestedTopics::Some(state.new_topics.union(&state.stale_topics).cloned().collect())
+        };
+        state.need_full = false;
+        state.stale_topics.clear();
+        state.new_topics.clear();
+        let topics = requested.topics().iter().map(|topic| MetadataRequestTopic {
+            name: Some(topic.to_string()),
+            ..MetadataRequestTopic::default()
+        });
+        let topics = Some(topics.collect());
+        state.in_progress = Some(requested);
+        MetadataRequest { topics, ..MetadataRequest::default() }
+    }
+
+    /// Takes over an answer to the request under way.
+    pub(crate) fn handle_response(&self, response: &MetadataResponse, version: i16, now: Instant) {
+        if response.brokers.is_empty() {
+            // A broker that has just started may not know the others yet, nor itself.
+            return self.handle_failure(now);
+        }
+        let state = &mut *self.state.lock();
+        let Some(requested) = state.in_progress.take() else { return };
+        let previous = self.snapshot.load();
+        let is_partial = matches!(requested, RequestedTopics::Some(_));
+        let update = state.update(&previous, response, version, is_partial);
+        state.handle_update(&update, &requested, now);
+        state.set_backoff(self.settings.refresh_backoff, now);
+        self.publish(update.snapshot);
+    }
+
+    /// Notes that the request under way, or the attempt to make one, came to nothing.
+    pub(crate) fn handle_failure(&self, now: Instant) {
+        let state = &mut *self.state.lock();
+        match state.in_progress.take() {
+            Some(RequestedTopics::All(_)) => state.need_full = true,
+            Some(RequestedTopics::Some(topics)) => state.stale_topics.extend(topics),
+            None => {}
+        }
+        state.failed_attempts = state.failed_attempts.saturating_add(1);
+        state.equivalent_answers = 0;
+        state.set_backoff(self.settings.refresh_backoff, now);
+    }
+
+    /// Takes over the leaders that brokers named in their answers; returns whether one of them was news.
+    ///
+    /// `endpoints` are the addresses that came with them.
+    pub(crate) fn update_leaders(&self, hints: &[LeaderHint], endpoints: &[Node]) -> bool {
+        let _state = self.state.lock();
+        let updated = self.snapshot.load().with_leaders(hints, endpoints);
+        let is_news = updated.is_some();
+        updated.into_iter().for_each(|snapshot| self.publish(snapshot));
+        is_news
+    }
+
+    /// Goes back to the addresses of the configuration, where all known brokers are lost (KIP-899).
+    pub(crate) fn rebootstrap(&self) {
+        let state = &mut *self.state.lock();
+        state.need_full = true;
+        state.not_before = Instant::ZERO;
+        self.publish(self.snapshot.load().rebootstrapped(&self.settings.bootstrap));
+    }
+
+    /// After how long without metadata to rebootstrap; `None` for never.
+    pub(crate) fn rebootstrap_trigger(&self) -> Option<Duration> {
+        self.settings.rebootstrap_trigger
+    }
+
+    /// Keeps the reason why a broker cannot be used, for whoever waits in vain.
+    pub(crate) fn set_last_error(&self, error: Error) {
+        self.state.lock().last_error = Some(error);
+    }
+
+    /// Under the lock of `state`, which orders the snapshots.
+    fn publish(&self, snapshot: MetadataSnapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+        self.updated.notify_all();
+    }
+}
+
+impl RequestedTopics {
+    fn topics(&self) -> &[Arc<str>] {
+        match self {
+            Self::All(topics) | Self::Some(topics) => topics,
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_topic_is_new_once() {
-        let metadata = metadata();
-        let topic = "orders".into();
-
-        assert!(metadata.add_topic(&topic, Instant::ZERO));
-        assert!(!metadata.add_topic(&topic, Instant::ZERO));
+impl State {
+    /// When an update is wanted, the backoff left aside.
+    fn wanted_at(&self, max_age: Duration) -> Instant {
+        if self.need_full || !self.new_topics.is_empty() || !self.stale_topics.is_empty() {
+            return Instant::ZERO;
+        }
+        self.last_full_update.map_or(Instant::ZERO, |updated| updated + max_age)
     }
 
-    #[test]
-    fn a_wait_without_an_answer_times_out_and_a_closed_one_does_not_begin() {
-        let metadata = metadata();
-        let version = metadata.request_update();
-
-        assert_eq!(metadata.await_update(version, Duration::from_millis(1)), AwaitUpdate::TimedOut);
-        metadata.close();
-        assert_eq!(metadata.await_update(version, Duration::MAX), AwaitUpdate::Closed);
+    fn forget_unused_topics(&mut self, now: Instant) {
+        let Self { topics, topic_errors, new_topics, .. } = self;
+        topics.retain(|topic, expires| {
+            let is_used = *expires > now || new_topics.contains(topic);
+            if !is_used {
+                log::debug!("topic {topic} has not been used for metadata.max.idle.ms");
+                topic_errors.remove(topic);
+            }
+            is_used
+        });
     }
 
-    fn metadata() -> Metadata {
-        let backoff =
-            ExponentialBackoff::new(Duration::from_millis(100), Duration::from_millis(1000));
-        let settings = MetadataSettings {
-            bootstrap: vec![("localhost".into(), 9092)],
-            refresh_backoff: backoff,
-            max_age: Duration::from_secs(300),
-            max_idle: Duration::from_secs(300),
-            rebootstrap_trigger: Some(Duration::from_secs(300)),
-        };
-        Metadata::new(settings, Random::new(1))
+    fn update(
+        &self,
+        previous: &MetadataSnapshot,
+        response: &MetadataResponse,
+        version: i16,
+        is_partial: bool,
+    ) -> Update {
+        let mut update = Update::new(previous, is_partial);
+        update.set_cluster(response);
+        for topic in &response.topics {
+            let tracked = topic.name.as_deref().and_then(|name| self.topics.get_key_value(name));
+            if let Some((name, _)) = tracked {
+                let reliable_epochs = version >= FIRST_RELIABLE_EPOCHS;
+                update.set_topic(name, topic, previous.topic(name), reliable_epochs);
+            }
+        }
+        update
+    }
+
+    fn handle_update(&mut self, update: &Update, requested: &RequestedTopics, now: Instant) {
+        for topic in &update.answered {
+            self.new_topics.remove(topic);
+            match update.errors.get(topic) {
+                Some(code) if self.topic_errors.insert(Arc::clone(topic), *code) != Some(*code) => {
+                    log::warn!("no metadata of topic {topic}: {code}");
+                }
+                Some(_) => {}
+                None => {
+                    self.topic_errors.remove(topic);
+                }
+            }
+        }
+        let left_out = requested.topics().iter().filter(|topic| !update.answered.contains(*topic));
+        self.stale_topics.extend(left_out.chain(&update.stale_topics).cloned());
+        self.failed_attempts = 0;
+        self.last_error = None;
+        self.equivalent_answers =
+            if update.is_news { 0 } else { self.equivalent_answers.saturating_add(1) };
+        if matches!(requested, RequestedTopics::All(_)) {
+            self.last_full_update = Some(now);
+        }
+    }
+
+    /// Draws the wait before the next request, once.
+    fn set_backoff(&mut self, backoff: ExponentialBackoff, now: Instant) {
+        let attempts = self.failed_attempts.max(self.equivalent_answers).saturating_sub(1);
+        self.not_before = now + backoff.backoff(attempts, &mut self.random);
+        if !self.new_topics.is_empty() {
+            self.not_before = Instant::ZERO;
+        }
+    }
+
+    fn is_in_progress(&self, topic: &str) -> bool {
+        let requested = self.in_progress.as_ref().map(RequestedTopics::topics);
+        requested.is_some_and(|topics| topics.iter().any(|requested| **requested == *topic))
     }
 }
+
+/// Below this version of the answer, leader epochs may be older than what was sent before (KAFKA-9212).
+const FIRST_RELIABLE_EPOCHS: i16 = 9;
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,16 @@
 //! Mirrors `org.apache.kafka.clients.MetadataSnapshot`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::common::cluster::{Cluster, TopicInfo};
 use crate::common::node::{Node, NodeId};
+use crate::common::partition_info::PartitionInfo;
+use crate::error::ErrorCode;
+use crate::protocol::message::metadata::MetadataResponse;
+use crate::protocol::message::metadata::MetadataResponseBroker;
+use crate::protocol::message::metadata::MetadataResponsePartition;
+use crate::protocol::message::metadata::MetadataResponseTopic;
 
 /// The cluster as one metadata answer left it. Immutable; every caller's thread shares it.
 #[derive(Clone, Debug, Default)]
@@ -33,4 +39,205 @@ impl MetadataSnapshot {
     pub(crate) fn topic(&self, topic: &str) -> Option<&TopicInfo> {
         self.cluster.topic(topic)
     }
+
+    /// The same topics, with the addresses of the configuration for brokers.
+    pub(super) fn rebootstrapped(&self, addresses: &[(String, u16)]) -> Self {
+        let mut next = self.successor();
+        next.cluster.nodes = Self::bootstrap(addresses).cluster.nodes;
+        next
+    }
+
+    /// Whether the brokers are still, or again, the addresses of the configuration.
+    pub(super) fn is_bootstrap(&self) -> bool {
+        self.cluster.nodes.keys().all(|id| id.0 < 0)
+    }
+
+    fn successor(&self) -> Self {
+        Self { version: self.version + 1, ..self.clone() }
+    }
+}
+
+/// What one partition's leader said of its successor (KIP-951).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LeaderHint {
+    pub(crate) topic: Arc<str>,
+    pub(crate) partition: i32,
+    pub(crate) leader: NodeId,
+    pub(crate) epoch: i32,
+}
+
+/// A snapshot in the making, and what the answer says beyond it.
+#[derive(Debug)]
+pub(super) struct Update {
+    pub(super) snapshot: MetadataSnapshot,
+    /// Topics whose description is incomplete: to be asked for again.
+    pub(super) stale_topics: BTreeSet<Arc<str>>,
+    /// Topics that the brokers did not describe, and why.
+    pub(super) errors: BTreeMap<Arc<str>, ErrorCode>,
+    /// Topics that the answer speaks of.
+    pub(super) answered: BTreeSet<Arc<str>>,
+    /// Whether a partition has changed hands, as far as can be known.
+    pub(super) is_news: bool,
+}
+
+impl Update {
+    /// A full answer begins with nothing; a partial one with all that is known.
+    pub(super) fn new(previous: &MetadataSnapshot, is_partial: bool) -> Self {
+        let mut snapshot = previous.successor();
+        if !is_partial {
+            snapshot.cluster.topics.clear();
+            snapshot.invalid_topics.clear();
+            snapshot.unauthorized_topics.clear();
+        }
+        Self {
+            snapshot,
+            stale_topics: BTreeSet::new(),
+            errors: BTreeMap::new(),
+            answered: BTreeSet::new(),
+            is_news: false,
+        }
+    }
+
+    /// Takes over the answer's brokers and what it says of the cluster as a whole.
+    pub(super) fn set_cluster(&mut self, response: &MetadataResponse) {
+        let cluster = &mut self.snapshot.cluster;
+        cluster.nodes = response.brokers.iter().filter_map(node).collect();
+        cluster.id = response.cluster_id.as_deref().map(Into::into);
+        cluster.controller = leader(response.controller_id, &cluster.nodes);
+    }
+
+    /// Takes over what the answer says of one topic, whose name is `name`.
+    ///
+    /// `reliable_epochs` is true from version 9: below it a broker may send old ones.
+    pub(super) fn set_topic(
+        &mut self,
+        name: &Arc<str>,
+        topic: &MetadataResponseTopic,
+        previous: Option<&TopicInfo>,
+        reliable_epochs: bool,
+    ) {
+        self.answered.insert(Arc::clone(name));
+        self.snapshot.invalid_topics.remove(name);
+        self.snapshot.unauthorized_topics.remove(name);
+        if topic.error_code.is_ok() {
+            self.describe(name, topic, previous, reliable_epochs);
+        } else {
+            self.refuse(name, topic.error_code);
+        }
+    }
+
+    fn describe(
+        &mut self,
+        name: &Arc<str>,
+        topic: &MetadataResponseTopic,
+        previous: Option<&TopicInfo>,
+        reliable_epochs: bool,
+    ) {
+        let previous = previous.filter(|previous| previous.id() == topic.topic_id);
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for answered in &topic.partitions {
+            if answered.error_code.is_stale_metadata() {
+                self.stale_topics.insert(Arc::clone(name));
+            }
+            let known = previous.and_then(|previous| previous.partition(answered.partition_index));
+            let epoch =
+                (reliable_epochs && answered.leader_epoch >= 0).then_some(answered.leader_epoch);
+            let known_epoch = known.and_then(|known| known.leader_epoch);
+            match known {
+                // A broker that lags behind must not undo what another has said.
+                Some(known) if epoch.is_some() && known_epoch > epoch => {
+                    partitions.push(known.clone());
+                }
+                _ => {
+                    self.is_news |= epoch.is_none() || known_epoch < epoch;
+                    partitions.push(partition(answered, epoch, &self.snapshot.cluster.nodes));
+                }
+            }
+        }
+        let info = TopicInfo::new(Arc::clone(name), topic.topic_id, topic.is_internal, partitions);
+        self.snapshot.cluster.topics.insert(Arc::clone(name), Arc::new(info));
+    }
+
+    fn refuse(&mut self, name: &Arc<str>, code: ErrorCode) {
+        self.snapshot.cluster.topics.remove(name);
+        self.errors.insert(Arc::clone(name), code);
+        match code {
+            ErrorCode::InvalidTopicException => {
+                self.snapshot.invalid_topics.insert(Arc::clone(name));
+            }
+            ErrorCode::TopicAuthorizationFailed => {
+                self.snapshot.unauthorized_topics.insert(Arc::clone(name));
+            }
+            code if code.is_stale_metadata() || code.is_retriable() => {
+                self.stale_topics.insert(Arc::clone(name));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl MetadataSnapshot {
+    /// Takes over the leaders that are news; `None` if there are none.
+    pub(super) fn with_leaders(&self, hints: &[LeaderHint], endpoints: &[Node]) -> Option<Self> {
+        let mut next = self.successor();
+        for endpoint in endpoints {
+            next.cluster.nodes.insert(endpoint.id(), endpoint.clone());
+        }
+        let mut is_changed = false;
+        for hint in hints.iter().filter(|hint| next.cluster.nodes.contains_key(&hint.leader)) {
+            let Some(topic) = next.cluster.topics.get_mut(&hint.topic) else { continue };
+            let known = topic.partition(hint.partition);
+            if known.is_some_and(|known| known.leader_epoch < Some(hint.epoch)) {
+                *topic = Arc::new(with_leader(topic, hint));
+                is_changed = true;
+            }
+        }
+        is_changed.then_some(next)
+    }
+}
+
+fn with_leader(topic: &TopicInfo, hint: &LeaderHint) -> TopicInfo {
+    let mut partitions = topic.partitions().to_vec();
+    for partition in partitions.iter_mut().filter(|known| known.partition == hint.partition) {
+        partition.leader = Some(hint.leader);
+        partition.leader_epoch = Some(hint.epoch);
+    }
+    let name = Arc::clone(topic.shared_name());
+    TopicInfo::new(name, topic.id(), topic.is_internal(), partitions)
+}
+
+fn node(broker: &MetadataResponseBroker) -> Option<(NodeId, Node)> {
+    let id = NodeId(broker.node_id);
+    match u16::try_from(broker.port) {
+        Ok(port) => Some((id, Node::new(id, &broker.host, port, broker.rack.as_deref()))),
+        Err(_) => {
+            log::warn!(
+                "broker {id} announces {}:{}, which is no address",
+                broker.host,
+                broker.port
+            );
+            None
+        }
+    }
+}
+
+fn partition(
+    answered: &MetadataResponsePartition,
+    leader_epoch: Option<i32>,
+    nodes: &BTreeMap<NodeId, Node>,
+) -> PartitionInfo {
+    let ids = |ids: &[i32]| ids.iter().copied().map(NodeId).collect();
+    PartitionInfo {
+        partition: answered.partition_index,
+        leader: leader(answered.leader_id, nodes),
+        leader_epoch,
+        replicas: ids(&answered.replica_nodes),
+        in_sync_replicas: ids(&answered.isr_nodes),
+        offline_replicas: ids(&answered.offline_replicas),
+    }
+}
+
+/// A broker that cannot be reached is none.
+fn leader(id: i32, nodes: &BTreeMap<NodeId, Node>) -> Option<NodeId> {
+    Some(NodeId(id)).filter(|id| nodes.contains_key(id))
 }

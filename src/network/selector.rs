@@ -112,6 +112,7 @@ impl Selector {
 
     fn disconnect(&mut self, node: NodeId, cause: DisconnectCause, results: &mut PollResults) {
         if let Some(send_started) = self.drop_channel(node) {
+            results.connected.retain(|connected| *connected != node);
             results.disconnected.push(Disconnection { node, cause, send_started });
         }
     }

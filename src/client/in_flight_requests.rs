@@ -1,0 +1,270 @@
+//! Mirrors `org.apache.kafka.clients.InFlightRequests`.
+//!
+//! Differs in that the client's own requests take no slot from the sender's: else a loaded node never gets one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::common::node::NodeId;
+use crate::protocol::api_keys::ApiKey;
+use crate::protocol::body::RequestBody;
+use crate::utils::clock::Instant;
+
+/// The requests sent, or being sent, to each broker and not yet answered.
+///
+/// A broker answers the requests of one connection in order, so only the oldest can complete next.
+#[derive(Debug)]
+pub(crate) struct InFlightRequests {
+    queues: BTreeMap<NodeId, Queue>,
+    max_per_connection: usize,
+    sender_requests: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// Oldest request first.
+    requests: VecDeque<InFlightRequest>,
+    /// How many of them are the sender's.
+    sender_requests: usize,
+}
+
+/// One request that awaits its response.
+#[derive(Debug)]
+pub(crate) struct InFlightRequest {
+    pub(crate) correlation_id: i32,
+    pub(crate) origin: Origin,
+    pub(crate) version: i16,
+    /// Keeps the memory of the batches until the request is over.
+    pub(crate) body: RequestBody,
+    pub(crate) expect_response: bool,
+    /// Whether every byte is with the socket.
+    pub(crate) send_completed: bool,
+    pub(crate) sent_at: Instant,
+    pub(crate) timeout: Duration,
+    /// `sent_at` and `timeout`, and the time for which the broker held back its answers.
+    pub(crate) deadline: Instant,
+}
+
+/// Who waits for the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The sender.
+    Sender,
+    /// The client itself, to learn about the cluster.
+    Metadata,
+    /// The client itself, to learn about the broker.
+    ApiVersions,
+}
+
+impl InFlightRequest {
+    pub(crate) fn api(&self) -> ApiKey {
+        self.body.api()
+    }
+}
+
+impl InFlightRequests {
+    /// `max_per_connection` is `max.in.flight.requests.per.connection`.
+    pub(crate) fn new(max_per_connection: usize) -> Self {
+        assert!(max_per_connection > 0, "a connection must carry at least one request");
+        Self { queues: BTreeMap::new(), max_per_connection, sender_requests: 0 }
+    }
+
+    /// Appends `request` as the newest of `node`.
+    pub(crate) fn add(&mut self, node: NodeId, request: InFlightRequest) {
+        let queue = self.queues.entry(node).or_default();
+        debug_assert!(queue.is_newest_written(), "one request is written at a time");
+        if request.origin == Origin::Sender {
+            queue.sender_requests += 1;
+            self.sender_requests += 1;
+        }
+        queue.requests.push_back(request);
+    }
+
+    /// The oldest request of `node`: the one its next response answers.
+    ///
+    /// `None` means that the broker answered something we never asked.
+    pub(crate) fn oldest(&self, node: NodeId) -> Option<&InFlightRequest> {
+        self.queues.get(&node)?.requests.front()
+    }
+
+    /// Removes the oldest request of `node`.
+    pub(crate) fn complete_next(&mut self, node: NodeId) -> Option<InFlightRequest> {
+        self.remove(node, VecDeque::pop_front)
+    }
+
+    /// Notes that the newest request of `node` is written; removes and returns it if no response will come.
+    pub(crate) fn complete_send(&mut self, node: NodeId) -> Option<InFlightRequest> {
+        let newest = self.queues.get_mut(&node)?.requests.back_mut()?;
+        newest.send_completed = true;
+        if newest.expect_response {
+            return None;
+        }
+        self.remove(node, VecDeque::pop_back)
+    }
+
+    /// Removes every request of `node`, oldest first; its connection is gone.
+    pub(crate) fn clear_all(&mut self, node: NodeId) -> VecDeque<InFlightRequest> {
+        let queue = self.queues.remove(&node).unwrap_or_default();
+        self.sender_requests -= queue.sender_requests;
+        queue.requests
+    }
+
+    /// Whether the sender may give `node` another request.
+    ///
+    /// A request still being written blocks the next, so a slow socket holds one request and the rest stay in the
+    /// accumulator, where they can still be batched.
+    pub(crate) fn can_send_more(&self, node: NodeId) -> bool {
+        self.queues.get(&node).is_none_or(|queue| {
+            queue.is_newest_written() && queue.sender_requests < self.max_per_connection
+        })
+    }
+
+    /// Whether a request of the client's own can go to `node`.
+    pub(crate) fn can_send_internal(&self, node: NodeId) -> bool {
+        self.queues.get(&node).is_none_or(Queue::is_newest_written)
+    }
+
+    /// How many requests `node` has to answer.
+    pub(crate) fn count(&self, node: NodeId) -> usize {
+        self.queues.get(&node).map_or(0, |queue| queue.requests.len())
+    }
+
+    /// How many of the sender's requests are in flight, to whatever node.
+    pub(crate) fn sender_count(&self) -> usize {
+        self.sender_requests
+    }
+
+    /// The moment at which the first request of `node` has waited for too long.
+    pub(crate) fn next_deadline(&self, node: NodeId) -> Option<Instant> {
+        self.queues.get(&node)?.requests.iter().map(|request| request.deadline).min()
+    }
+
+    /// The request of `node` whose deadline comes first.
+    pub(crate) fn most_urgent(&self, node: NodeId) -> Option<&InFlightRequest> {
+        self.queues.get(&node)?.requests.iter().min_by_key(|request| request.deadline)
+    }
+
+    /// Gives the requests of `node` more time: the broker answers late on purpose.
+    pub(crate) fn extend_deadlines(&mut self, node: NodeId, throttle: Duration) {
+        for request in self.queues.get_mut(&node).into_iter().flat_map(|queue| &mut queue.requests)
+        {
+            request.deadline = request.deadline + throttle;
+        }
+    }
+
+    fn remove(
+        &mut self,
+        node: NodeId,
+        pop: impl FnOnce(&mut VecDeque<InFlightRequest>) -> Option<InFlightRequest>,
+    ) -> Option<InFlightRequest> {
+        let queue = self.queues.get_mut(&node)?;
+        let request = pop(&mut queue.requests)?;
+        if request.origin == Origin::Sender {
+            queue.sender_requests -= 1;
+            self.sender_requests -= 1;
+        }
+        Some(request)
+    }
+}
+
+impl Queue {
+    fn is_newest_written(&self) -> bool {
+        self.requests.back().is_none_or(|newest| newest.send_completed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::message::metadata::MetadataRequest;
+
+    const NODE: NodeId = NodeId(1);
+
+    #[test]
+    fn completes_in_the_order_sent() {
+        let mut requests = InFlightRequests::new(5);
+        for correlation_id in 0..3 {
+            requests.add(NODE, written(correlation_id));
+        }
+
+        let completed = std::iter::from_fn(|| requests.complete_next(NODE));
+
+        assert_eq!(completed.map(|request| request.correlation_id).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(requests.sender_count(), 0);
+    }
+
+    #[test]
+    fn a_request_that_expects_no_answer_is_over_once_it_is_written() {
+        let mut requests = InFlightRequests::new(5);
+        requests.add(NODE, written(0));
+        requests.add(NODE, InFlightRequest { expect_response: false, ..unwritten(1) });
+
+        let over = requests.complete_send(NODE).expect("no answer will come");
+
+        assert_eq!(over.correlation_id, 1);
+        assert_eq!(requests.oldest(NODE).map(|request| request.correlation_id), Some(0));
+    }
+
+    #[test]
+    fn a_request_still_being_written_blocks_the_next() {
+        let mut requests = InFlightRequests::new(5);
+        requests.add(NODE, unwritten(0));
+
+        assert!(!requests.can_send_more(NODE));
+        assert!(requests.complete_send(NODE).is_none());
+        assert!(requests.can_send_more(NODE));
+    }
+
+    #[test]
+    fn a_full_node_still_takes_the_clients_own_requests() {
+        let mut requests = InFlightRequests::new(1);
+        requests.add(NODE, written(0));
+
+        assert!(!requests.can_send_more(NODE));
+        assert!(requests.can_send_internal(NODE));
+        requests.add(NODE, InFlightRequest { origin: Origin::Metadata, ..written(1) });
+        assert_eq!((requests.count(NODE), requests.sender_count()), (2, 1));
+    }
+
+    #[test]
+    fn clearing_returns_the_oldest_first_and_frees_the_slots() {
+        let mut requests = InFlightRequests::new(2);
+        requests.add(NODE, written(7));
+        requests.add(NODE, written(8));
+
+        let cleared = requests.clear_all(NODE);
+
+        assert_eq!(cleared.iter().map(|r| r.correlation_id).collect::<Vec<_>>(), [7, 8]);
+        assert!(requests.can_send_more(NODE));
+        assert_eq!(requests.sender_count(), 0);
+    }
+
+    #[test]
+    fn time_spent_throttled_does_not_count() {
+        let mut requests = InFlightRequests::new(2);
+        requests.add(NODE, written(7));
+
+        requests.extend_deadlines(NODE, Duration::from_secs(5));
+
+        assert_eq!(requests.next_deadline(NODE), Some(Instant::ZERO + Duration::from_secs(35)));
+    }
+
+    fn written(correlation_id: i32) -> InFlightRequest {
+        InFlightRequest { send_completed: true, ..unwritten(correlation_id) }
+    }
+
+    fn unwritten(correlation_id: i32) -> InFlightRequest {
+        let timeout = Duration::from_secs(30);
+        InFlightRequest {
+            correlation_id,
+            origin: Origin::Sender,
+            version: 9,
+            body: RequestBody::Metadata(MetadataRequest::default()),
+            expect_response: true,
+            send_completed: false,
+            sent_at: Instant::ZERO,
+            timeout,
+            deadline: Instant::ZERO + timeout,
+        }
+    }
+}

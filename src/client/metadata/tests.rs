@@ -1,0 +1,353 @@
+use super::*;
+use crate::common::node::NodeId;
+use crate::common::uuid::Uuid;
+use crate::protocol::message::metadata::MetadataResponseBroker;
+use crate::protocol::message::metadata::MetadataResponsePartition;
+use crate::protocol::message::metadata::MetadataResponseTopic;
+
+const BACKOFF: Duration = Duration::from_millis(100);
+const MAX_AGE: Duration = Duration::from_secs(300);
+
+#[test]
+fn a_topic_is_new_once() {
+    let metadata = metadata();
+
+    assert!(metadata.add_topic(&"orders".into(), at(0)));
+    assert!(!metadata.add_topic(&"orders".into(), at(0)));
+}
+
+#[test]
+fn a_wait_without_an_answer_times_out_and_a_closed_one_does_not_begin() {
+    let metadata = metadata();
+    let version = metadata.request_update();
+
+    assert_eq!(metadata.await_update(version, Duration::from_millis(1)), AwaitUpdate::TimedOut);
+    metadata.close();
+    assert_eq!(metadata.await_update(version, Duration::MAX), AwaitUpdate::Closed);
+}
+
+#[test]
+fn an_answer_ends_the_wait_of_another_thread() {
+    let metadata = Arc::new(metadata());
+    let version = metadata.request_update();
+    let waiting = Arc::clone(&metadata);
+    let waiter = std::thread::spawn(move || waiting.await_update(version, Duration::from_secs(60)));
+
+    answer(&metadata, &[], at(0));
+
+    assert_eq!(waiter.join().expect("no panic"), AwaitUpdate::Updated);
+}
+
+#[test]
+fn before_the_first_answer_the_addresses_of_the_configuration_are_the_brokers() {
+    let snapshot = Arc::clone(&metadata().snapshot());
+
+    let nodes: Vec<_> = snapshot.cluster.nodes().map(ToString::to_string).collect();
+    assert_eq!(nodes, ["second:9093", "first:9092"]);
+    assert_eq!(snapshot.cluster.node(NodeId(-1)).expect("the first").host(), "first");
+}
+
+#[test]
+fn a_requested_update_waits_for_the_backoff_and_a_new_topic_does_not() {
+    let metadata = metadata();
+    answer(&metadata, &[], at(0));
+
+    metadata.request_update();
+    let due = metadata.next_update().expect("none under way");
+    assert!(due >= at(0) + BACKOFF.mul_f64(0.8) && due <= at(0) + BACKOFF.mul_f64(1.2), "{due:?}");
+
+    metadata.add_topic(&"orders".into(), at(0));
+    assert_eq!(metadata.next_update(), Some(at(0)));
+}
+
+#[test]
+fn nothing_is_due_while_a_request_is_under_way() {
+    let metadata = metadata();
+
+    let _ = metadata.next_request(at(0));
+
+    assert_eq!(metadata.next_update(), None);
+}
+
+#[test]
+fn without_other_cause_metadata_is_refreshed_when_it_is_too_old() {
+    let metadata = metadata();
+    metadata.add_topic(&"orders".into(), at(0));
+    answer(&metadata, &[topic("orders", &[(0, 1, 0)])], at(0));
+
+    assert_eq!(metadata.next_update(), Some(at(0) + MAX_AGE));
+}
+
+#[test]
+fn a_new_topic_is_asked_for_alone_and_what_is_known_of_others_stays() {
+    let metadata = with_topic("orders", &[(0, 1, 0)]);
+    metadata.add_topic(&"bills".into(), at(1));
+
+    assert_eq!(names(&metadata.next_request(at(1))), ["bills"]);
+    metadata.handle_response(&response(&[topic("bills", &[(0, 1, 0)])]), 13, at(1));
+
+    let snapshot = metadata.snapshot();
+    assert!(snapshot.topic("orders").is_some() && snapshot.topic("bills").is_some());
+}
+
+#[test]
+fn a_full_answer_replaces_what_was_known() {
+    let metadata = with_topic("orders", &[(0, 1, 0)]);
+    metadata.request_update();
+
+    answer(&metadata, &[], at(1));
+
+    assert!(metadata.snapshot().topic("orders").is_none());
+}
+
+#[test]
+fn a_stale_topic_is_refreshed_alone() {
+    let metadata = with_topic("orders", &[(0, 1, 0)]);
+    metadata.add_topic(&"bills".into(), at(0));
+    answer(&metadata, &[topic("bills", &[(0, 1, 0)])], at(0));
+
+    metadata.request_update_for_topic("orders");
+
+    assert_eq!(names(&metadata.next_request(at(1))), ["orders"]);
+}
+
+#[test]
+fn a_topic_that_is_asked_for_already_is_not_asked_for_again() {
+    let metadata = metadata();
+    metadata.add_topic(&"orders".into(), at(0));
+    let _ = metadata.next_request(at(0));
+
+    metadata.request_update_for_topic("orders");
+    metadata.handle_response(&response(&[topic("orders", &[(0, 1, 0)])]), 13, at(0));
+
+    assert_eq!(metadata.next_update(), Some(at(0) + MAX_AGE));
+}
+
+#[test]
+fn a_topic_under_creation_is_asked_for_until_it_is_there() {
+    let metadata = metadata();
+    metadata.add_topic(&"orders".into(), at(0));
+    answer(&metadata, &[refused("orders", ErrorCode::LeaderNotAvailable)], at(0));
+
+    let error = metadata.topic_error("orders").expect("an error");
+    assert_eq!(error.code(), Some(ErrorCode::LeaderNotAvailable));
+    assert!(metadata.next_update().expect("none under way") < at(1));
+    answer(&metadata, &[topic("orders", &[(0, 1, 0)])], at(1));
+    assert_eq!(metadata.topic_error("orders"), None);
+}
+
+#[test]
+fn answers_that_tell_nothing_new_stretch_the_backoff() {
+    let metadata = metadata();
+    metadata.add_topic(&"orders".into(), at(0));
+    for _ in 0..5 {
+        answer(&metadata, &[refused("orders", ErrorCode::UnknownTopicOrPartition)], at(0));
+    }
+
+    assert!(metadata.next_update().expect("none under way") > at(0) + 6 * BACKOFF);
+}
+
+#[test]
+fn invalid_and_unauthorized_topics_are_told_apart_and_not_asked_for_again() {
+    let metadata = metadata();
+    metadata.add_topic(&"a b".into(), at(0));
+    metadata.add_topic(&"secret".into(), at(0));
+
+    let refused = [
+        refused("a b", ErrorCode::InvalidTopicException),
+        refused("secret", ErrorCode::TopicAuthorizationFailed),
+    ];
+    answer(&metadata, &refused, at(0));
+
+    let snapshot = metadata.snapshot();
+    assert!(snapshot.invalid_topics.contains("a b"));
+    assert!(snapshot.unauthorized_topics.contains("secret"));
+    assert_eq!(metadata.next_update(), Some(at(0) + MAX_AGE));
+}
+
+#[test]
+fn a_broker_that_lags_behind_does_not_undo_a_newer_leader() {
+    let metadata = with_topic("orders", &[(0, 2, 7)]);
+    metadata.request_update();
+
+    answer(&metadata, &[topic("orders", &[(0, 1, 6)])], at(1));
+
+    assert_eq!(metadata.snapshot().cluster.leader("orders", 0), Some(NodeId(2)));
+}
+
+#[test]
+fn a_topic_created_anew_begins_its_epochs_anew() {
+    let metadata = with_topic("orders", &[(0, 2, 7)]);
+    metadata.request_update();
+    let mut recreated = topic("orders", &[(0, 1, 0)]);
+    recreated.topic_id = Uuid::from_bytes([9; 16]);
+
+    answer(&metadata, &[recreated], at(1));
+
+    assert_eq!(metadata.snapshot().cluster.leader("orders", 0), Some(NodeId(1)));
+}
+
+#[test]
+fn epochs_of_old_versions_are_not_believed() {
+    let metadata = with_topic("orders", &[(0, 2, 7)]);
+    metadata.request_update();
+
+    let _ = metadata.next_request(at(1));
+    metadata.handle_response(&response(&[topic("orders", &[(0, 1, 6)])]), 8, at(1));
+
+    assert_eq!(metadata.snapshot().cluster.leader("orders", 0), Some(NodeId(1)));
+}
+
+#[test]
+fn a_topic_that_the_answer_leaves_out_is_asked_for_again() {
+    let metadata = metadata();
+    metadata.add_topic(&"orders".into(), at(0));
+
+    answer(&metadata, &[], at(0));
+
+    assert!(metadata.next_update().expect("none under way") < at(1));
+    assert_eq!(names(&metadata.next_request(at(1))), ["orders"]);
+}
+
+#[test]
+fn a_leader_that_is_no_known_broker_is_no_leader() {
+    let metadata = with_topic("orders", &[(0, 9, 0)]);
+
+    assert_eq!(metadata.snapshot().cluster.leader("orders", 0), None);
+}
+
+#[test]
+fn a_hint_is_taken_if_it_is_newer_and_its_broker_is_known() {
+    let metadata = with_topic("orders", &[(0, 1, 3)]);
+    let hint = |leader, epoch| {
+        [LeaderHint { topic: "orders".into(), partition: 0, leader: NodeId(leader), epoch }]
+    };
+
+    assert!(!metadata.update_leaders(&hint(2, 3), &[]));
+    assert!(!metadata.update_leaders(&hint(5, 4), &[]));
+    assert!(metadata.update_leaders(&hint(5, 4), &[Node::new(NodeId(5), "five", 9092, None)]));
+
+    let snapshot = metadata.snapshot();
+    assert_eq!(snapshot.cluster.leader("orders", 0), Some(NodeId(5)));
+    assert_eq!(snapshot.cluster.node(NodeId(5)).expect("known now").host(), "five");
+}
+
+#[test]
+fn a_topic_that_nobody_uses_is_forgotten() {
+    let metadata = with_topic("orders", &[(0, 1, 0)]);
+
+    assert_eq!(names(&metadata.next_request(at(301))), [""; 0]);
+}
+
+#[test]
+fn a_failed_request_is_made_again_after_a_growing_backoff() {
+    let metadata = with_topic("orders", &[(0, 1, 0)]);
+    metadata.request_update_for_topic("orders");
+    for _ in 0..4 {
+        let _ = metadata.next_request(at(1));
+        metadata.handle_failure(at(1));
+    }
+
+    assert!(metadata.next_update().expect("none under way") > at(1) + 6 * BACKOFF);
+    assert_eq!(names(&metadata.next_request(at(3))), ["orders"]);
+}
+
+#[test]
+fn an_answer_without_brokers_is_a_failure() {
+    let metadata = metadata();
+    let _ = metadata.next_request(at(0));
+
+    metadata.handle_response(&MetadataResponse::default(), 13, at(0));
+
+    assert_eq!(metadata.snapshot().version, 0);
+    assert!(metadata.next_update().expect("none under way") > at(0));
+}
+
+#[test]
+fn the_last_error_is_kept_until_a_broker_answers() {
+    let metadata = metadata();
+    metadata.set_last_error(Error::new(crate::error::ErrorKind::Disconnected));
+    assert!(metadata.last_error().is_some());
+
+    answer(&metadata, &[], at(0));
+
+    assert_eq!(metadata.last_error(), None);
+}
+
+#[test]
+fn going_back_to_the_configured_addresses_keeps_the_topics() {
+    let metadata = with_topic("orders", &[(0, 1, 0)]);
+
+    metadata.rebootstrap();
+
+    let snapshot = metadata.snapshot();
+    assert!(snapshot.is_bootstrap());
+    assert!(snapshot.topic("orders").is_some());
+    assert_eq!(metadata.next_update(), Some(at(0)));
+}
+
+fn metadata() -> Metadata {
+    let settings = MetadataSettings {
+        bootstrap: vec![("first".into(), 9092), ("second".into(), 9093)],
+        refresh_backoff: ExponentialBackoff::new(BACKOFF, Duration::from_secs(1)),
+        max_age: MAX_AGE,
+        max_idle: Duration::from_secs(300),
+        rebootstrap_trigger: Some(Duration::from_secs(300)),
+    };
+    Metadata::new(settings, Random::new(1))
+}
+
+fn with_topic(name: &str, partitions: &[(i32, i32, i32)]) -> Metadata {
+    let metadata = metadata();
+    metadata.add_topic(&name.into(), at(0));
+    answer(&metadata, &[topic(name, partitions)], at(0));
+    metadata
+}
+
+fn answer(metadata: &Metadata, topics: &[MetadataResponseTopic], now: Instant) {
+    let _ = metadata.next_request(now);
+    metadata.handle_response(&response(topics), 13, now);
+}
+
+fn response(topics: &[MetadataResponseTopic]) -> MetadataResponse {
+    let broker = |node_id| MetadataResponseBroker {
+        node_id,
+        host: format!("broker-{node_id}"),
+        port: 9092,
+        rack: None,
+    };
+    let brokers = vec![broker(1), broker(2)];
+    MetadataResponse { brokers, topics: topics.to_vec(), ..MetadataResponse::default() }
+}
+
+/// Partitions as number, leader and epoch.
+fn topic(name: &str, partitions: &[(i32, i32, i32)]) -> MetadataResponseTopic {
+    let partition =
+        |&(partition_index, leader_id, leader_epoch): &(i32, i32, i32)| MetadataResponsePartition {
+            error_code: ErrorCode::None,
+            partition_index,
+            leader_id,
+            leader_epoch,
+            replica_nodes: vec![1, 2],
+            isr_nodes: vec![1],
+            offline_replicas: Vec::new(),
+        };
+    MetadataResponseTopic {
+        name: Some(name.into()),
+        partitions: partitions.iter().map(partition).collect(),
+        ..MetadataResponseTopic::default()
+    }
+}
+
+fn refused(name: &str, error_code: ErrorCode) -> MetadataResponseTopic {
+    MetadataResponseTopic { error_code, ..topic(name, &[]) }
+}
+
+fn names(request: &MetadataRequest) -> Vec<&str> {
+    let topics = request.topics.iter().flatten();
+    topics.map(|topic| topic.name.as_deref().unwrap_or_default()).collect()
+}
+
+fn at(seconds: u64) -> Instant {
+    Instant::ZERO + Duration::from_secs(seconds)
+}

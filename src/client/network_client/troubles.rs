@@ -1,0 +1,96 @@
+//! What to tell of a connection's end, and how often.
+
+use std::io;
+use std::mem::{Discriminant, discriminant};
+use std::time::Duration;
+
+use crate::client::cluster_connection_states::ConnectionState;
+use crate::common::node::NodeId;
+use crate::error::Deadline;
+use crate::error::Error;
+use crate::error::ErrorKind;
+use crate::network::selectable::DisconnectCause;
+use crate::protocol::api_keys::ApiKey;
+use crate::utils::hash::HashMap;
+
+/// The troubles that were told of, by node, so that each is told once until the node is well again.
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    told: HashMap<NodeId, Vec<Discriminant<ErrorKind>>>,
+}
+
+impl Troubles {
+    /// Warns of `error` unless one of its kind was told of already; then it is a detail.
+    pub(super) fn tell(&mut self, node: NodeId, error: &Error) {
+        let told = self.told.entry(node).or_default();
+        let kind = discriminant(error.kind());
+        if told.contains(&kind) {
+            log::debug!("node {node}: {error}");
+        } else {
+            told.push(kind);
+            log::warn!("node {node}: {error}");
+        }
+    }
+
+    pub(super) fn is_well(&mut self, node: NodeId) {
+        if self.told.remove(&node).is_some() {
+            log::info!("node {node} can be used again");
+        }
+    }
+}
+
+/// Why a connection in `state` ended.
+pub(super) fn connection_error(state: ConnectionState, cause: DisconnectCause) -> Error {
+    let is_checking = state == ConnectionState::CheckingApiVersions;
+    match cause {
+        DisconnectCause::EndOfStream if is_checking => unanswered(),
+        DisconnectCause::EndOfStream | DisconnectCause::Idle => Error::new(ErrorKind::Disconnected),
+        DisconnectCause::Failed(error) if is_checking && is_reset(&error) => unanswered(),
+        DisconnectCause::Failed(error) => error,
+    }
+}
+
+/// What closes the connection on the first request is either too old for it or no broker at all.
+fn unanswered() -> Error {
+    protocol_error(
+        "the peer closed the connection instead of answering ApiVersions: it is older than Kafka 0.10, or expects \
+         another security.protocol, or is no Kafka broker",
+    )
+}
+
+fn is_reset(error: &Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(
+        error.kind(),
+        ErrorKind::Io { kind: ConnectionReset | ConnectionAborted | BrokenPipe, .. }
+    )
+}
+
+pub(super) fn protocol_error(message: &str) -> Error {
+    Error::new(ErrorKind::Protocol { message: message.into() })
+}
+
+/// A connection that did not become usable in time.
+pub(super) fn setup_timeout(state: ConnectionState, limit: Duration) -> Error {
+    let waiting_for = match state {
+        ConnectionState::Resolving => "address of the host",
+        ConnectionState::CheckingApiVersions => answer_to(ApiKey::ApiVersions),
+        _ => "TCP connection",
+    };
+    Error::new(ErrorKind::Timeout { deadline: Deadline::ConnectionSetup, limit, waiting_for })
+}
+
+/// A request that was not answered in time.
+pub(super) fn request_timeout(api: ApiKey, limit: Duration) -> Error {
+    let waiting_for = answer_to(api);
+    Error::new(ErrorKind::Timeout { deadline: Deadline::Request, limit, waiting_for })
+}
+
+fn answer_to(api: ApiKey) -> &'static str {
+    match api {
+        ApiKey::Produce => "answer to Produce",
+        ApiKey::Metadata => "answer to Metadata",
+        ApiKey::ApiVersions => "answer to ApiVersions",
+        ApiKey::InitProducerId => "answer to InitProducerId",
+    }
+}
