@@ -39,6 +39,8 @@ pub(crate) struct ClusterCore {
     refusing: BTreeSet<NodeId>,
     /// Brokers that leave what they are sent unread.
     not_reading: BTreeSet<NodeId>,
+    /// How much each broker shall receive of a request before it closes the connection.
+    cuts: BTreeMap<NodeId, usize>,
 }
 
 /// The longest request that a broker takes (`socket.request.max.bytes`).
@@ -56,6 +58,7 @@ impl ClusterCore {
             connections_accepted: 0,
             refusing: BTreeSet::new(),
             not_reading: BTreeSet::new(),
+            cuts: BTreeMap::new(),
         }
     }
 
@@ -137,6 +140,11 @@ impl ClusterCore {
         self.refusing.remove(&node);
     }
 
+    /// Closes the next connection on which `node` has received `bytes` of a request, which does not act.
+    pub(crate) fn cut_request(&mut self, node: NodeId, bytes: usize) {
+        self.cuts.insert(node, bytes);
+    }
+
     pub(crate) fn stop_reading(&mut self, node: NodeId) {
         self.not_reading.insert(node);
     }
@@ -179,6 +187,12 @@ impl ClusterCore {
         let size = usize::try_from(i32::from_be_bytes(*size)).unwrap_or(usize::MAX);
         if size > MAX_FRAME_BYTES {
             log::debug!("{id:?} sent an impossible length");
+            connection.abort();
+            return None;
+        }
+        let received = input.len().min(SIZE_BYTES + size);
+        if self.cuts.get(&connection.node).is_some_and(|cut| received >= *cut) {
+            self.cuts.remove(&connection.node);
             connection.abort();
             return None;
         }

@@ -40,6 +40,7 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     Outcome(Outcome),
+    LeaveOut,
     Throttle(Duration),
     Delay(Duration),
     Hold,
@@ -101,6 +102,11 @@ impl Fault {
     /// The batches are answered with `code` at once and appended only when `after` has passed, if they still may be.
     pub fn error_then_append(code: ErrorCode, after: Duration) -> Self {
         Self::new(Effect::Outcome(Outcome::FailThenApply { code, after }))
+    }
+
+    /// The answer leaves out the topics or partitions that match, as if nobody had asked for them. Batches are appended.
+    pub fn leave_out() -> Self {
+        Self::new(Effect::LeaveOut)
     }
 
     /// The answer asks the client to pause for `duration` (`throttle_time_ms`).

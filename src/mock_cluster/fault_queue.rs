@@ -28,6 +28,7 @@ pub(super) struct Target {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
     outcomes: Vec<(Scope, Outcome)>,
+    left_out: Option<Scope>,
     pub(super) throttle: Option<Duration>,
     pub(super) delay: Option<Duration>,
     pub(super) hold: bool,
@@ -76,6 +77,11 @@ impl Plan {
         self.outcomes.iter().find(|(scope, _)| matching(scope)).map(|(_, outcome)| *outcome)
     }
 
+    /// Whether the answer says nothing of this part of the request.
+    pub(super) fn leaves_out(&self, target: &Target) -> bool {
+        self.left_out.as_ref().is_some_and(|scope| scope.includes_target(target))
+    }
+
     pub(super) fn throttle_ms(&self) -> i32 {
         let throttle = self.throttle.unwrap_or_default();
         i32::try_from(throttle.as_millis()).unwrap_or(i32::MAX)
@@ -85,6 +91,7 @@ impl Plan {
     fn take(&mut self, fault: &Fault, targets: &[Target]) -> bool {
         match &fault.effect {
             Effect::Outcome(outcome) => self.take_outcome(&fault.scope, *outcome, targets),
+            Effect::LeaveOut => set_if_none(&mut self.left_out, &fault.scope),
             Effect::Throttle(duration) => set_if_none(&mut self.throttle, duration),
             Effect::Delay(duration) => set_if_none(&mut self.delay, duration),
             Effect::Hold => !std::mem::replace(&mut self.hold, true),

@@ -70,6 +70,15 @@ impl<'a> Cursor<'a> {
 
     /// A signed number in zig-zag form: 0, -1, 1, -2, … are 0, 1, 2, 3, … in groups of seven bits, lowest first.
     fn varint(&mut self, max_bytes: u32) -> Option<i64> {
+        let (byte, rest) = self.0.split_first()?;
+        if *byte >= 0x80 {
+            return self.long_varint(max_bytes);
+        }
+        self.0 = rest;
+        Some(unzigzag(u64::from(*byte)))
+    }
+
+    fn long_varint(&mut self, max_bytes: u32) -> Option<i64> {
         let mut value = 0_u64;
         for group in 0..max_bytes {
             let (byte, rest) = self.0.split_first()?;

@@ -213,13 +213,18 @@ impl Shared {
                 log::debug!("{id:?} ended: {error}");
             }
             peer.shut_down();
-            shared.connections.lock().remove(&id);
-            shared.core.lock().disconnect(id);
-        })?;
+            shared.forget(id);
+        });
+        let thread = thread.inspect_err(|_| self.forget(id))?;
         let mut threads = self.threads.lock();
         threads.retain(|thread| !thread.is_finished());
         threads.push(thread);
         Ok(())
+    }
+
+    fn forget(&self, id: ConnectionId) {
+        self.connections.lock().remove(&id);
+        self.core.lock().disconnect(id);
     }
 
     /// Reads requests and writes what is due at once, until the connection ends.

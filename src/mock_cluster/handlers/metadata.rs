@@ -59,10 +59,14 @@ pub(in crate::mock_cluster) fn answer(
         create_unknown(&request, context);
     }
     let state = context.world.metadata_of(context.node);
-    let topics = match &request.topics {
+    let mut topics: Vec<_> = match &request.topics {
         None => state.topics().map(|topic| describe(topic, state, context.plan)).collect(),
         Some(topics) => topics.iter().map(|asked| describe_asked(asked, context)).collect(),
     };
+    topics.retain(|topic| {
+        let topic = topic.name.as_deref().unwrap_or_default().into();
+        !context.plan.leaves_out(&Target { topic, partition: None })
+    });
     MetadataResponse {
         throttle_time_ms: context.plan.throttle_ms(),
         brokers: brokers(state),

@@ -100,6 +100,10 @@ fn answer_topic(
             None => refused(index, &Refusal::new(ErrorCode::UnknownTopicId, "no such topic id")),
         });
     }
+    partitions.retain(|response| {
+        let topic = name.clone().unwrap_or_default();
+        !context.plan.leaves_out(&Target { topic, partition: Some(response.index) })
+    });
     TopicProduceResponse { name: topic.name.to_string(), topic_id: topic.topic_id, partitions }
 }
 

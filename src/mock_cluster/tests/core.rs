@@ -20,6 +20,7 @@ use crate::protocol::message::produce::PartitionProduceResponse;
 use crate::protocol::message::produce::ProduceResponse;
 use crate::protocol::readable::Reader;
 use crate::utils::clock::Instant;
+use crate::utils::random::Random;
 
 const LEADER: NodeId = NodeId(1);
 const OTHER: NodeId = NodeId(2);
@@ -316,6 +317,56 @@ fn spoils_answers() {
 
     let Some(Output::Bytes(answer)) = cluster.output() else { panic!("no answer") };
     assert_eq!(answer[4..8], [0, 0, 0, 43]);
+}
+
+#[test]
+fn leaves_out_of_its_answer_what_it_is_told_to() {
+    let mut cluster = Cluster::new();
+    cluster.core.inject(Fault::leave_out().on(Api::Produce).partition("t", 0));
+    cluster.core.inject(Fault::leave_out().on(Api::Metadata).topic("t"));
+
+    cluster.send(&test_client::produce(-1, &TestBatch::of(&["a"])));
+    cluster.send(&test_client::metadata(9, &["t", "new"]));
+
+    assert!(cluster.produce_response().topics[0].partitions.is_empty());
+    assert_eq!(cluster.values(), ["a"]);
+    let topics = cluster.metadata(9).topics;
+    assert_eq!(topics.iter().map(|topic| topic.name.as_deref()).collect::<Vec<_>>(), [Some("new")]);
+}
+
+#[test]
+fn closes_the_connection_in_the_midst_of_a_request() {
+    let mut cluster = Cluster::new();
+    cluster.core.cut_request(LEADER, 60);
+    let request = test_client::produce(-1, &TestBatch::of(&["a"]));
+
+    cluster.send(&[test_client::api_versions(0), request[..59].to_vec()].concat());
+    assert_eq!(cluster.api_versions(0).error_code, ErrorCode::None);
+    assert_eq!(cluster.output(), None);
+    cluster.send(&request[59..]);
+
+    assert_eq!(cluster.output(), Some(Output::Close));
+    assert!(cluster.values().is_empty());
+}
+
+#[test]
+fn survives_requests_with_any_bytes_changed() {
+    let mut random = Random::new(11);
+    let requests = [
+        test_client::api_versions(4),
+        test_client::metadata(12, &["t", "new"]),
+        test_client::produce(-1, &TestBatch::of(&["a", "b"]).producer(7, 0, 0)),
+    ];
+    for round in 0..20_000 {
+        let mut cluster = Cluster::new();
+        let mut bytes = requests[round % requests.len()].clone();
+        for _ in 0..=random.below(3) {
+            let at = random.below(bytes.len());
+            bytes[at] ^= 1 << random.below(8);
+        }
+        cluster.send(&bytes);
+        while cluster.output().is_some() {}
+    }
 }
 
 #[test]
