@@ -206,6 +206,20 @@ impl Error {
     }
 }
 
+/// For tests of your own error handling, as with [`MockProducer`](crate::MockProducer).
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind)
+    }
+}
+
+/// The error that a broker's answer with this code becomes, for tests of your own error handling.
+impl From<ErrorCode> for Error {
+    fn from(code: ErrorCode) -> Self {
+        Self::broker_code(code, None)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { kind, topic, partition, broker, attempts, elapsed, persistence, cause } =

@@ -2,7 +2,9 @@
 
 pub(crate) mod callback;
 pub(crate) mod internals;
+pub(crate) mod mock_producer;
 pub(crate) mod partitioner;
+pub(crate) mod producer;
 pub(crate) mod producer_config;
 pub(crate) mod producer_interceptor;
 pub(crate) mod producer_record;

@@ -26,7 +26,7 @@ pub(crate) struct PartitionQueue {
 }
 
 impl PartitionQueue {
-    pub(super) fn new(
+    pub(crate) fn new(
         id: usize,
         topic_partition: TopicPartition,
         signal: Arc<SenderSignal>,

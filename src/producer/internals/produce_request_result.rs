@@ -97,7 +97,7 @@ impl ProduceRequestResult {
     }
 
     /// Stores the outcome. Returns it, or `None` if there was one already: the first one counts.
-    pub(super) fn publish(&self, outcome: Outcome) -> Option<&Outcome> {
+    pub(crate) fn publish(&self, outcome: Outcome) -> Option<&Outcome> {
         self.outcome.set(outcome).ok()?;
         self.outcome.get()
     }
@@ -107,7 +107,7 @@ impl ProduceRequestResult {
     }
 
     /// Releases those who wait; every callback of the batch has run.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         let guard = self.wait.lock();
         self.is_done.store(true, Ordering::Release);
         drop(guard);
@@ -148,7 +148,7 @@ impl ProduceRequestResult {
     }
 
     /// The batch is on its way: from now on there is nothing to expedite.
-    pub(super) fn set_drained(&self) {
+    pub(crate) fn set_drained(&self) {
         self.is_drained.store(true, Ordering::Release);
     }
 

@@ -56,6 +56,15 @@ impl SenderSignal {
     pub(crate) fn enter_sender_thread(&self) {
         SENDER_OF.set(self.producer);
     }
+
+    /// Makes the calling thread the sender thread of this producer for as long as `callback` runs.
+    ///
+    /// `callback` must not panic.
+    pub(crate) fn while_sender_thread(&self, callback: impl FnOnce()) {
+        let before = SENDER_OF.replace(self.producer);
+        callback();
+        SENDER_OF.set(before);
+    }
 }
 
 impl fmt::Debug for SenderSignal {
