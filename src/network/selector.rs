@@ -256,3 +256,6 @@ fn last_active(
 ) -> Option<Instant> {
     channels.get(nodes.get(&token)?).map(|channel| channel.last_active)
 }
+
+#[cfg(test)]
+mod tests;
