@@ -62,6 +62,17 @@ impl ClusterCore {
         }
     }
 
+    /// `node` runs and is reached at `host` and `port`.
+    pub(crate) fn start_node(&mut self, node: NodeId, host: String, port: u16) {
+        self.world.state.start(node, host, port);
+    }
+
+    /// `node` runs no more: its connections close, and others lead where it led.
+    pub(crate) fn stop_node(&mut self, node: NodeId) {
+        self.world.state.stop(node);
+        self.close_connections(node);
+    }
+
     /// Begins a connection to `node`; `None` if that refuses them now.
     pub(crate) fn connect(&mut self, node: NodeId) -> Option<ConnectionId> {
         if self.refusing.contains(&node) || !self.world.state.is_running(node) {

@@ -125,7 +125,7 @@ impl Server {
         let address = listener.local_addr()?;
         let is_stopping = Arc::new(AtomicBool::new(false));
         let host = address.ip().to_string();
-        self.with_core(|core, _| core.world.state.start(node, host, address.port()));
+        self.with_core(|core, _| core.start_node(node, host, address.port()));
         let (shared, stop) = (self.shared.clone(), is_stopping.clone());
         let name = format!("mock-cluster-{node}");
         let thread = spawn(&name, move || shared.run_listener(&listener, node, &stop))?;
@@ -136,10 +136,7 @@ impl Server {
     /// Closes the port and every connection of `node`.
     pub(super) fn stop_node(&self, node: NodeId) {
         let listener = self.listeners.lock().remove(&node);
-        self.with_core(|core, _| {
-            core.world.state.stop(node);
-            core.close_connections(node);
-        });
+        self.with_core(|core, _| core.stop_node(node));
         if let Some(listener) = listener {
             listener.stop();
         }

@@ -357,7 +357,7 @@ fn survives_requests_with_any_bytes_changed() {
         test_client::metadata(12, &["t", "new"]),
         test_client::produce(-1, &TestBatch::of(&["a", "b"]).producer(7, 0, 0)),
     ];
-    for round in 0..20_000 {
+    for round in 0..6_000 {
         let mut cluster = Cluster::new();
         let mut bytes = requests[round % requests.len()].clone();
         for _ in 0..=random.below(3) {
@@ -416,7 +416,7 @@ impl Cluster {
     fn new() -> Self {
         let mut core = ClusterCore::new(ClusterSettings::new(3));
         for (node, port) in (1..=3).zip(9001..) {
-            core.world.state.start(NodeId(node), "localhost".to_owned(), port);
+            core.start_node(NodeId(node), "localhost".to_owned(), port);
         }
         core.world.state.create_topic("t", TopicOptions::new(2));
         let connection = core.connect(LEADER).unwrap();
