@@ -2,9 +2,11 @@
 
 pub(crate) mod clock;
 pub(crate) mod crc32c;
+pub(crate) mod deadlines;
 pub(crate) mod exponential_backoff;
 pub(crate) mod hash;
 pub(crate) mod murmur2;
+pub(crate) mod panics;
 pub(crate) mod random;
 pub(crate) mod sync;
 pub(crate) mod varint;
