@@ -1,0 +1,243 @@
+//! Mirrors `org.apache.kafka.clients.producer.internals.TransactionManager`, as far as idempotence needs it.
+//!
+//! Differs in that it belongs to the sender thread alone: `send` takes no lock for it.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, ErrorCode};
+use crate::producer::internals::txn_partition_entry::TxnPartitionEntry;
+use crate::protocol::message::init_producer_id::InitProducerIdRequest;
+use crate::record::default_record_batch::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, ProducerState};
+use crate::utils::clock::Instant;
+use crate::utils::hash::HashMap;
+
+/// Who writes: the number that the brokers gave this producer, and how often it started its sequences anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProducerIdAndEpoch {
+    pub(crate) id: i64,
+    pub(crate) epoch: i16,
+}
+
+impl ProducerIdAndEpoch {
+    pub(super) fn of(state: &ProducerState) -> Self {
+        Self { id: state.producer_id, epoch: state.producer_epoch }
+    }
+
+    pub(super) fn at_sequence(self, base_sequence: i32) -> ProducerState {
+        ProducerState { producer_id: self.id, producer_epoch: self.epoch, base_sequence }
+    }
+}
+
+/// The producer id and the sequence numbers of every partition. Partitions are known by their queue's number.
+#[derive(Debug)]
+pub(crate) struct TransactionManager {
+    producer: ProducerId,
+    partitions: HashMap<usize, TxnPartitionEntry>,
+    /// Partitions whose sequences are in doubt or have to start anew.
+    troubled: BTreeSet<usize>,
+}
+
+#[derive(Debug)]
+enum ProducerId {
+    /// To be asked for, not before the moment given.
+    Wanted(Option<Instant>),
+    Requested,
+    Known(ProducerIdAndEpoch),
+}
+
+impl TransactionManager {
+    pub(crate) fn new() -> Self {
+        Self {
+            producer: ProducerId::Wanted(None),
+            partitions: HashMap::default(),
+            troubled: BTreeSet::new(),
+        }
+    }
+
+    /// The request for a producer id, if it is time for one; the caller sends it.
+    pub(crate) fn init_producer_id_request(&self, now: Instant) -> Option<InitProducerIdRequest> {
+        match self.producer {
+            ProducerId::Wanted(not_before) if not_before.is_none_or(|moment| moment <= now) => {
+                Some(InitProducerIdRequest {
+                    transactional_id: None,
+                    transaction_timeout_ms: i32::MAX,
+                    producer_id: NO_PRODUCER_ID,
+                    producer_epoch: NO_PRODUCER_EPOCH,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The moment from which a producer id may be asked for again.
+    pub(crate) fn next_request(&self) -> Option<Instant> {
+        match self.producer {
+            ProducerId::Wanted(not_before) => not_before,
+            _ => None,
+        }
+    }
+
+    /// The request for a producer id is under way.
+    pub(crate) fn requested(&mut self) {
+        self.producer = ProducerId::Requested;
+    }
+
+    /// The request failed; the next one is due at `not_before`.
+    pub(crate) fn request_failed(&mut self, not_before: Instant) {
+        self.producer = ProducerId::Wanted(Some(not_before));
+    }
+
+    /// The brokers gave this producer a number.
+    pub(crate) fn initialized(&mut self, producer: ProducerIdAndEpoch) {
+        log::debug!("producer id {} with epoch {}", producer.id, producer.epoch);
+        self.producer = ProducerId::Known(producer);
+    }
+
+    /// Whether batches can be numbered at all.
+    pub(crate) fn has_producer_id(&self) -> bool {
+        matches!(self.producer, ProducerId::Known(_))
+    }
+
+    /// Whether batch `id` of `queue` may be sent now; if not, an answer for that partition or
+    /// [`settle`](Self::settle) will change it.
+    pub(crate) fn may_send(&self, queue: usize, id: u64) -> bool {
+        let ProducerId::Known(current) = self.producer else {
+            return false;
+        };
+        self.partitions.get(&queue).is_none_or(|entry| entry.may_send(id, current))
+    }
+
+    /// Numbers a batch that is about to be sent. Call it only if [`may_send`](Self::may_send).
+    pub(crate) fn send(&mut self, queue: usize, id: u64, record_count: i32) -> ProducerState {
+        let ProducerId::Known(current) = self.producer else {
+            return ProducerState::NONE;
+        };
+        let entry = self.partitions.entry(queue).or_insert_with(|| TxnPartitionEntry::new(current));
+        entry.send(id, record_count, current)
+    }
+
+    /// The request with a batch of `queue` ended.
+    pub(crate) fn left_wire(&mut self, queue: usize) {
+        if let Some(entry) = self.partitions.get_mut(&queue) {
+            entry.left_wire();
+        }
+    }
+
+    /// The batch is in the log.
+    pub(crate) fn acknowledged(
+        &mut self,
+        queue: usize,
+        id: u64,
+        record_count: i32,
+        state: ProducerState,
+    ) {
+        if let Some(entry) = self.partitions.get_mut(&queue) {
+            entry.acknowledged(id, record_count, state);
+        }
+    }
+
+    /// Whether to send a batch again after `code`; may decide to start the partition's sequences anew first.
+    ///
+    /// Java: `canRetry`. `log_start_offset` is the answer's, -1 if it has none.
+    pub(crate) fn can_retry(
+        &mut self,
+        queue: usize,
+        id: u64,
+        code: ErrorCode,
+        log_start_offset: i64,
+    ) -> bool {
+        let Some(entry) = self.partitions.get_mut(&queue) else {
+            return code.is_retriable();
+        };
+        let needs_bump = match code {
+            ErrorCode::UnknownProducerId => log_start_offset != -1 && !entry.was_reset(id),
+            ErrorCode::OutOfOrderSequenceNumber => entry.proves_a_gap(id),
+            _ => return code.is_retriable(),
+        };
+        if needs_bump {
+            entry.request_bump(id);
+            self.troubled.insert(queue);
+        }
+        true
+    }
+
+    /// The batch failed for good: its sequences are missing, so the partition starts anew.
+    pub(crate) fn failed(&mut self, queue: usize, id: u64) {
+        if let Some(entry) = self.partitions.get_mut(&queue) {
+            entry.request_bump(id);
+            entry.forget(id);
+            self.troubled.insert(queue);
+        }
+    }
+
+    /// The batch ran out of time after it was sent at least once.
+    pub(crate) fn expired(&mut self, queue: usize, id: u64) {
+        if let Some(entry) = self.partitions.get_mut(&queue) {
+            entry.expired(id);
+            self.troubled.insert(queue);
+        }
+    }
+
+    /// Settles doubts and starts sequences anew where nothing is on the wire any more; returns the partitions that may
+    /// go on.
+    pub(crate) fn settle(&mut self) -> Vec<usize> {
+        let mut settled = Vec::new();
+        let mut to_bump = Vec::new();
+        for queue in &self.troubled {
+            let Some(entry) = self.partitions.get_mut(queue) else {
+                continue;
+            };
+            entry.resolve();
+            if entry.is_ready_to_bump() {
+                to_bump.push(*queue);
+            } else if !entry.needs_bump() && !entry.is_unresolved() {
+                settled.push(*queue);
+            }
+        }
+        if !to_bump.is_empty() && self.bump_epoch() {
+            self.start_at_beginning(&to_bump);
+            settled.extend(to_bump);
+        }
+        for queue in &settled {
+            self.troubled.remove(queue);
+        }
+        settled
+    }
+
+    /// Java: `bumpIdempotentProducerEpoch`. Returns whether there is a number to go on with.
+    fn bump_epoch(&mut self) -> bool {
+        let ProducerId::Known(current) = self.producer else {
+            return false;
+        };
+        let Some(epoch) = current.epoch.checked_add(1) else {
+            self.producer = ProducerId::Wanted(None); // all epochs are used up
+            return false;
+        };
+        self.producer = ProducerId::Known(ProducerIdAndEpoch { epoch, ..current });
+        true
+    }
+
+    fn start_at_beginning(&mut self, queues: &[usize]) {
+        let ProducerId::Known(current) = self.producer else {
+            return;
+        };
+        for queue in queues {
+            if let Some(entry) = self.partitions.get_mut(queue) {
+                entry.start_at_beginning(current);
+            }
+        }
+    }
+}
+
+/// Whether `error` ends an idempotent producer for good (Java: `FATAL_ERROR`).
+pub(crate) fn is_fatal(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        Some(
+            ErrorCode::ClusterAuthorizationFailed
+                | ErrorCode::ProducerFenced
+                | ErrorCode::InvalidProducerIdMapping
+                | ErrorCode::UnsupportedVersion
+        )
+    )
+}

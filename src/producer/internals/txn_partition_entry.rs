@@ -1,0 +1,340 @@
+//! Mirrors `org.apache.kafka.clients.producer.internals.TxnPartitionEntry`.
+
+use std::collections::VecDeque;
+
+use crate::producer::internals::transaction_manager::ProducerIdAndEpoch;
+use crate::record::default_record_batch::ProducerState;
+
+/// The sequence numbers of one partition and the batches that hold some without being acknowledged.
+#[derive(Debug)]
+pub(super) struct TxnPartitionEntry {
+    /// Under whom the sequences count.
+    producer: ProducerIdAndEpoch,
+    next_sequence: i32,
+    last_acked_sequence: Option<i32>,
+    /// In the order of their sequences; on the wire or waiting to be sent again.
+    in_flight: VecDeque<InFlightBatch>,
+    /// How many are on the wire, those that already ran out of time included.
+    on_wire: usize,
+    /// Whether the broker has accepted anything under `producer`.
+    is_confirmed: bool,
+    /// The sequence behind a batch that ran out of time with unknown outcome.
+    unresolved_before: Option<i32>,
+    /// The first sequence that the broker will never accept: sequences have to start anew under a new epoch, but only
+    /// once the batches before it are answered, for they may be in the log already.
+    missing_from: Option<i32>,
+}
+
+#[derive(Debug)]
+struct InFlightBatch {
+    id: u64,
+    base_sequence: i32,
+    record_count: i32,
+    /// Whether the sequence is not the first one it had.
+    was_reset: bool,
+}
+
+impl TxnPartitionEntry {
+    pub(super) fn new(producer: ProducerIdAndEpoch) -> Self {
+        Self {
+            producer,
+            next_sequence: 0,
+            last_acked_sequence: None,
+            in_flight: VecDeque::new(),
+            on_wire: 0,
+            is_confirmed: false,
+            unresolved_before: None,
+            missing_from: None,
+        }
+    }
+
+    /// Whether sequences have to start anew.
+    pub(super) fn needs_bump(&self) -> bool {
+        self.missing_from.is_some()
+    }
+
+    /// Whether they may start anew now: nothing that could still be accepted is under way.
+    pub(super) fn is_ready_to_bump(&self) -> bool {
+        let Some(missing) = self.missing_from else {
+            return false;
+        };
+        self.on_wire == 0
+            && !self.in_flight.iter().any(|batch| is_before(batch.base_sequence, missing))
+    }
+
+    /// Starts sequences anew from batch `id` on: its own will never be accepted.
+    pub(super) fn request_bump(&mut self, id: u64) {
+        let Some(batch) = self.in_flight.iter().find(|batch| batch.id == id) else {
+            return;
+        };
+        let sequence = batch.base_sequence;
+        if self.missing_from.is_none_or(|missing| is_before(sequence, missing)) {
+            self.missing_from = Some(sequence);
+        }
+    }
+
+    /// Whether nothing holds a sequence or is on the wire: then sequences may start anew.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty() && self.on_wire == 0
+    }
+
+    pub(super) fn is_unresolved(&self) -> bool {
+        self.unresolved_before.is_some()
+    }
+
+    /// Whether batch `id` may be sent now, under `current`.
+    pub(super) fn may_send(&self, id: u64, current: ProducerIdAndEpoch) -> bool {
+        let position = self.in_flight.iter().position(|batch| batch.id == id);
+        match (position, self.missing_from) {
+            // After an error, batches are sent again one by one, in order.
+            (Some(position), None) => return position == 0,
+            (Some(position), Some(missing)) => {
+                return position == 0 && is_before(self.in_flight[0].base_sequence, missing);
+            }
+            (None, Some(_)) => return false,
+            (None, None) => {}
+        }
+        if self.is_idle() && !self.is_unresolved() {
+            return true;
+        }
+        // Until the broker has accepted a first batch, a second one could be accepted in its place.
+        self.producer == current && self.is_confirmed && !self.is_unresolved()
+    }
+
+    /// The state that batch `id` carries; a batch that is sent for the first time takes the next sequences.
+    pub(super) fn send(
+        &mut self,
+        id: u64,
+        record_count: i32,
+        current: ProducerIdAndEpoch,
+    ) -> ProducerState {
+        self.on_wire += 1;
+        if let Some(batch) = self.in_flight.iter().find(|batch| batch.id == id) {
+            return self.producer.at_sequence(batch.base_sequence);
+        }
+        if self.producer != current && self.in_flight.is_empty() {
+            self.start_at_beginning(current);
+        }
+        let base_sequence = self.next_sequence;
+        self.next_sequence = sequence_after(base_sequence, record_count);
+        let batch = InFlightBatch { id, base_sequence, record_count, was_reset: false };
+        self.in_flight.push_back(batch);
+        self.producer.at_sequence(base_sequence)
+    }
+
+    /// A request with a batch of this partition ended, however it did.
+    pub(super) fn left_wire(&mut self) {
+        self.on_wire = self.on_wire.saturating_sub(1);
+    }
+
+    /// Batch `id` is in the log.
+    pub(super) fn acknowledged(&mut self, id: u64, record_count: i32, state: ProducerState) {
+        self.forget(id);
+        if self.producer != ProducerIdAndEpoch::of(&state) {
+            return; // an answer to what was sent before the sequences started anew
+        }
+        self.is_confirmed = true;
+        let last = sequence_before(sequence_after(state.base_sequence, record_count));
+        if self.last_acked_sequence.is_none_or(|acked| last.wrapping_sub(acked) > 0) {
+            self.last_acked_sequence = Some(last);
+        }
+    }
+
+    pub(super) fn forget(&mut self, id: u64) {
+        self.in_flight.retain(|batch| batch.id != id);
+    }
+
+    /// Batch `id` ran out of time with unknown outcome.
+    pub(super) fn expired(&mut self, id: u64) {
+        if let Some(batch) = self.in_flight.iter().find(|batch| batch.id == id) {
+            self.unresolved_before = Some(sequence_after(batch.base_sequence, batch.record_count));
+            self.forget(id);
+        }
+    }
+
+    /// Whether an out-of-order answer for batch `id` proves that records before it are missing in the log for good.
+    pub(super) fn proves_a_gap(&self, id: u64) -> bool {
+        let Some(batch) = self.in_flight.iter().find(|batch| batch.id == id) else {
+            return false;
+        };
+        match self.unresolved_before {
+            Some(sequence) => batch.base_sequence == sequence,
+            None => !batch.was_reset && batch.base_sequence == self.expected_sequence(),
+        }
+    }
+
+    pub(super) fn was_reset(&self, id: u64) -> bool {
+        self.in_flight.iter().any(|batch| batch.id == id && batch.was_reset)
+    }
+
+    /// Settles the doubt that an expired batch left, once nothing else is under way: either later batches were
+    /// accepted, so it must have been, or the sequences have to start anew.
+    pub(super) fn resolve(&mut self) {
+        if self.is_unresolved() && self.is_idle() {
+            self.unresolved_before = None;
+            if self.next_sequence != self.expected_sequence() {
+                self.missing_from = Some(self.expected_sequence());
+            }
+        }
+    }
+
+    /// Starts at sequence 0 under `producer`; batches that wait to be sent again get new sequences.
+    pub(super) fn start_at_beginning(&mut self, producer: ProducerIdAndEpoch) {
+        let mut sequence = 0;
+        for batch in &mut self.in_flight {
+            batch.base_sequence = sequence;
+            batch.was_reset = true;
+            sequence = sequence_after(sequence, batch.record_count);
+        }
+        self.producer = producer;
+        self.next_sequence = sequence;
+        self.last_acked_sequence = None;
+        self.is_confirmed = false;
+        self.unresolved_before = None;
+        self.missing_from = None;
+    }
+
+    /// The sequence that the broker expects next, as far as we know.
+    fn expected_sequence(&self) -> i32 {
+        self.last_acked_sequence.map_or(0, |acked| sequence_after(acked, 1))
+    }
+}
+
+/// Sequences go round from the largest positive number to 0.
+fn sequence_after(sequence: i32, count: i32) -> i32 {
+    sequence.wrapping_add(count) & i32::MAX
+}
+
+/// Whether `sequence` comes before `other`, at most half the circle away.
+fn is_before(sequence: i32, other: i32) -> bool {
+    let distance = other.wrapping_sub(sequence) & i32::MAX;
+    distance != 0 && distance <= i32::MAX / 2
+}
+
+fn sequence_before(sequence: i32) -> i32 {
+    sequence.wrapping_sub(1) & i32::MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: ProducerIdAndEpoch = ProducerIdAndEpoch { id: 7, epoch: 0 };
+    const SECOND: ProducerIdAndEpoch = ProducerIdAndEpoch { id: 7, epoch: 1 };
+
+    #[test]
+    fn sequences_follow_one_another() {
+        let mut entry = confirmed();
+
+        assert_eq!(entry.send(2, 10, FIRST).base_sequence, 5);
+        assert_eq!(entry.send(3, 1, FIRST).base_sequence, 15);
+        assert_eq!(entry.send(4, 1, FIRST).base_sequence, 16);
+    }
+
+    #[test]
+    fn one_batch_at_a_time_until_the_first_is_accepted() {
+        let mut entry = TxnPartitionEntry::new(FIRST);
+        let state = entry.send(1, 5, FIRST);
+
+        assert!(!entry.may_send(2, FIRST));
+        entry.left_wire();
+        entry.acknowledged(1, 5, state);
+        assert!(entry.may_send(2, FIRST));
+    }
+
+    #[test]
+    fn a_batch_that_is_sent_again_keeps_its_sequence_and_goes_first() {
+        let mut entry = confirmed();
+        let first = entry.send(2, 1, FIRST);
+        entry.send(3, 1, FIRST);
+        entry.left_wire();
+        entry.left_wire();
+
+        assert!(!entry.may_send(3, FIRST));
+        assert!(entry.may_send(2, FIRST));
+        assert_eq!(entry.send(2, 1, FIRST), first);
+    }
+
+    #[test]
+    fn sequences_go_round_to_zero() {
+        assert_eq!(sequence_after(i32::MAX, 1), 0);
+        assert_eq!(sequence_after(i32::MAX - 1, 3), 1);
+        assert_eq!(sequence_before(0), i32::MAX);
+    }
+
+    #[test]
+    fn a_new_epoch_starts_at_zero_once_nothing_is_under_way() {
+        let mut entry = confirmed();
+        entry.send(2, 3, FIRST);
+        assert!(!entry.may_send(3, SECOND));
+
+        entry.left_wire();
+        entry.forget(2);
+        assert!(entry.may_send(3, SECOND));
+        let state = entry.send(3, 1, SECOND);
+        assert_eq!((state.producer_epoch, state.base_sequence), (1, 0));
+    }
+
+    #[test]
+    fn an_expired_batch_is_settled_by_those_behind_it() {
+        let mut entry = confirmed();
+        entry.send(2, 3, FIRST);
+        let behind = entry.send(3, 3, FIRST);
+        entry.expired(2);
+        entry.left_wire();
+        assert!(!entry.may_send(4, FIRST));
+
+        entry.left_wire();
+        entry.acknowledged(3, 3, behind);
+        entry.resolve();
+
+        assert!(!entry.needs_bump());
+        assert!(entry.may_send(4, FIRST));
+    }
+
+    #[test]
+    fn an_expired_batch_with_nothing_behind_it_costs_an_epoch() {
+        let mut entry = confirmed();
+        entry.send(2, 3, FIRST);
+        entry.expired(2);
+        entry.left_wire();
+
+        entry.resolve();
+
+        assert!(entry.needs_bump());
+    }
+
+    // A batch that may be in the log under its old sequence must not be sent under a new one.
+    #[test]
+    fn sequences_start_anew_only_behind_what_may_have_been_accepted() {
+        let mut entry = confirmed();
+        let doubtful = entry.send(2, 3, FIRST);
+        entry.send(3, 3, FIRST);
+        entry.send(4, 3, FIRST);
+        for _ in 0..3 {
+            entry.left_wire();
+        }
+
+        entry.request_bump(3); // refused for good
+        entry.forget(3);
+        assert!(!entry.is_ready_to_bump());
+        assert!(entry.may_send(2, FIRST));
+        assert_eq!(entry.send(2, 3, FIRST), doubtful);
+        entry.left_wire();
+        entry.acknowledged(2, 3, doubtful);
+        assert!(!entry.may_send(4, FIRST));
+
+        assert!(entry.is_ready_to_bump());
+        entry.start_at_beginning(SECOND);
+        assert_eq!(entry.send(4, 3, SECOND), SECOND.at_sequence(0));
+    }
+
+    /// An entry whose first batch, of five records, was accepted.
+    fn confirmed() -> TxnPartitionEntry {
+        let mut entry = TxnPartitionEntry::new(FIRST);
+        let state = entry.send(1, 5, FIRST);
+        entry.left_wire();
+        entry.acknowledged(1, 5, state);
+        entry
+    }
+}
