@@ -30,6 +30,7 @@ pub use common::topic_partition::TopicPartition;
 pub use common::uuid::Uuid;
 pub use error::{ConfigProblem, Deadline, Error, ErrorCode, ErrorKind, Persistence};
 pub use producer::internals::future_record_metadata::FutureRecordMetadata;
+pub use producer::kafka_producer::{KafkaProducer, KafkaProducerBuilder};
 pub use producer::mock_producer::{MockProducer, MockProducerBuilder, SentRecord};
 pub use producer::partitioner::Partitioner;
 pub use producer::producer::Producer;

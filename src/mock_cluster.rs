@@ -259,12 +259,6 @@ impl MockCluster {
         self.server.with_core(|core, _| core.close_connections(node));
     }
 
-    /// `node` closes the next connection on which it has received `bytes` of a request, which does not act. Shorter
-    /// requests pass.
-    pub fn cut_request(&self, node: NodeId, bytes: usize) {
-        self.server.with_core(|core, _| core.cut_request(node, bytes));
-    }
-
     /// `node` closes every new connection as soon as it is there.
     pub fn refuse_connections(&self, node: NodeId) {
         self.server.with_core(|core, _| core.refuse_connections(node));

@@ -2,6 +2,7 @@
 
 pub(crate) mod callback;
 pub(crate) mod internals;
+pub(crate) mod kafka_producer;
 pub(crate) mod mock_producer;
 pub(crate) mod partitioner;
 #[expect(clippy::module_inception, reason = "a file has the name of its Java class")]

@@ -1,10 +1,10 @@
 //! Mirrors `org.apache.kafka.clients.producer.internals.ProducerBatch`.
 
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
 use crate::error::Error;
 use crate::producer::callback::Callback;
@@ -19,6 +19,7 @@ use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::ProducerState;
 use crate::record::memory_records_builder::MemoryRecordsBuilder;
 use crate::utils::clock::Instant;
+use crate::utils::panics::contain;
 
 /// Records of one partition that are sent, acknowledged and retried together.
 ///
@@ -29,8 +30,8 @@ pub(crate) struct ProducerBatch {
     id: u64,
     result: Arc<ProduceRequestResult>,
     builder: MemoryRecordsBuilder,
-    /// Empty until the batch is sealed: the builder fills the bytes.
-    buffer: Arc<PooledBuffer>,
+    /// Empty until the batch is sealed, as the builder fills the bytes; `None` once it is completed.
+    buffer: Option<Arc<PooledBuffer>>,
     /// Whom the header names, once there is one.
     sealed_for: Option<ProducerState>,
     /// The callbacks of those records that have one, in order.
@@ -40,10 +41,21 @@ pub(crate) struct ProducerBatch {
     is_closed_for_appends: bool,
     /// How often it was sent.
     attempts: u32,
-    /// The backoff's end after a failed attempt, drawn once.
-    retry_at: Option<Instant>,
-    /// The last error that made it wait for another attempt.
-    last_error: Option<Error>,
+    /// Set while it waits to be sent again.
+    retry: Option<Retry>,
+    /// Whether an attempt ended without the broker saying that it did not append.
+    is_perhaps_persisted: bool,
+}
+
+/// What a batch waits for after a failed attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Retry {
+    /// The backoff's end, drawn once.
+    pub(crate) at: Instant,
+    /// Who led the partition when the attempt failed; a new leader is asked without backoff (KIP-951).
+    pub(crate) leader: Option<NodeId>,
+    /// What the attempt failed with.
+    pub(crate) error: Error,
 }
 
 /// What a record's callback has to be told.
@@ -65,14 +77,14 @@ impl ProducerBatch {
             id,
             result: Arc::new(ProduceRequestResult::new(Arc::clone(queue))),
             builder,
-            buffer: Arc::new(buffer),
+            buffer: Some(Arc::new(buffer)),
             sealed_for: None,
             thunks: Vec::new(),
             created: now,
             is_closed_for_appends: false,
             attempts: 0,
-            retry_at: None,
-            last_error: None,
+            retry: None,
+            is_perhaps_persisted: false,
         }
     }
 
@@ -125,12 +137,23 @@ impl ProducerBatch {
         self.attempts
     }
 
-    pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.retry_at
+    pub(crate) fn retry(&self) -> Option<&Retry> {
+        self.retry.as_ref()
     }
 
-    pub(crate) fn last_error(&self) -> Option<&Error> {
-        self.last_error.as_ref()
+    /// Whom the header names, once the batch was sent.
+    pub(crate) fn sealed_for(&self) -> Option<ProducerState> {
+        self.sealed_for
+    }
+
+    /// Whether an attempt ended without the broker saying that it did not append.
+    pub(crate) fn is_perhaps_persisted(&self) -> bool {
+        self.is_perhaps_persisted
+    }
+
+    /// Notes that an attempt ended in doubt.
+    pub(crate) fn set_perhaps_persisted(&mut self) {
+        self.is_perhaps_persisted = true;
     }
 
     pub(crate) fn record_count(&self) -> u32 {
@@ -141,7 +164,7 @@ impl ProducerBatch {
     pub(crate) fn size(&self) -> usize {
         match self.sealed_for {
             None => self.builder.size(),
-            Some(_) => self.buffer.bytes().len(),
+            Some(_) => self.buffer.as_ref().map_or(0, |buffer| buffer.bytes().len()),
         }
     }
 
@@ -166,38 +189,35 @@ impl ProducerBatch {
     }
 
     /// Closes the batch and gives out its bytes, with a header for `producer`; counts an attempt.
-    pub(crate) fn seal(&mut self, producer: ProducerState) -> Arc<PooledBuffer> {
+    ///
+    /// `None` if the batch is completed.
+    pub(crate) fn seal(&mut self, producer: ProducerState) -> Option<Arc<PooledBuffer>> {
+        let buffer = self.buffer.as_mut()?;
         self.is_closed_for_appends = true;
         self.attempts += 1;
-        self.retry_at = None;
         self.result.set_drained();
-        if self.sealed_for != Some(producer) {
-            self.write_header(producer);
-            self.sealed_for = Some(producer);
-        }
-        Arc::clone(&self.buffer)
-    }
-
-    fn write_header(&mut self, producer: ProducerState) {
-        match (self.sealed_for, Arc::get_mut(&mut self.buffer)) {
+        match (self.sealed_for, Arc::get_mut(buffer)) {
+            (Some(state), _) if state == producer => {}
             (None, Some(buffer)) => buffer.set_bytes(self.builder.close(producer)),
             (_, Some(buffer)) => self.builder.rewrite_header(buffer.bytes_mut(), producer),
             // The request of the last attempt still holds the bytes, so they must not change.
             (_, None) => {
-                let mut copy = self.buffer.unpooled_copy();
+                let mut copy = buffer.unpooled_copy();
                 self.builder.rewrite_header(copy.bytes_mut(), producer);
-                self.buffer = Arc::new(copy);
+                *buffer = Arc::new(copy);
             }
         }
+        self.sealed_for = Some(producer);
+        Some(Arc::clone(buffer))
     }
 
-    /// Schedules another attempt at `retry_at`, because of `error`.
-    pub(crate) fn reenqueued(&mut self, retry_at: Instant, error: Error) {
-        self.retry_at = Some(retry_at);
-        self.last_error = Some(error);
+    /// Lets the batch wait to be sent again.
+    pub(crate) fn reenqueued(&mut self, retry: Retry) {
+        self.retry = Some(retry);
     }
 
-    /// Ends the batch: runs all callbacks in order, then releases the futures. Only the first call has an effect.
+    /// Ends the batch: gives its memory back, runs all callbacks in order, then releases the futures. Only the first
+    /// call has an effect.
     ///
     /// Runs on: the sender thread, with no lock held.
     pub(crate) fn complete(&mut self, outcome: Outcome) {
@@ -205,6 +225,7 @@ impl ProducerBatch {
         let Some(outcome) = result.publish(outcome) else {
             return;
         };
+        self.buffer = None;
         let mut metadata = RecordMetadata {
             topic_partition: self.topic_partition().clone(),
             offset: UNKNOWN,
@@ -228,7 +249,7 @@ impl ProducerBatch {
 
 /// Runs user code, which may panic: the panic is logged and ends there.
 pub(crate) fn run_callback(callback: Callback, answer: Result<&RecordMetadata, &Error>) {
-    if panic::catch_unwind(AssertUnwindSafe(|| callback(answer))).is_err() {
+    if contain(|| callback(answer)).is_none() {
         log::error!("a callback panicked; the producer goes on");
     }
 }

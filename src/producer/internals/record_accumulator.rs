@@ -3,14 +3,15 @@
 //! Java's `ready`, `drain` and expiry walk every partition ever used; here callers announce the partitions that
 //! changed, and `SendablePartitions` keeps the rest on the sender's side.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use crate::common::cluster::TopicInfo;
 use crate::common::topic_partition::TopicPartition;
+use crate::error::{Error, ErrorKind};
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::{AllocateError, BufferPool, PooledBuffer};
 use crate::producer::internals::built_in_partitioner::{BuiltInPartitioner, StickySettings};
@@ -41,6 +42,8 @@ pub(crate) struct RecordAccumulator {
     incomplete: IncompleteBatches,
     next_batch: AtomicU64,
     is_closed: AtomicBool,
+    /// Why it was closed, where the application did not ask for it.
+    poison: OnceLock<Error>,
     signal: Arc<SenderSignal>,
 }
 
@@ -110,6 +113,7 @@ impl RecordAccumulator {
             incomplete: IncompleteBatches::default(),
             next_batch: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
+            poison: OnceLock::new(),
             signal,
         }
     }
@@ -253,6 +257,18 @@ impl RecordAccumulator {
         self.is_closed.store(true, Ordering::SeqCst);
         self.pool.close();
         self.signal.wake();
+    }
+
+    /// Closes because of `error`, with which every later record fails.
+    pub(crate) fn poison(&self, error: Error) {
+        // Where two reasons meet, the first one stays.
+        let _ = self.poison.set(error);
+        self.close();
+    }
+
+    /// What a record fails with after [`close`](Self::close).
+    pub(crate) fn closed_error(&self) -> Error {
+        self.poison.get().cloned().unwrap_or_else(|| Error::new(ErrorKind::Closed))
     }
 
     pub(crate) fn is_closed(&self) -> bool {

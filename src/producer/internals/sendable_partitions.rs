@@ -1,0 +1,328 @@
+//! The sender's side of the accumulator: Java's `RecordAccumulator.ready`, `drain` and `expiredBatches`.
+//!
+//! Differs in that a turn costs what changed: partitions are looked at when their batches, their leader or an answer
+//! changed something, or when a deadline passed, and never otherwise.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::common::node::NodeId;
+use crate::producer::internals::partition_queue::PartitionQueue;
+use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::sender_signal::SenderSignal;
+use crate::producer::internals::transaction_manager::TransactionManager;
+use crate::utils::clock::Instant;
+use crate::utils::deadlines::Deadlines;
+
+/// Which partitions have something to send, and to whom. Owned by the sender thread.
+#[derive(Debug)]
+pub(crate) struct SendablePartitions {
+    linger: Duration,
+    delivery_timeout: Duration,
+    /// By the queues' numbers.
+    slots: Vec<Option<Slot>>,
+    /// For each leader the partitions with a sendable head, each once, longest waiting first.
+    nodes: BTreeMap<NodeId, VecDeque<usize>>,
+    /// When each partition is to be looked at although nothing happens.
+    deadlines: Deadlines,
+    /// Partitions whose head waits for company.
+    lingering: BTreeSet<usize>,
+    /// Partitions whose head waits for the end of its backoff.
+    backing_off: BTreeSet<usize>,
+    /// Partitions with batches and no known leader.
+    leaderless: BTreeSet<usize>,
+    /// The metadata that the leaders were taken from.
+    metadata_version: u64,
+    /// Reused from turn to turn.
+    changed: Vec<Arc<PartitionQueue>>,
+    expired: Vec<ProducerBatch>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    queue: Arc<PartitionQueue>,
+    /// The node in whose line it stands.
+    in_line_at: Option<NodeId>,
+    /// Nothing more may be sent until the answer to what is on its way is there.
+    is_muted: bool,
+}
+
+/// The world of one turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Instant,
+    pub(crate) metadata: &'a MetadataSnapshot,
+    /// Whether batches are worth sending though they are neither full nor old: memory ran out, or the producer closes.
+    pub(crate) is_urgent: bool,
+}
+
+/// What to do with the head of a queue.
+enum Verdict {
+    Idle,
+    Send(NodeId),
+    /// Look again at the moment given.
+    Linger(Instant),
+    BackOff(Instant),
+    NoLeader,
+    Muted,
+}
+
+impl SendablePartitions {
+    /// `linger` is `linger.ms`, `delivery_timeout` is `delivery.timeout.ms`.
+    pub(crate) fn new(linger: Duration, delivery_timeout: Duration) -> Self {
+        Self {
+            linger,
+            delivery_timeout,
+            slots: Vec::new(),
+            nodes: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+            lingering: BTreeSet::new(),
+            backing_off: BTreeSet::new(),
+            leaderless: BTreeSet::new(),
+            metadata_version: 0,
+            changed: Vec::new(),
+            expired: Vec::new(),
+        }
+    }
+
+    /// Looks at every partition that may have changed since the last turn.
+    pub(crate) fn refresh(&mut self, signal: &SenderSignal, turn: &Turn<'_>) {
+        let mut changed = std::mem::take(&mut self.changed);
+        signal.take_changed(&mut changed);
+        for queue in changed.drain(..) {
+            queue.accept_announcement();
+            let id = queue.id();
+            self.adopt(queue);
+            self.reconsider(id, turn);
+        }
+        self.changed = changed;
+        while let Some(id) = self.deadlines.pop_due(turn.now) {
+            self.reconsider(id, turn);
+        }
+        if turn.metadata.version != self.metadata_version {
+            self.metadata_version = turn.metadata.version;
+            self.reconsider_leaders(turn);
+        }
+        if turn.is_urgent {
+            for id in std::mem::take(&mut self.lingering) {
+                self.reconsider(id, turn);
+            }
+        }
+    }
+
+    /// The batches that passed `delivery.timeout.ms` while they waited, oldest first.
+    pub(crate) fn take_expired(&mut self) -> Vec<ProducerBatch> {
+        std::mem::take(&mut self.expired)
+    }
+
+    /// The nodes that have something to be sent to.
+    pub(crate) fn ready_nodes(&self) -> Vec<NodeId> {
+        self.nodes.keys().copied().collect()
+    }
+
+    /// Whether a partition waits in the line of `node`.
+    pub(crate) fn is_ready(&self, node: NodeId) -> bool {
+        self.nodes.contains_key(&node)
+    }
+
+    /// The topics that have batches and no known leader for them.
+    pub(crate) fn topics_without_leader(&self) -> BTreeSet<Arc<str>> {
+        let queues = self.leaderless.iter().filter_map(|id| self.slot(*id)).map(|slot| &slot.queue);
+        queues.map(|queue| Arc::clone(queue.topic_partition().shared_topic())).collect()
+    }
+
+    /// When to look again although nothing happens.
+    pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Takes the heads of the partitions in the line of `node`, one each, up to `max_size` bytes in all; a single one may
+    /// be larger. A partition that has to wait for an answer is left out and does not stop the others.
+    pub(crate) fn drain(
+        &mut self,
+        node: NodeId,
+        max_size: usize,
+        transactions: Option<&TransactionManager>,
+        turn: &Turn<'_>,
+    ) -> Vec<ProducerBatch> {
+        let mut drained = Vec::new();
+        let mut size = 0;
+        let Some(mut line) = self.nodes.remove(&node) else {
+            return drained;
+        };
+        let mut stays = VecDeque::new();
+        while let Some(id) = line.pop_front() {
+            let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
+                continue;
+            };
+            let mut batches = slot.queue.lock();
+            let may_send = batches.head().is_some_and(|head| {
+                transactions.is_none_or(|manager| manager.may_send(id, head.id()))
+            });
+            let head_size = batches.head().map_or(0, |head| head.size());
+            if may_send && size > 0 && size + head_size > max_size {
+                drop(batches);
+                stays.push_back(id);
+                break;
+            }
+            slot.in_line_at = None;
+            let batch = if may_send { batches.pop_head() } else { None };
+            drop(batches);
+            if let Some(batch) = batch {
+                size += head_size;
+                drained.push(batch);
+            }
+        }
+        stays.append(&mut line);
+        if !stays.is_empty() {
+            self.nodes.insert(node, stays);
+        }
+        for batch in &drained {
+            self.reconsider(batch.queue().id(), turn);
+        }
+        drained
+    }
+
+    /// Puts back batches that have to be sent again.
+    pub(crate) fn reinsert(&mut self, batch: ProducerBatch, turn: &Turn<'_>) {
+        let queue = Arc::clone(batch.queue());
+        queue.lock().reinsert(batch);
+        self.reconsider(queue.id(), turn);
+    }
+
+    /// Holds a partition back until [`unmute`](Self::unmute).
+    pub(crate) fn mute(&mut self, id: usize) {
+        if let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) {
+            slot.is_muted = true;
+        }
+    }
+
+    /// Ends [`mute`](Self::mute).
+    pub(crate) fn unmute(&mut self, id: usize) {
+        if let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) {
+            slot.is_muted = false;
+        }
+    }
+
+    /// Looks at one partition: takes out what ran out of time, and puts it where it belongs.
+    pub(crate) fn reconsider(&mut self, id: usize, turn: &Turn<'_>) {
+        let Some(slot) = self.slots.get(id).and_then(Option::as_ref) else {
+            return;
+        };
+        let queue = Arc::clone(&slot.queue);
+        let is_muted = slot.is_muted;
+        let mut batches = queue.lock();
+        while let Some(head) = batches.head() {
+            if !head.has_reached_delivery_timeout(self.delivery_timeout, turn.now) {
+                break;
+            }
+            self.expired.extend(batches.pop_head());
+        }
+        let has_more = batches.len() > 1;
+        let (verdict, expires) = match batches.head() {
+            None => (Verdict::Idle, None),
+            Some(head) if is_muted => {
+                (Verdict::Muted, Some(head.created() + self.delivery_timeout))
+            }
+            Some(head) => {
+                let verdict = self.judge(head, has_more, turn);
+                (verdict, Some(head.created() + self.delivery_timeout))
+            }
+        };
+        drop(batches);
+        self.place(id, &verdict, expires);
+    }
+
+    fn judge(&self, head: &ProducerBatch, has_more: bool, turn: &Turn<'_>) -> Verdict {
+        let topic_partition = head.topic_partition();
+        let leader =
+            turn.metadata.cluster.leader(topic_partition.topic(), topic_partition.partition());
+        let Some(leader) = leader else {
+            return Verdict::NoLeader;
+        };
+        if let Some(retry) = head.retry() {
+            // A new leader may be asked at once (KIP-951).
+            return match retry.leader == Some(leader) && turn.now < retry.at {
+                true => Verdict::BackOff(retry.at),
+                false => Verdict::Send(leader),
+            };
+        }
+        let lingers_until = head.created() + self.linger;
+        let is_sendable = has_more
+            || turn.is_urgent
+            || head.is_full()
+            || head.is_urgent()
+            || turn.now >= lingers_until;
+        if is_sendable { Verdict::Send(leader) } else { Verdict::Linger(lingers_until) }
+    }
+
+    fn place(&mut self, id: usize, verdict: &Verdict, expires: Option<Instant>) {
+        keep(&mut self.lingering, id, matches!(verdict, Verdict::Linger(_)));
+        keep(&mut self.backing_off, id, matches!(verdict, Verdict::BackOff(_)));
+        keep(&mut self.leaderless, id, matches!(verdict, Verdict::NoLeader));
+        let due = match (verdict, expires) {
+            (Verdict::Linger(moment) | Verdict::BackOff(moment), Some(expires)) => {
+                Some(expires.min(*moment))
+            }
+            (_, expires) => expires,
+        };
+        self.deadlines.set(id, due);
+        let wanted = match verdict {
+            Verdict::Send(node) => Some(*node),
+            _ => None,
+        };
+        self.move_to_line(id, wanted);
+    }
+
+    fn move_to_line(&mut self, id: usize, wanted: Option<NodeId>) {
+        let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
+            return;
+        };
+        let current = std::mem::replace(&mut slot.in_line_at, wanted);
+        if current == wanted {
+            return;
+        }
+        if let Some(line) = current.and_then(|node| self.nodes.get_mut(&node)) {
+            line.retain(|other| *other != id);
+        }
+        if let Some(node) = current {
+            if self.nodes.get(&node).is_some_and(VecDeque::is_empty) {
+                self.nodes.remove(&node);
+            }
+        }
+        if let Some(node) = wanted {
+            self.nodes.entry(node).or_default().push_back(id);
+        }
+    }
+
+    /// The metadata changed: whatever waits for a leader, or for its turn at one, may belong elsewhere.
+    fn reconsider_leaders(&mut self, turn: &Turn<'_>) {
+        let in_line = self.nodes.values().flatten();
+        let waiting = self.leaderless.iter().chain(&self.backing_off).chain(in_line);
+        for id in waiting.copied().collect::<Vec<_>>() {
+            self.reconsider(id, turn);
+        }
+    }
+
+    fn adopt(&mut self, queue: Arc<PartitionQueue>) {
+        let id = queue.id();
+        if id >= self.slots.len() {
+            self.slots.resize_with(id + 1, || None);
+        }
+        self.slots[id].get_or_insert(Slot { queue, in_line_at: None, is_muted: false });
+    }
+
+    fn slot(&self, id: usize) -> Option<&Slot> {
+        self.slots.get(id)?.as_ref()
+    }
+}
+
+fn keep(set: &mut BTreeSet<usize>, id: usize, is_member: bool) {
+    if is_member {
+        set.insert(id);
+    } else {
+        set.remove(&id);
+    }
+}

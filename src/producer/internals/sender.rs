@@ -1,0 +1,315 @@
+//! Mirrors `org.apache.kafka.clients.producer.internals.Sender`.
+
+mod completion;
+mod produce_request;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::client_request::ClientRequest;
+use crate::client::client_response::{ClientResponse, Outcome};
+use crate::client::kafka_client::KafkaClient;
+use crate::client::metadata::Metadata;
+use crate::common::node::NodeId;
+use crate::error::{Error, ErrorKind};
+use crate::producer::internals::node_availability::NodeAvailability;
+use crate::producer::internals::record_accumulator::RecordAccumulator;
+use crate::producer::internals::sendable_partitions::{SendablePartitions, Turn};
+use crate::producer::internals::sender::produce_request::ProduceHandler;
+use crate::producer::internals::transaction_manager::{ProducerIdAndEpoch, TransactionManager};
+use crate::protocol::body::{RequestBody, ResponseBody};
+use crate::protocol::message::init_producer_id::InitProducerIdResponse;
+use crate::utils::clock::Instant;
+use crate::utils::exponential_backoff::ExponentialBackoff;
+use crate::utils::hash::HashMap;
+use crate::utils::random::Random;
+
+/// Sends what the accumulator has and completes what the brokers answer, one turn at a time.
+///
+/// Has no thread, clock or socket of its own: [`run_once`](Self::run_once) drives everything.
+#[derive(Debug)]
+pub(crate) struct Sender<C> {
+    settings: SenderSettings,
+    client: C,
+    metadata: Arc<Metadata>,
+    accumulator: Arc<RecordAccumulator>,
+    partitions: SendablePartitions,
+    /// `None` without idempotence.
+    transactions: Option<TransactionManager>,
+    availability: NodeAvailability,
+    /// What to do with the answers that are due, by correlation id.
+    handlers: HashMap<i32, RequestCompletionHandler>,
+    /// When the oldest batch of each produce request runs out of time.
+    in_flight_expiry: BTreeSet<(Instant, i32)>,
+    /// Set once nothing can ever be sent again.
+    fatal: Option<Error>,
+    /// How often in a row no producer id was given.
+    producer_id_failures: u32,
+    random: Random,
+}
+
+/// The properties that the sender goes by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SenderSettings {
+    /// `acks`: 0, 1, or -1 for all.
+    pub(crate) acks: i16,
+    /// `max.request.size`, in bytes.
+    pub(crate) max_request_size: usize,
+    /// `retries`.
+    pub(crate) retries: u32,
+    /// `request.timeout.ms`.
+    pub(crate) request_timeout: Duration,
+    /// `delivery.timeout.ms`.
+    pub(crate) delivery_timeout: Duration,
+    /// `linger.ms`.
+    pub(crate) linger: Duration,
+    /// `retry.backoff.ms` and `retry.backoff.max.ms`.
+    pub(crate) retry_backoff: ExponentialBackoff,
+    /// `enable.idempotence`.
+    pub(crate) is_idempotent: bool,
+    /// Whether `max.in.flight.requests.per.connection` is 1, which promises order also without idempotence.
+    pub(crate) guarantees_order: bool,
+    /// `partitioner.availability.timeout.ms`, zero for none.
+    pub(crate) availability_timeout: Duration,
+}
+
+/// What a request was for. Java: `RequestCompletionHandler`.
+#[derive(Debug)]
+enum RequestCompletionHandler {
+    Produce(ProduceHandler),
+    InitProducerId,
+}
+
+impl<C: KafkaClient> Sender<C> {
+    pub(crate) fn new(
+        settings: SenderSettings,
+        client: C,
+        metadata: Arc<Metadata>,
+        accumulator: Arc<RecordAccumulator>,
+        random: Random,
+    ) -> Self {
+        Self {
+            client,
+            metadata,
+            accumulator,
+            partitions: SendablePartitions::new(settings.linger, settings.delivery_timeout),
+            transactions: settings.is_idempotent.then(TransactionManager::new),
+            availability: NodeAvailability::new(settings.availability_timeout),
+            handlers: HashMap::default(),
+            in_flight_expiry: BTreeSet::new(),
+            fatal: None,
+            producer_id_failures: 0,
+            random,
+            settings,
+        }
+    }
+
+    /// One turn: sends what is ready, does the network's work, completes what was answered. Returns the time after it.
+    ///
+    /// Waits for the network, for a wake-up or for the next deadline if there is nothing to do.
+    pub(crate) fn run_once(&mut self, now: Instant) -> Instant {
+        self.maybe_request_producer_id(now);
+        let timeout = self.send_producer_data(now);
+        let polled = self.client.poll(timeout, now);
+        for response in polled.responses {
+            self.handle_response(response, polled.now);
+        }
+        polled.now
+    }
+
+    /// Whether every accepted record is answered.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.accumulator.incomplete().is_empty() && self.client.in_flight_request_count() == 0
+    }
+
+    /// Why nothing can ever be sent again, if so: the thread then fails what is left.
+    pub(crate) fn fatal_error(&self) -> Option<&Error> {
+        self.fatal.as_ref()
+    }
+
+    /// Fails every record that was accepted and not answered, and closes the connections. The accumulator has to be
+    /// closed before: then no record is missed.
+    pub(crate) fn abort(&mut self, reason: &Error) {
+        self.client.close();
+        for batch in self.partitions.take_expired() {
+            self.fail(batch, reason);
+        }
+        for (_, handler) in std::mem::take(&mut self.handlers) {
+            if let RequestCompletionHandler::Produce(handler) = handler {
+                for mut batch in handler.batches {
+                    batch.set_perhaps_persisted();
+                    self.fail(batch, reason);
+                }
+            }
+        }
+        for batch in self.accumulator.take_all() {
+            self.fail(batch, reason);
+        }
+    }
+
+    fn maybe_request_producer_id(&mut self, now: Instant) {
+        let Some(transactions) = &mut self.transactions else {
+            return;
+        };
+        if self.accumulator.incomplete().is_empty() {
+            return; // nobody needs one yet
+        }
+        let Some(request) = transactions.init_producer_id_request(now) else {
+            return;
+        };
+        let Some(node) = self.client.least_loaded_node(now) else {
+            return;
+        };
+        if !self.client.ready(node, now) {
+            return;
+        }
+        transactions.requested();
+        let request = ClientRequest {
+            node,
+            body: RequestBody::InitProducerId(request),
+            expect_response: true,
+            timeout: self.settings.request_timeout,
+        };
+        let correlation_id = self.client.send(request, now);
+        self.handlers.insert(correlation_id, RequestCompletionHandler::InitProducerId);
+    }
+
+    /// Java: `sendProducerData`. Returns how long the network may be waited for.
+    fn send_producer_data(&mut self, now: Instant) -> Option<Duration> {
+        let metadata = Arc::clone(&self.metadata);
+        let snapshot = metadata.snapshot();
+        let is_urgent = self.accumulator.is_closed() || self.accumulator.pool().is_exhausted();
+        let turn = Turn { now, metadata: &snapshot, is_urgent };
+        self.settle_sequences(&turn);
+        self.partitions.refresh(self.accumulator.signal(), &turn);
+        for topic in self.partitions.topics_without_leader() {
+            self.metadata.add_topic(&topic, now);
+            self.metadata.request_update_for_topic(&topic);
+        }
+        let mut wait = Wait::for_event();
+        if self.transactions.as_ref().is_none_or(TransactionManager::has_producer_id) {
+            for node in self.partitions.ready_nodes() {
+                self.send_to(node, &turn, &mut wait);
+            }
+        }
+        drop(snapshot);
+        self.fail_expired_batches(now);
+        self.availability.publish(self.accumulator.sticky(), now);
+        wait.until(self.partitions.next_deadline());
+        wait.until(self.in_flight_expiry.first().map(|(moment, _)| *moment));
+        wait.until(self.transactions.as_ref().and_then(TransactionManager::next_request));
+        wait.timeout(now)
+    }
+
+    fn send_to(&mut self, node: NodeId, turn: &Turn<'_>, wait: &mut Wait) {
+        if !self.client.ready(node, turn.now) {
+            self.availability.refused(node, turn.now);
+            wait.until(self.client.next_attempt(node, turn.now));
+            return;
+        }
+        self.availability.accepted(node);
+        let max_size = self.settings.max_request_size;
+        let batches = self.partitions.drain(node, max_size, self.transactions.as_ref(), turn);
+        if !batches.is_empty() {
+            self.send_produce_request(node, batches, turn);
+        }
+        if self.partitions.is_ready(node) {
+            wait.not_at_all(); // there is more for this node: it may fit behind this request
+        }
+    }
+
+    /// Lets partitions go on whose sequences were in doubt.
+    fn settle_sequences(&mut self, turn: &Turn<'_>) {
+        let settled = self.transactions.as_mut().map(TransactionManager::settle);
+        for queue in settled.unwrap_or_default() {
+            self.partitions.reconsider(queue, turn);
+        }
+    }
+
+    fn handle_response(&mut self, response: ClientResponse, now: Instant) {
+        match self.handlers.remove(&response.correlation_id) {
+            Some(RequestCompletionHandler::Produce(handler)) => {
+                self.handle_produce_response(response, handler, now);
+            }
+            Some(RequestCompletionHandler::InitProducerId) => {
+                self.handle_init_producer_id_response(response, now);
+            }
+            None => log::warn!("an answer to request {} came twice", response.correlation_id),
+        }
+    }
+
+    fn handle_init_producer_id_response(&mut self, response: ClientResponse, now: Instant) {
+        let error = match response.outcome {
+            Outcome::Answered { body: ResponseBody::InitProducerId(answer), .. } => {
+                match self.adopt_producer_id(&answer) {
+                    Ok(()) => return,
+                    Err(error) => error,
+                }
+            }
+            Outcome::UnsupportedVersion(cause) => {
+                let message = "the broker is older than 0.11 and has no idempotent producers: \
+                               set enable.idempotence to false";
+                let kind = ErrorKind::UnsupportedVersion { message: message.into() };
+                Error::new(kind).with_cause(Some(cause))
+            }
+            Outcome::Disconnected { error, .. } => error,
+            Outcome::Answered { .. } | Outcome::Sent => Error::new(ErrorKind::Disconnected),
+        };
+        let wait = self.settings.retry_backoff.backoff(self.producer_id_failures, &mut self.random);
+        self.producer_id_failures = self.producer_id_failures.saturating_add(1);
+        if let Some(transactions) = &mut self.transactions {
+            transactions.request_failed(now + wait);
+        }
+        if !error.is_retriable() {
+            self.fail_everything(&error);
+        }
+    }
+
+    fn adopt_producer_id(&mut self, answer: &InitProducerIdResponse) -> Result<(), Error> {
+        if !answer.error_code.is_ok() {
+            return Err(Error::broker_code(answer.error_code, None));
+        }
+        self.producer_id_failures = 0;
+        let producer = ProducerIdAndEpoch { id: answer.producer_id, epoch: answer.producer_epoch };
+        if let Some(transactions) = &mut self.transactions {
+            transactions.initialized(producer);
+        }
+        Ok(())
+    }
+
+    /// No producer id can be had, so what waits for one fails; later records cause another attempt.
+    fn fail_everything(&mut self, error: &Error) {
+        log::error!("no producer id: {error}");
+        for batch in self.accumulator.take_all() {
+            self.fail(batch, error);
+        }
+    }
+}
+
+/// How long a turn may wait.
+#[derive(Debug)]
+struct Wait {
+    deadline: Instant,
+}
+
+impl Wait {
+    fn for_event() -> Self {
+        Self { deadline: Instant::FAR_FUTURE }
+    }
+
+    fn until(&mut self, moment: Option<Instant>) {
+        self.deadline = self.deadline.min(moment.unwrap_or(Instant::FAR_FUTURE));
+    }
+
+    fn not_at_all(&mut self) {
+        self.deadline = Instant::ZERO;
+    }
+
+    fn timeout(&self, now: Instant) -> Option<Duration> {
+        (self.deadline != Instant::FAR_FUTURE).then(|| self.deadline.saturating_duration_since(now))
+    }
+}

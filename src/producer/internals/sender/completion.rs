@@ -1,0 +1,298 @@
+//! What becomes of a batch: acknowledged, sent again, or failed.
+
+use std::collections::BTreeMap;
+
+use crate::client::kafka_client::KafkaClient;
+use crate::common::node::NodeId;
+use crate::error::{Deadline, Error, ErrorCode, ErrorKind, Persistence};
+use crate::producer::internals::produce_request_result::Outcome;
+use crate::producer::internals::producer_batch::{ProducerBatch, Retry};
+use crate::producer::internals::sendable_partitions::Turn;
+use crate::producer::internals::sender::{RequestCompletionHandler, Sender};
+use crate::producer::internals::transaction_manager;
+use crate::producer::record_metadata::UNKNOWN;
+use crate::protocol::message::produce::{LeaderIdAndEpoch, PartitionProduceResponse};
+use crate::utils::clock::Instant;
+
+/// What is known of a batch after its request ended.
+#[derive(Debug)]
+pub(super) struct Answer {
+    code: ErrorCode,
+    /// The error that `code` stands for; `None` for success.
+    error: Option<Error>,
+    base_offset: i64,
+    log_append_time_ms: i64,
+    log_start_offset: i64,
+    /// What the broker said of single records, by index.
+    record_errors: BTreeMap<u32, Error>,
+    /// Whether the broker may have appended the batch in spite of the error.
+    is_ambiguous: bool,
+    pub(super) current_leader: Option<LeaderIdAndEpoch>,
+}
+
+impl Answer {
+    /// With `acks=0` nothing is known, and that is success.
+    pub(super) fn not_expected() -> Self {
+        Self::success(UNKNOWN, UNKNOWN)
+    }
+
+    fn success(base_offset: i64, log_append_time_ms: i64) -> Self {
+        Self {
+            code: ErrorCode::None,
+            error: None,
+            base_offset,
+            log_append_time_ms,
+            log_start_offset: UNKNOWN,
+            record_errors: BTreeMap::new(),
+            is_ambiguous: false,
+            current_leader: None,
+        }
+    }
+
+    /// No broker answered; `code` is what Java would make up.
+    pub(super) fn local(code: ErrorCode, error: Error, is_ambiguous: bool) -> Self {
+        Self { code, error: Some(error), is_ambiguous, ..Self::not_expected() }
+    }
+
+    /// The broker answered for other partitions and left this one out.
+    pub(super) fn missing() -> Self {
+        let message = "the broker's answer leaves this partition out";
+        let error = Error::new(ErrorKind::Protocol { message: message.into() });
+        Self::local(ErrorCode::NetworkException, error, true)
+    }
+
+    pub(super) fn of_broker(answer: &PartitionProduceResponse) -> Self {
+        let code = answer.error_code;
+        if code.is_ok() {
+            return Self::success(answer.base_offset, answer.log_append_time_ms);
+        }
+        let error = Error::broker_code(code, answer.error_message.as_deref());
+        let record_errors = answer.record_errors.iter().filter_map(|record| {
+            let index = u32::try_from(record.batch_index).ok()?;
+            let message = record.message.as_deref().or(answer.error_message.as_deref());
+            Some((index, Error::broker_code(code, message)))
+        });
+        Self {
+            is_ambiguous: error.persistence() == Persistence::Perhaps,
+            log_start_offset: answer.log_start_offset,
+            record_errors: record_errors.collect(),
+            current_leader: answer.current_leader,
+            base_offset: answer.base_offset,
+            log_append_time_ms: answer.log_append_time_ms,
+            ..Self::local(code, error, false)
+        }
+    }
+}
+
+impl<C: KafkaClient> Sender<C> {
+    /// Java: `completeBatch`.
+    pub(super) fn complete_batch(
+        &mut self,
+        mut batch: ProducerBatch,
+        answer: &Answer,
+        node: NodeId,
+        now: Instant,
+    ) {
+        let queue = batch.queue().id();
+        if let Some(transactions) = &mut self.transactions {
+            transactions.left_wire(queue);
+        }
+        self.partitions.unmute(queue);
+        match &answer.error {
+            None => self.succeed(batch, answer),
+            Some(_) if answer.code == ErrorCode::DuplicateSequenceNumber => {
+                self.succeed(batch, answer);
+            }
+            Some(error) => {
+                if answer.is_ambiguous {
+                    batch.set_perhaps_persisted();
+                }
+                if answer.code.is_stale_metadata() {
+                    self.metadata.request_update_for_topic(batch.topic_partition().topic());
+                }
+                let error = error.clone().with_broker(self.broker_name(node));
+                self.retry_or_fail(batch, answer, error, now);
+            }
+        }
+        self.reconsider(queue, now);
+    }
+
+    fn succeed(&mut self, mut batch: ProducerBatch, answer: &Answer) {
+        if let (Some(transactions), Some(state)) = (&mut self.transactions, batch.sealed_for()) {
+            let count = i32::try_from(batch.record_count()).unwrap_or(i32::MAX);
+            transactions.acknowledged(batch.queue().id(), batch.id(), count, state);
+        }
+        self.accumulator.incomplete().remove(batch.id());
+        batch.complete(Outcome::Appended {
+            base_offset: answer.base_offset,
+            log_append_time_ms: answer.log_append_time_ms,
+        });
+    }
+
+    fn retry_or_fail(
+        &mut self,
+        mut batch: ProducerBatch,
+        answer: &Answer,
+        error: Error,
+        now: Instant,
+    ) {
+        if batch.is_completed() {
+            return; // it ran out of time while it was on its way
+        }
+        if batch.has_reached_delivery_timeout(self.settings.delivery_timeout, now) {
+            let error = self.expiry_error(&batch, Some(error), now);
+            return self.fail(batch, &error);
+        }
+        if self.can_retry(&batch, answer) {
+            log::debug!("sending a batch of {} again: {error}", batch.topic_partition());
+            let wait = self.settings.retry_backoff.backoff(batch.attempts() - 1, &mut self.random);
+            let topic_partition = batch.topic_partition();
+            let leader = self
+                .metadata
+                .snapshot()
+                .cluster
+                .leader(topic_partition.topic(), topic_partition.partition());
+            batch.reenqueued(Retry { at: now + wait, leader, error });
+            return self.reinsert(batch, now);
+        }
+        let error = error
+            .with_attempts(batch.attempts())
+            .with_elapsed(now.saturating_duration_since(batch.created()));
+        if self.transactions.is_some() && transaction_manager::is_fatal(&error) {
+            self.fatal = Some(error.clone());
+        }
+        self.fail_with_record_errors(batch, &error, &answer.record_errors);
+    }
+
+    fn can_retry(&mut self, batch: &ProducerBatch, answer: &Answer) -> bool {
+        if batch.attempts() > self.settings.retries {
+            return false;
+        }
+        match &mut self.transactions {
+            Some(transactions) => transactions.can_retry(
+                batch.queue().id(),
+                batch.id(),
+                answer.code,
+                answer.log_start_offset,
+            ),
+            None => answer.code.is_retriable(),
+        }
+    }
+
+    /// Fails a batch for good.
+    pub(super) fn fail(&mut self, batch: ProducerBatch, error: &Error) {
+        self.fail_with_record_errors(batch, error, &BTreeMap::new());
+    }
+
+    fn fail_with_record_errors(
+        &mut self,
+        mut batch: ProducerBatch,
+        error: &Error,
+        record_errors: &BTreeMap<u32, Error>,
+    ) {
+        let queue = batch.queue().id();
+        if let Some(transactions) = self.transactions.as_mut().filter(|_| batch.attempts() > 0) {
+            if batch.is_perhaps_persisted() {
+                transactions.expired(queue, batch.id());
+            } else {
+                transactions.failed(queue, batch.id());
+            }
+        }
+        let error = describe(&batch, error.clone());
+        let records =
+            record_errors.iter().map(|(index, error)| (*index, describe(&batch, error.clone())));
+        let record_errors = records.collect();
+        self.accumulator.incomplete().remove(batch.id());
+        batch.complete(Outcome::Failed { error, record_errors });
+    }
+
+    /// Fails what passed `delivery.timeout.ms`: first what waits, then what is on its way.
+    pub(super) fn fail_expired_batches(&mut self, now: Instant) {
+        for batch in self.partitions.take_expired() {
+            let cause = batch.retry().map(|retry| retry.error.clone());
+            let error = self.expiry_error(&batch, cause, now);
+            self.fail(batch, &error);
+        }
+        while let Some((moment, correlation_id)) = self.in_flight_expiry.first().copied() {
+            if moment > now {
+                return;
+            }
+            self.in_flight_expiry.remove(&(moment, correlation_id));
+            self.fail_expired_in_flight(correlation_id, now);
+        }
+    }
+
+    /// The batches stay with their request: the socket may still read their bytes.
+    fn fail_expired_in_flight(&mut self, correlation_id: i32, now: Instant) {
+        let Some(RequestCompletionHandler::Produce(mut handler)) =
+            self.handlers.remove(&correlation_id)
+        else {
+            return;
+        };
+        let timeout = self.settings.delivery_timeout;
+        let mut next = None;
+        for batch in handler.batches.iter_mut().filter(|batch| !batch.is_completed()) {
+            if !batch.has_reached_delivery_timeout(timeout, now) {
+                let expires = batch.created() + timeout;
+                next = Some(next.map_or(expires, |next: Instant| next.min(expires)));
+                continue;
+            }
+            batch.set_perhaps_persisted();
+            if let Some(transactions) = &mut self.transactions {
+                transactions.expired(batch.queue().id(), batch.id());
+            }
+            let error = self.expiry_error(batch, None, now);
+            let error = describe(batch, error.with_broker(self.broker_name(handler.node)));
+            self.accumulator.incomplete().remove(batch.id());
+            batch.complete(Outcome::failed(error));
+        }
+        if let Some(expires) = next {
+            handler.expires = expires;
+            self.in_flight_expiry.insert((expires, correlation_id));
+        }
+        self.handlers.insert(correlation_id, RequestCompletionHandler::Produce(handler));
+    }
+
+    fn expiry_error(&self, batch: &ProducerBatch, cause: Option<Error>, now: Instant) -> Error {
+        let kind = ErrorKind::Timeout {
+            deadline: Deadline::Delivery,
+            limit: self.settings.delivery_timeout,
+            waiting_for: "acknowledgement",
+        };
+        Error::new(kind)
+            .with_attempts(batch.attempts())
+            .with_elapsed(now.saturating_duration_since(batch.created()))
+            .with_cause(cause.or_else(|| self.metadata.last_error()))
+    }
+
+    fn broker_name(&self, node: NodeId) -> String {
+        let snapshot = self.metadata.snapshot();
+        snapshot.cluster.node(node).map_or_else(|| format!("(id {node})"), ToString::to_string)
+    }
+
+    fn reinsert(&mut self, batch: ProducerBatch, now: Instant) {
+        let metadata = self.metadata.snapshot();
+        let turn = Turn { now, metadata: &metadata, is_urgent: self.accumulator.is_closed() };
+        self.partitions.reinsert(batch, &turn);
+    }
+
+    fn reconsider(&mut self, queue: usize, now: Instant) {
+        let metadata = self.metadata.snapshot();
+        let turn = Turn { now, metadata: &metadata, is_urgent: self.accumulator.is_closed() };
+        self.partitions.reconsider(queue, &turn);
+    }
+}
+
+/// Adds what every error of a batch tells.
+fn describe(batch: &ProducerBatch, error: Error) -> Error {
+    let persistence = match (batch.is_perhaps_persisted(), error.persistence()) {
+        (true, _) => Persistence::Perhaps,
+        (false, Persistence::Perhaps) if batch.attempts() == 0 => Persistence::NeverSent,
+        (false, persistence) => persistence,
+    };
+    let topic_partition = batch.topic_partition();
+    error
+        .with_topic(topic_partition.shared_topic())
+        .with_partition(topic_partition.partition())
+        .with_persistence(persistence)
+}

@@ -1,0 +1,227 @@
+//! Produce requests out, their answers in.
+
+use std::sync::Arc;
+
+use crate::client::client_request::ClientRequest;
+use crate::client::client_response::{ClientResponse, Outcome};
+use crate::client::kafka_client::KafkaClient;
+use crate::client::metadata_snapshot::LeaderHint;
+use crate::common::node::{Node, NodeId};
+use crate::common::uuid::Uuid;
+use crate::error::{Error, ErrorCode};
+use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::sendable_partitions::Turn;
+use crate::producer::internals::sender::completion::Answer;
+use crate::producer::internals::sender::{RequestCompletionHandler, Sender};
+use crate::protocol::body::{RequestBody, ResponseBody, SharedBytes};
+use crate::protocol::message::produce::{
+    NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
+    TopicProduceData,
+};
+use crate::record::default_record_batch::ProducerState;
+use crate::utils::clock::Instant;
+
+/// The batches of one produce request, which belong to it until it is answered.
+#[derive(Debug)]
+pub(super) struct ProduceHandler {
+    pub(super) node: NodeId,
+    /// In the order of the request: topic by topic.
+    pub(super) batches: Vec<ProducerBatch>,
+    /// The topics in the order of the request, with the ids that stand for them from version 13 on.
+    topics: Vec<(Arc<str>, Uuid)>,
+    /// When the oldest batch runs out of time.
+    pub(super) expires: Instant,
+}
+
+impl<C: KafkaClient> Sender<C> {
+    /// Numbers and seals `batches` and queues one request with all of them.
+    pub(super) fn send_produce_request(
+        &mut self,
+        node: NodeId,
+        mut batches: Vec<ProducerBatch>,
+        turn: &Turn<'_>,
+    ) {
+        batches.sort_by(|left, right| left.topic_partition().cmp(right.topic_partition()));
+        let mut topics: Vec<TopicProduceData<SharedBytes>> = Vec::new();
+        for batch in &mut batches {
+            let producer = self.number(batch);
+            if self.settings.guarantees_order {
+                self.partitions.mute(batch.queue().id());
+            }
+            let Some(bytes) = batch.seal(producer) else {
+                continue;
+            };
+            let index = batch.topic_partition().partition();
+            let partition = PartitionProduceData { index, records: SharedBytes(bytes) };
+            let name = batch.topic_partition().shared_topic();
+            match topics.last_mut().filter(|topic| topic.name == *name) {
+                Some(topic) => topic.partitions.push(partition),
+                None => topics.push(TopicProduceData {
+                    name: Arc::clone(name),
+                    topic_id: turn.metadata.topic(name).map_or(Uuid::ZERO, |topic| topic.id()),
+                    partitions: vec![partition],
+                }),
+            }
+        }
+        let expires = batches.iter().map(ProducerBatch::created).min().unwrap_or(turn.now)
+            + self.settings.delivery_timeout;
+        let ids = topics.iter().map(|topic| (Arc::clone(&topic.name), topic.topic_id)).collect();
+        let correlation_id = self.client.send(self.produce_request(node, topics), turn.now);
+        self.in_flight_expiry.insert((expires, correlation_id));
+        let handler = ProduceHandler { node, batches, topics: ids, expires };
+        self.handlers.insert(correlation_id, RequestCompletionHandler::Produce(handler));
+    }
+
+    fn produce_request(
+        &self,
+        node: NodeId,
+        topics: Vec<TopicProduceData<SharedBytes>>,
+    ) -> ClientRequest {
+        let timeout = self.settings.request_timeout;
+        let body = RequestBody::Produce(ProduceRequest {
+            transactional_id: None,
+            acks: self.settings.acks,
+            timeout_ms: i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX),
+            topics,
+        });
+        ClientRequest { node, body, expect_response: self.settings.acks != 0, timeout }
+    }
+
+    fn number(&mut self, batch: &ProducerBatch) -> ProducerState {
+        let Some(transactions) = &mut self.transactions else {
+            return ProducerState::NONE;
+        };
+        let count = i32::try_from(batch.record_count()).unwrap_or(i32::MAX);
+        transactions.send(batch.queue().id(), batch.id(), count)
+    }
+
+    /// Java: `handleProduceResponse`.
+    pub(super) fn handle_produce_response(
+        &mut self,
+        response: ClientResponse,
+        handler: ProduceHandler,
+        now: Instant,
+    ) {
+        self.in_flight_expiry.remove(&(handler.expires, response.correlation_id));
+        let node = handler.node;
+        match response.outcome {
+            Outcome::Answered { body: ResponseBody::Produce(answer), .. } => {
+                self.handle_answers(handler, answer, now);
+            }
+            Outcome::Sent => {
+                for batch in handler.batches {
+                    self.complete_batch(batch, &Answer::not_expected(), node, now);
+                }
+            }
+            Outcome::UnsupportedVersion(error) => {
+                for batch in handler.batches {
+                    let answer = Answer::local(ErrorCode::UnsupportedVersion, error.clone(), false);
+                    self.complete_batch(batch, &answer, node, now);
+                }
+            }
+            Outcome::Disconnected { error, timed_out, written } => {
+                let code = match timed_out {
+                    true => ErrorCode::RequestTimedOut,
+                    false => ErrorCode::NetworkException,
+                };
+                for batch in handler.batches {
+                    let answer = Answer::local(code, error.clone(), written);
+                    self.complete_batch(batch, &answer, node, now);
+                }
+            }
+            Outcome::Answered { body, .. } => {
+                let error = Error::broker_code(ErrorCode::NetworkException, None);
+                log::error!("a produce request was answered with {:?}", body.api());
+                for batch in handler.batches {
+                    let answer = Answer::local(ErrorCode::NetworkException, error.clone(), true);
+                    self.complete_batch(batch, &answer, node, now);
+                }
+            }
+        }
+    }
+
+    fn handle_answers(&mut self, handler: ProduceHandler, response: ProduceResponse, now: Instant) {
+        let ProduceHandler { node, batches, topics, .. } = handler;
+        let mut answers = Answers::new(&response, &topics);
+        let answered: Vec<_> = batches
+            .into_iter()
+            .map(|batch| {
+                let answer = answers.of(&batch).map_or_else(Answer::missing, Answer::of_broker);
+                (batch, answer)
+            })
+            .collect();
+        if answers.used < answers.count() {
+            log::warn!("broker {node} answered for partitions that it was not asked about");
+        }
+        self.apply_leader_hints(&response, &answered);
+        for (batch, answer) in answered {
+            self.complete_batch(batch, &answer, node, now);
+        }
+    }
+
+    /// Leaders that the broker named in place of itself are asked next (KIP-951).
+    fn apply_leader_hints(&self, response: &ProduceResponse, answered: &[(ProducerBatch, Answer)]) {
+        let hints: Vec<_> = answered
+            .iter()
+            .filter_map(|(batch, answer)| {
+                let leader = answer.current_leader?;
+                Some(LeaderHint {
+                    topic: Arc::clone(batch.topic_partition().shared_topic()),
+                    partition: batch.topic_partition().partition(),
+                    leader: NodeId(leader.leader_id),
+                    epoch: leader.leader_epoch,
+                })
+            })
+            .collect();
+        if !hints.is_empty() {
+            let endpoints: Vec<_> = response.node_endpoints.iter().filter_map(node).collect();
+            self.metadata.update_leaders(&hints, &endpoints);
+        }
+    }
+}
+
+fn node(endpoint: &NodeEndpoint) -> Option<Node> {
+    let port = u16::try_from(endpoint.port).ok()?;
+    Some(Node::new(NodeId(endpoint.node_id), &endpoint.host, port, endpoint.rack.as_deref()))
+}
+
+/// Finds the answer for each batch. Brokers answer in the order of the request, so the next one is tried first.
+struct Answers<'a> {
+    /// The topic's name, and the answer.
+    partitions: Vec<(Option<&'a str>, &'a PartitionProduceResponse)>,
+    next: usize,
+    used: usize,
+}
+
+impl<'a> Answers<'a> {
+    fn new(response: &'a ProduceResponse, topics: &'a [(Arc<str>, Uuid)]) -> Self {
+        let mut partitions = Vec::new();
+        for topic in &response.topics {
+            let by_id = || topics.iter().find(|(_, id)| *id == topic.topic_id && !id.is_zero());
+            let name = match topic.name.as_str() {
+                "" => by_id().map(|(name, _)| &**name),
+                name => Some(name),
+            };
+            partitions.extend(topic.partitions.iter().map(|partition| (name, partition)));
+        }
+        Self { partitions, next: 0, used: 0 }
+    }
+
+    fn count(&self) -> usize {
+        self.partitions.len()
+    }
+
+    fn of(&mut self, batch: &ProducerBatch) -> Option<&'a PartitionProduceResponse> {
+        let wanted = batch.topic_partition();
+        let fits = |(name, partition): &(Option<&str>, &PartitionProduceResponse)| {
+            *name == Some(wanted.topic()) && partition.index == wanted.partition()
+        };
+        let position = match self.partitions.get(self.next) {
+            Some(entry) if fits(entry) => self.next,
+            _ => self.partitions.iter().position(fits)?,
+        };
+        self.next = position + 1;
+        self.used += 1;
+        Some(self.partitions[position].1)
+    }
+}

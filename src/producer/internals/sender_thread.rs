@@ -1,0 +1,138 @@
+//! The thread around [`Sender`]. Mirrors `Sender.run` and `KafkaThread`.
+
+use std::any::Any;
+use std::io;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::client::kafka_client::KafkaClient;
+use crate::client::metadata::Metadata;
+use crate::error::{Error, ErrorKind};
+use crate::producer::internals::record_accumulator::RecordAccumulator;
+use crate::producer::internals::sender::Sender;
+use crate::utils::clock::{Clock, Instant};
+use crate::utils::panics::contain;
+use crate::utils::sync::{Condvar, Mutex};
+
+/// How far the life of a sender thread has come.
+#[derive(Debug)]
+pub(crate) struct Lifecycle {
+    stage: AtomicU8,
+    is_finished: Mutex<bool>,
+    finished: Condvar,
+}
+
+/// Records are taken and sent.
+const RUNNING: u8 = 0;
+/// No more records are taken; those that were are sent.
+const CLOSING: u8 = 1;
+/// What is left fails.
+const FORCED: u8 = 2;
+
+impl Lifecycle {
+    fn new() -> Self {
+        Self {
+            stage: AtomicU8::new(RUNNING),
+            is_finished: Mutex::new(false),
+            finished: Condvar::new(),
+        }
+    }
+
+    /// Asks the thread to send what is there and to end.
+    pub(crate) fn initiate_close(&self) {
+        self.stage.fetch_max(CLOSING, Ordering::SeqCst);
+    }
+
+    /// Asks the thread to fail what is there and to end.
+    pub(crate) fn force_close(&self) {
+        self.stage.fetch_max(FORCED, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.stage.load(Ordering::SeqCst) == RUNNING
+    }
+
+    /// Waits for up to `timeout` of real time for the thread's end; returns whether it came.
+    pub(crate) fn await_end(&self, timeout: Duration) -> bool {
+        let mut is_finished = self.is_finished.lock();
+        let waits = |is_finished: &mut bool| !*is_finished;
+        !self.finished.wait_while_for(&mut is_finished, waits, timeout).timed_out()
+    }
+
+    fn finish(&self) {
+        *self.is_finished.lock() = true;
+        self.finished.notify_all();
+    }
+}
+
+/// Starts the thread named `kafka-producer-network-thread | <client id>`.
+pub(crate) fn spawn<C: KafkaClient + Send + 'static>(
+    sender: Sender<C>,
+    shared: SenderShared,
+    client_id: &str,
+) -> io::Result<(Arc<Lifecycle>, JoinHandle<()>)> {
+    let lifecycle = Arc::new(Lifecycle::new());
+    let name = format!("kafka-producer-network-thread | {}", client_id.replace('\0', ""));
+    let of_thread = Arc::clone(&lifecycle);
+    let thread =
+        thread::Builder::new().name(name).spawn(move || run(sender, &shared, &of_thread))?;
+    Ok((lifecycle, thread))
+}
+
+/// What the thread needs beside its [`Sender`].
+#[derive(Debug)]
+pub(crate) struct SenderShared {
+    pub(crate) accumulator: Arc<RecordAccumulator>,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+fn run<C: KafkaClient>(mut sender: Sender<C>, shared: &SenderShared, lifecycle: &Lifecycle) {
+    shared.accumulator.signal().enter_sender_thread();
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| drive(&mut sender, shared, lifecycle)));
+    let reason = match ended {
+        Ok(reason) => reason,
+        Err(panic) => {
+            let message = message_of(&*panic);
+            log::error!("the sender thread panicked, every pending record fails: {message}");
+            Error::new(ErrorKind::SenderPanicked { message: message.into() })
+        }
+    };
+    if *reason.kind() == ErrorKind::Closed {
+        shared.accumulator.close();
+    } else {
+        shared.accumulator.poison(reason.clone());
+    }
+    shared.metadata.close();
+    if contain(|| sender.abort(&reason)).is_none() {
+        log::error!("the sender thread panicked while it failed the pending records");
+    }
+    lifecycle.finish();
+}
+
+/// Runs turns until the end; returns the reason that records still there fail with.
+fn drive<C: KafkaClient>(
+    sender: &mut Sender<C>,
+    shared: &SenderShared,
+    lifecycle: &Lifecycle,
+) -> Error {
+    let mut now: Instant = shared.clock.now();
+    loop {
+        let stage = lifecycle.stage.load(Ordering::SeqCst);
+        if stage == FORCED || (stage == CLOSING && sender.is_drained()) {
+            return Error::new(ErrorKind::Closed);
+        }
+        now = sender.run_once(now);
+        if let Some(error) = sender.fatal_error() {
+            return error.clone();
+        }
+    }
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}

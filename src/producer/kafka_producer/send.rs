@@ -1,0 +1,404 @@
+//! The way of a record on the caller's thread, from `send` into a batch. Java: `KafkaProducer.doSend`.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::Guard;
+
+use crate::client::metadata::AwaitUpdate;
+use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::common::header::Headers;
+use crate::common::partition_info::PartitionInfo;
+use crate::error::{Deadline, Error, ErrorCode, ErrorKind};
+use crate::producer::callback::Callback;
+use crate::producer::internals::built_in_partitioner::partition_for_key;
+use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
+use crate::producer::internals::producer_batch::run_callback;
+use crate::producer::internals::record_accumulator::{Append, AppendError};
+use crate::producer::kafka_producer::Inner;
+use crate::producer::producer_record::{Parts, ProducerRecord};
+use crate::record::default_record::RecordContents;
+use crate::serialization::serializer::Serializer;
+use crate::utils::panics::contain;
+
+/// Whether a call may wait for metadata and memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MayWait {
+    /// For `max.block.ms` in all; on the sender thread not at all.
+    ForMaxBlock,
+    No,
+}
+
+/// A record that was not accepted: its callback is still to be told.
+pub(super) struct Rejected {
+    pub(super) error: Error,
+    callback: Option<Callback>,
+}
+
+/// Serialized keys and values that are kept from one `send` to the next are at most this large.
+const MAX_KEPT_SCRATCH: usize = 64 * 1024;
+/// Topic names travel with a 16-bit length.
+const MAX_TOPIC_BYTES: usize = i16::MAX as usize;
+
+thread_local! {
+    /// Where serializers write. Taken out while in use, for a serializer may send records itself.
+    static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch { key: Vec::new(), value: Vec::new() }) };
+}
+
+#[derive(Default)]
+struct Scratch {
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// The time that a call has left for waiting.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    remaining: Duration,
+    may_wait: MayWait,
+}
+
+/// A record that is ready for its batch.
+struct Prepared<'r> {
+    metadata: Guard<Arc<MetadataSnapshot>>,
+    topic: &'r str,
+    /// `None` leaves the choice to the built-in partitioner.
+    partition: Option<i32>,
+    contents: RecordContents<'r>,
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
+    /// Steps 1 to 8 of a record's way.
+    pub(super) fn send(
+        &self,
+        mut record: ProducerRecord<'_, K, V>,
+        callback: Option<Callback>,
+        may_wait: MayWait,
+    ) -> Result<FutureRecordMetadata, Rejected> {
+        if !self.interceptors.is_empty() {
+            self.interceptors.on_send(&mut record);
+        }
+        let mut callback = callback;
+        let mut scratch = SCRATCH.take();
+        scratch.key.clear();
+        scratch.value.clear();
+        let sent = self.place(&mut record, &mut scratch, &mut callback, self.budget(may_wait));
+        if scratch.key.capacity().max(scratch.value.capacity()) <= MAX_KEPT_SCRATCH {
+            SCRATCH.set(scratch);
+        }
+        sent.map_err(|error| Rejected { error: error.with_topic(&record.topic().into()), callback })
+    }
+
+    /// As [`send`](Self::send), but a record that would have to wait is given back instead of answered.
+    pub(super) fn try_send(
+        &self,
+        record: ProducerRecord<'_, K, V>,
+        callback: Option<Callback>,
+    ) -> Result<FutureRecordMetadata, Error> {
+        match self.send(record, callback, MayWait::No) {
+            Ok(future) => Ok(future),
+            Err(rejected) if rejected.error.is_would_block() => Err(rejected.error),
+            Err(rejected) => Ok(self.answer(rejected)),
+        }
+    }
+
+    /// Tells the callback of a record that was not accepted. Runs on: the caller's thread.
+    pub(super) fn answer(&self, rejected: Rejected) -> FutureRecordMetadata {
+        log::debug!("not accepted: {}", rejected.error);
+        if let Some(callback) = rejected.callback {
+            run_callback(callback, Err(&rejected.error));
+        }
+        FutureRecordMetadata::failed(rejected.error)
+    }
+
+    fn place(
+        &self,
+        record: &mut ProducerRecord<'_, K, V>,
+        scratch: &mut Scratch,
+        callback: &mut Option<Callback>,
+        mut budget: Budget,
+    ) -> Result<FutureRecordMetadata, Error> {
+        match self.prepare(record, scratch, &mut budget) {
+            Ok(prepared) => {
+                self.wrap(prepared.contents.headers, callback);
+                self.append(&prepared, callback, budget)
+            }
+            Err(error) => {
+                self.wrap(record.headers(), callback);
+                Err(error)
+            }
+        }
+    }
+
+    /// Step 6: the interceptors learn the result right before the user's callback.
+    fn wrap(&self, headers: &Headers<'_>, callback: &mut Option<Callback>) {
+        if !self.interceptors.is_empty() {
+            *callback = Some(self.interceptors.wrap(headers, callback.take()));
+        }
+    }
+
+    /// Steps 2 to 5.
+    fn prepare<'r>(
+        &self,
+        record: &'r mut ProducerRecord<'_, K, V>,
+        scratch: &'r mut Scratch,
+        budget: &mut Budget,
+    ) -> Result<Prepared<'r>, Error> {
+        if let Some(reason) = record.problem() {
+            return Err(Error::new(ErrorKind::InvalidRecord { reason: reason.into() }));
+        }
+        if self.accumulator.is_closed() {
+            return Err(self.accumulator.closed_error());
+        }
+        let requested = record.requested_partition();
+        let timestamp_ms = record.requested_timestamp();
+        let metadata = self.wait_on_metadata(record.topic(), requested, budget)?;
+        let Parts { topic, key, value, headers } = record.parts();
+        let key = serialize(&*self.key_serializer, topic, headers, key, &mut scratch.key)?;
+        let value = serialize(&*self.value_serializer, topic, headers, value, &mut scratch.value)?;
+        let partition = match requested {
+            Some(partition) => Some(partition),
+            None => self.partition(topic, key, value, &metadata)?,
+        };
+        let timestamp_ms = timestamp_ms.unwrap_or_else(|| self.clock.epoch_millis());
+        let contents = RecordContents { timestamp_ms, key, value, headers };
+        self.check_size(&contents)?;
+        Ok(Prepared { metadata, topic, partition, contents })
+    }
+
+    /// Step 4: `None` leaves the choice to the accumulator, which knows how full the batches are.
+    fn partition(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        metadata: &MetadataSnapshot,
+    ) -> Result<Option<i32>, Error> {
+        let count = metadata.topic(topic).map_or(0, |topic| topic.partitions().len());
+        let Some(partitioner) = &self.partitioner else {
+            let key = key.filter(|_| !self.config.partitioner_ignore_keys());
+            return Ok(key.map(|key| partition_for_key(key, count)));
+        };
+        let choose = || partitioner.partition(topic, key, value, &metadata.cluster);
+        let invalid =
+            |reason: String| Error::new(ErrorKind::InvalidRecord { reason: reason.into() });
+        let chosen =
+            contain(choose).ok_or_else(|| invalid("the partitioner panicked".to_owned()))?;
+        if usize::try_from(chosen).is_ok_and(|chosen| chosen < count) {
+            return Ok(Some(chosen));
+        }
+        Err(invalid(format!("the partitioner chose partition {chosen} of {count}")))
+    }
+
+    /// Step 5.
+    fn check_size(&self, contents: &RecordContents<'_>) -> Result<(), Error> {
+        let size = contents.batch_size_upper_bound();
+        let limits = [
+            ("max.request.size", self.config.max_request_size()),
+            ("buffer.memory", self.config.buffer_memory()),
+        ];
+        for (property, limit) in limits {
+            if size > limit {
+                return Err(Error::new(ErrorKind::RecordTooLarge { size, limit, property }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps 7 and 8.
+    fn append(
+        &self,
+        prepared: &Prepared<'_>,
+        callback: &mut Option<Callback>,
+        budget: Budget,
+    ) -> Result<FutureRecordMetadata, Error> {
+        let Some(topic) = prepared.metadata.topic(prepared.topic) else {
+            return Err(would_block("metadata"));
+        };
+        let append = Append {
+            topic,
+            partition: prepared.partition,
+            record: prepared.contents,
+            max_wait: budget.remaining,
+        };
+        let now = || self.clock.now();
+        let appended = match self.accumulator.append(&append, callback, &now) {
+            Ok(appended) => appended,
+            Err(error) => return Err(self.append_error(error, prepared.partition, budget)),
+        };
+        if appended.is_new_batch {
+            self.metadata.add_topic(topic.shared_name(), now());
+        }
+        if appended.is_worth_waking {
+            self.accumulator.signal().wake();
+        }
+        Ok(appended.future)
+    }
+
+    fn append_error(&self, error: AppendError, partition: Option<i32>, budget: Budget) -> Error {
+        let error = match error {
+            AppendError::Closed => self.accumulator.closed_error(),
+            AppendError::Exhausted { .. } if budget.may_wait == MayWait::No => {
+                would_block("memory")
+            }
+            AppendError::Exhausted { requested } => Error::new(ErrorKind::BufferExhausted {
+                requested,
+                total: self.accumulator.pool().total(),
+                limit: self.config.max_block(),
+            })
+            .with_cause(self.metadata.last_error()),
+            AppendError::UnknownPartition { partition } => {
+                let reason = format!("partition {partition} does not exist any more");
+                Error::new(ErrorKind::InvalidRecord { reason: reason.into() })
+            }
+        };
+        match partition {
+            Some(partition) => error.with_partition(partition),
+            None => error,
+        }
+    }
+
+    /// On the sender thread nothing may wait: it is the one that ends the wait.
+    fn budget(&self, may_wait: MayWait) -> Budget {
+        if may_wait == MayWait::No || self.accumulator.signal().is_sender_thread() {
+            return Budget { remaining: Duration::ZERO, may_wait: MayWait::No };
+        }
+        Budget { remaining: self.config.max_block(), may_wait }
+    }
+
+    /// Step 2: the topic's partitions, and `partition` among them if one was asked for.
+    fn wait_on_metadata(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        budget: &mut Budget,
+    ) -> Result<Guard<Arc<MetadataSnapshot>>, Error> {
+        let snapshot = self.metadata.snapshot();
+        if knows(&snapshot, topic, partition) {
+            return Ok(snapshot);
+        }
+        check_name(topic)?;
+        self.await_metadata(topic, partition, budget)
+    }
+
+    fn await_metadata(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        budget: &mut Budget,
+    ) -> Result<Guard<Arc<MetadataSnapshot>>, Error> {
+        let start = self.clock.now();
+        let max_wait = budget.remaining;
+        let name: Arc<str> = topic.into();
+        loop {
+            let now = self.clock.now();
+            self.metadata.add_topic(&name, now);
+            let version = self.metadata.request_update_for_topic(topic);
+            self.accumulator.signal().wake();
+            budget.remaining = max_wait.saturating_sub(now.saturating_duration_since(start));
+            let snapshot = self.metadata.snapshot();
+            if knows(&snapshot, topic, partition) {
+                return Ok(snapshot);
+            }
+            if let Some(error) = refusal(&snapshot, topic) {
+                return Err(error);
+            }
+            if budget.remaining.is_zero() {
+                return Err(self.no_metadata(&snapshot, topic, partition, *budget));
+            }
+            if self.metadata.await_update(version, budget.remaining) == AwaitUpdate::Closed {
+                return Err(self.accumulator.closed_error());
+            }
+        }
+    }
+
+    fn no_metadata(
+        &self,
+        snapshot: &MetadataSnapshot,
+        topic: &str,
+        partition: Option<i32>,
+        budget: Budget,
+    ) -> Error {
+        if budget.may_wait == MayWait::No {
+            return would_block("metadata");
+        }
+        let known = snapshot.topic(topic).map(|topic| topic.partitions().len());
+        let (waiting_for, cause) = match (known, partition) {
+            (Some(count), Some(partition)) => {
+                let reason = format!("partition {partition} of {count}");
+                let kind = ErrorKind::InvalidRecord { reason: reason.into() };
+                ("such partition in the metadata", Some(Error::new(kind)))
+            }
+            _ => {
+                let cause = self.metadata.topic_error(topic).or_else(|| self.metadata.last_error());
+                ("metadata of the topic", cause)
+            }
+        };
+        let limit = self.config.max_block();
+        let kind = ErrorKind::Timeout { deadline: Deadline::MaxBlock, limit, waiting_for };
+        Error::new(kind).with_cause(cause)
+    }
+
+    pub(super) fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
+        if self.accumulator.is_closed() {
+            return Err(self.accumulator.closed_error());
+        }
+        let mut budget = self.budget(MayWait::ForMaxBlock);
+        let found = self.wait_on_metadata(topic, None, &mut budget);
+        let snapshot = found.map_err(|error| error.with_topic(&topic.into()))?;
+        Ok(snapshot.topic(topic).map_or_else(Vec::new, |topic| topic.partitions().to_vec()))
+    }
+}
+
+fn knows(snapshot: &MetadataSnapshot, topic: &str, partition: Option<i32>) -> bool {
+    let Some(topic) = snapshot.topic(topic) else {
+        return false;
+    };
+    !topic.partitions().is_empty()
+        && partition.is_none_or(|number| topic.partition(number).is_some())
+}
+
+/// Why the brokers will never describe `topic`, if that is so.
+fn refusal(snapshot: &MetadataSnapshot, topic: &str) -> Option<Error> {
+    if snapshot.invalid_topics.contains(topic) {
+        return Some(Error::broker_code(ErrorCode::InvalidTopicException, None));
+    }
+    let is_unauthorized = snapshot.unauthorized_topics.contains(topic);
+    is_unauthorized.then(|| Error::broker_code(ErrorCode::TopicAuthorizationFailed, None))
+}
+
+fn check_name(topic: &str) -> Result<(), Error> {
+    if topic.is_empty() || topic.len() > MAX_TOPIC_BYTES {
+        let reason = format!("a topic name of {} bytes", topic.len());
+        return Err(Error::new(ErrorKind::InvalidRecord { reason: reason.into() }));
+    }
+    Ok(())
+}
+
+fn would_block(waiting_for: &'static str) -> Error {
+    Error::new(ErrorKind::WouldBlock { waiting_for })
+}
+
+/// Step 3: the bytes of a key or a value; null stays null.
+fn serialize<'a, T: ?Sized>(
+    serializer: &dyn Serializer<T>,
+    topic: &str,
+    headers: &mut Headers<'_>,
+    data: Option<&'a T>,
+    buffer: &'a mut Vec<u8>,
+) -> Result<Option<&'a [u8]>, Error> {
+    let Some(data) = data else {
+        return Ok(None);
+    };
+    match contain(|| serializer.serialize(topic, headers, data, buffer)) {
+        Some(Ok(bytes)) => Ok(bytes),
+        Some(Err(error)) => {
+            Err(Error::new(ErrorKind::Serialization { message: error.to_string().into() }))
+        }
+        None => {
+            let message = "the serializer panicked".into();
+            Err(Error::new(ErrorKind::Serialization { message }))
+        }
+    }
+}

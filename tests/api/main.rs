@@ -1,0 +1,3 @@
+//! The public interface, over TCP, on the embedded cluster.
+
+mod send;
