@@ -19,6 +19,7 @@ use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sender_thread::Lifecycle;
 use crate::producer::kafka_producer::send::MayWait;
 use crate::producer::partitioner::Partitioner;
+use crate::producer::producer::Producer;
 use crate::producer::producer_config::ProducerConfig;
 use crate::producer::producer_record::ProducerRecord;
 use crate::producer::record_metadata::RecordMetadata;
@@ -267,6 +268,32 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Drop for Inner<K, V> {
         if let Err(error) = self.close(self.config.delivery_timeout()) {
             log::warn!("closing a dropped producer: {error}");
         }
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for KafkaProducer<K, V> {
+    fn send(&self, record: ProducerRecord<'_, K, V>) -> FutureRecordMetadata {
+        Self::send(self, record)
+    }
+
+    fn send_with_callback(
+        &self,
+        record: ProducerRecord<'_, K, V>,
+        callback: impl FnOnce(Result<&RecordMetadata, &Error>) + Send + 'static,
+    ) -> FutureRecordMetadata {
+        Self::send_with_callback(self, record, callback)
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        Self::flush(self)
+    }
+
+    fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
+        Self::partitions_for(self, topic)
+    }
+
+    fn close(&self, timeout: Duration) -> Result<(), Error> {
+        Self::close(self, timeout)
     }
 }
 
