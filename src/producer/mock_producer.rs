@@ -198,8 +198,8 @@ impl<K: ?Sized, V: ?Sized> Producer<K, V> for MockProducer<K, V> {
         &self,
         record: ProducerRecord<'_, K, V>,
         callback: impl FnOnce(Result<&RecordMetadata, &Error>) + Send + 'static,
-    ) {
-        self.0.send(record, Some(Box::new(callback)));
+    ) -> FutureRecordMetadata {
+        self.0.send(record, Some(Box::new(callback)))
     }
 
     /// Acknowledges every record that was sent before; [`ErrorKind::Closed`] if the producer is closed.

@@ -24,12 +24,12 @@ pub trait Producer<K: ?Sized, V: ?Sized> {
     /// Sends `record`. It is answered exactly once, through the future: whatever goes wrong is found there.
     fn send(&self, record: ProducerRecord<'_, K, V>) -> FutureRecordMetadata;
 
-    /// Sends `record` and tells `callback`, exactly once, what became of it.
+    /// Sends `record` and tells `callback`, exactly once, what became of it. The future may be dropped.
     fn send_with_callback(
         &self,
         record: ProducerRecord<'_, K, V>,
         callback: impl FnOnce(Result<&RecordMetadata, &Error>) + Send + 'static,
-    );
+    ) -> FutureRecordMetadata;
 
     /// Sends at once what waits, and returns when every record sent before is answered, its callback included.
     ///
