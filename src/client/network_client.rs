@@ -9,8 +9,9 @@ mod receiving;
 mod troubles;
 mod updating;
 
+use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
-use std::{mem, sync::Arc};
 
 use crate::client::api_versions::ApiVersions;
 use crate::client::client_request::ClientRequest;

@@ -58,6 +58,7 @@ pub(crate) struct SelectorSettings {
 const WAKE_TOKEN: Token = Token(usize::MAX);
 const EVENTS_A_POLL: usize = 256;
 const SCRATCH_BYTES: usize = 64 * 1024;
+const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Selector {
     /// # Errors
@@ -149,6 +150,8 @@ impl Selector {
         let may_sleep = timeout.is_none_or(|timeout| !timeout.is_zero());
         let sleeps = may_sleep && self.wakeup.fall_asleep();
         let timeout = if sleeps { timeout } else { Some(Duration::ZERO) };
+        // The system counts milliseconds in 32 bits.
+        let timeout = timeout.map(|timeout| timeout.min(MAX_WAIT));
         let polled = self.poll.poll(&mut self.events, timeout);
         self.wakeup.awake();
         match polled {
@@ -199,10 +202,8 @@ impl Selectable for Selector {
     }
 
     fn send(&mut self, node: NodeId, send: NetworkSend) {
-        let Some(channel) = self.channels.get_mut(&node) else {
-            debug_assert!(false, "node {node} is not connected");
-            return;
-        };
+        // It may have been lost in the poll whose results are being handled: then they say so.
+        let Some(channel) = self.channels.get_mut(&node) else { return };
         channel.set_send(send);
         if channel.is_runnable() {
             self.queue(node);

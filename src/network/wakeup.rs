@@ -25,7 +25,8 @@ impl Wakeup {
         Self::with(Some(waker))
     }
 
-    /// A wakeup that belongs to no poll loop, for tests and simulations.
+    /// A wakeup that belongs to no poll loop.
+    #[cfg(test)]
     pub(crate) fn detached() -> Self {
         Self::with(None)
     }

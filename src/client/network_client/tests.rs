@@ -302,6 +302,22 @@ fn an_old_broker_is_asked_again_in_a_version_that_it_knows() {
     }
 }
 
+/// The question is put again in the same turn in which the connection turns out to be gone.
+#[test]
+fn an_old_broker_that_answers_and_closes_at_once_is_tried_again_later() {
+    let mut setup = Setup::new();
+    setup.poll();
+    setup.poll();
+
+    let error_code = ErrorCode::UnsupportedVersion;
+    let refusal = ApiVersionsResponse { error_code, ..ApiVersionsResponse::default() };
+    setup.client.selector.disconnect(BOOTSTRAP, DisconnectCause::EndOfStream);
+    setup.answer_in(0, &ResponseBody::ApiVersions(refusal));
+
+    assert_eq!(setup.client.connections.state(BOOTSTRAP), ConnectionState::Disconnected);
+    assert_eq!(setup.client.in_flight.count(BOOTSTRAP), 0);
+}
+
 #[test]
 fn a_broker_that_refuses_to_tell_its_versions_is_left() {
     let mut setup = Setup::new();
@@ -589,7 +605,7 @@ impl Setup {
         self.poll()
     }
 
-    fn resolve(&mut self, host: &str, addresses: Result<Vec<SocketAddr>, Error>) {
+    fn resolve(&self, host: &str, addresses: Result<Vec<SocketAddr>, Error>) {
         let answer = Resolved { node: BOOTSTRAP, host: host.into(), addresses };
         self.dns.lock().answers.push_back(answer);
     }

@@ -159,6 +159,34 @@ fn an_address_that_cannot_be_connected_to_is_reported_by_the_poll() {
 }
 
 #[test]
+fn a_request_to_a_connection_that_has_just_been_lost_is_dropped() {
+    let mut setup = Setup::connected();
+    setup.peer.shutdown(std::net::Shutdown::Both).unwrap();
+    setup.poll_until(|seen| !seen.disconnected.is_empty());
+
+    setup.selector.send(NODE, send(b"ping", &[]));
+    setup.poll(Duration::ZERO);
+
+    assert!(setup.seen.completed_sends.is_empty());
+}
+
+#[test]
+fn a_wait_without_end_does_not_overflow_into_none() {
+    let mut setup = Setup::connected();
+    let wakeup = setup.selector.wakeup();
+    let before = setup.now;
+    let waker = thread::spawn(move || {
+        thread::park_timeout(Duration::from_millis(50));
+        wakeup.wake();
+    });
+
+    setup.poll(Duration::MAX);
+
+    assert!(setup.now.saturating_duration_since(before) >= Duration::from_millis(30));
+    waker.join().unwrap();
+}
+
+#[test]
 fn what_arrived_before_the_end_is_delivered_and_half_a_frame_is_not() {
     let mut setup = Setup::connected();
 
