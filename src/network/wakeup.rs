@@ -25,8 +25,7 @@ impl Wakeup {
         Self::with(Some(waker))
     }
 
-    /// A wakeup that belongs to no poll loop.
-    #[cfg(test)]
+    /// A wakeup that belongs to no poll loop, for what runs without one.
     pub(crate) fn detached() -> Self {
         Self::with(None)
     }
