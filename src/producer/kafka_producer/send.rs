@@ -337,7 +337,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         };
         let limit = self.config.max_block();
         let kind = ErrorKind::Timeout { deadline: Deadline::MaxBlock, limit, waiting_for };
-        Error::new(kind).with_cause(cause)
+        let error = Error::new(kind).with_cause(cause);
+        match partition {
+            Some(partition) => error.with_partition(partition),
+            None => error,
+        }
     }
 
     pub(super) fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
