@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use kafka_producer::{ByteArraySerializer, KafkaProducer, ProducerConfig};
+
 pub(crate) use broker::Broker;
 pub(crate) use record::Record;
 
@@ -31,6 +33,15 @@ pub(crate) fn broker() -> Option<&'static Broker> {
         Ok(broker) => Some(broker),
         Err(reason) => panic!("no Kafka: {reason}"),
     }
+}
+
+/// A producer of plain bytes for `broker`, with these properties besides.
+pub(crate) fn producer(broker: &Broker, properties: &[(&str, &str)]) -> KafkaProducer<[u8], [u8]> {
+    let config = ProducerConfig::from_properties(
+        [("bootstrap.servers", broker.bootstrap())].iter().chain(properties).copied(),
+    );
+    let config = config.expect("a valid configuration");
+    KafkaProducer::new(config, ByteArraySerializer, ByteArraySerializer).expect("a producer")
 }
 
 /// A command that runs the example `name`, which `cargo test` has built beside this test.

@@ -3,5 +3,13 @@
 //! Needs a JDK (17 or later) and Maven, which fetches Kafka once. Where they are missing each test says that it was
 //! skipped; with the variable `CI` set it fails instead.
 
+mod acks;
+mod exactly_once;
+mod examples;
+mod fidelity;
 mod harness;
 mod java_clients;
+mod partitions;
+mod refusals;
+mod timestamps;
+mod topics;

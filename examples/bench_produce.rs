@@ -1,0 +1,199 @@
+//! Measures the producer: how many records a second, at what cost; or how long one awaited send takes.
+//!
+//! ```sh
+//! cargo run --release --example bench_produce -- --records 5000000
+//! cargo run --release --example bench_produce -- --sync --records 5000 --linger 0
+//! ```
+
+mod common;
+
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{ArgAction, Parser};
+use kafka_producer::{ByteArraySerializer, KafkaProducer, ProducerConfig, ProducerRecord};
+
+use common::Cluster;
+
+/// Sends records of random letters, without keys, and prints one line about it.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The cluster, as host:port[,host:port…]; without it an embedded one
+    #[arg(long, alias = "bootstrap-server")]
+    bootstrap: Option<String>,
+    #[arg(long, default_value = "perf")]
+    topic: String,
+    #[arg(long, default_value_t = 1_000_000)]
+    records: u64,
+    /// The size of each value in bytes
+    #[arg(long, default_value_t = 100)]
+    size: usize,
+    #[arg(long, default_value = "all")]
+    acks: String,
+    /// In milliseconds
+    #[arg(long, default_value_t = 5)]
+    linger: u64,
+    /// The size of a batch in bytes
+    #[arg(long, default_value_t = 16_384)]
+    batch: usize,
+    #[arg(long, default_value = "none")]
+    compression: String,
+    /// Whether duplicates are prevented [default: true where acks allow it]
+    #[arg(long, action = ArgAction::Set)]
+    idempotence: Option<bool>,
+    /// How many threads share the producer
+    #[arg(long, default_value_t = 1)]
+    threads: u64,
+    /// Waits for each record before the next, and reports latencies
+    #[arg(long)]
+    sync: bool,
+}
+
+// Counted by callbacks that capture nothing, one for every record.
+static ACKNOWLEDGED: AtomicU64 = AtomicU64::new(0);
+static FAILED: AtomicU64 = AtomicU64::new(0);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse();
+    let cluster = Cluster::at(options.bootstrap.clone())?;
+    let producer =
+        KafkaProducer::new(config(&options, &cluster)?, ByteArraySerializer, ByteArraySerializer)?;
+    let value = letters(options.size);
+
+    if options.sync {
+        print_latencies(one_at_a_time(&producer, &options, &value)?);
+        return Ok(());
+    }
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for thread in 0..options.threads {
+            let (producer, options, value) = (&producer, &options, &value);
+            scope.spawn(move || send_share(producer, options, value, thread));
+        }
+    });
+    producer.close(Duration::from_secs(120))?;
+    print_throughput(&options, start.elapsed());
+    Ok(())
+}
+
+fn config(options: &Options, cluster: &Cluster) -> Result<ProducerConfig, kafka_producer::Error> {
+    let mut properties = vec![
+        ("bootstrap.servers", cluster.bootstrap_servers().to_owned()),
+        ("acks", options.acks.clone()),
+        ("linger.ms", options.linger.to_string()),
+        ("batch.size", options.batch.to_string()),
+        ("compression.type", options.compression.clone()),
+    ];
+    if let Some(idempotence) = options.idempotence {
+        properties.push(("enable.idempotence", idempotence.to_string()));
+    }
+    ProducerConfig::from_properties(properties)
+}
+
+/// Sends one thread's share of the records; the first threads take what does not divide evenly.
+fn send_share(producer: &KafkaProducer<[u8], [u8]>, options: &Options, value: &[u8], thread: u64) {
+    let share =
+        options.records / options.threads + u64::from(thread < options.records % options.threads);
+    for _ in 0..share {
+        let record = ProducerRecord::without_key(options.topic.as_str(), value);
+        producer.send_with_callback(record, |result| {
+            let counter = if result.is_ok() { &ACKNOWLEDGED } else { &FAILED };
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+}
+
+fn one_at_a_time(
+    producer: &KafkaProducer<[u8], [u8]>,
+    options: &Options,
+    value: &[u8],
+) -> Result<Vec<Duration>, kafka_producer::Error> {
+    let sends = (0..options.records).map(|_| {
+        let start = Instant::now();
+        producer.send(ProducerRecord::without_key(options.topic.as_str(), value)).get()?;
+        Ok(start.elapsed())
+    });
+    sends.collect()
+}
+
+fn print_throughput(options: &Options, elapsed: Duration) {
+    let (acknowledged, failed) =
+        (ACKNOWLEDGED.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed));
+    let (seconds, usage) = (elapsed.as_secs_f64(), Usage::of_this_process());
+    let rate = acknowledged as f64 / seconds;
+    println!(
+        "ours: {acknowledged} acked {failed} failed in {seconds:.2} s = {rate:.0} rec/s {:.1} MB/s \
+         | cpu {:.2}+{:.2} s = {:.3} s/M rec | rss {} MB",
+        rate * options.size as f64 / 1e6,
+        usage.user_seconds,
+        usage.system_seconds,
+        (usage.user_seconds + usage.system_seconds) / acknowledged.max(1) as f64 * 1e6,
+        usage.peak_memory_bytes / (1 << 20),
+    );
+}
+
+fn print_latencies(mut latencies: Vec<Duration>) {
+    latencies.sort_unstable();
+    let quantile = |share: f64| {
+        let last = latencies.len().saturating_sub(1);
+        let at = (last as f64 * share) as usize;
+        latencies.get(at).map_or(0.0, |latency| latency.as_secs_f64() * 1e6)
+    };
+    let usage = Usage::of_this_process();
+    println!(
+        "ours: sync {} sends p50 {:.0} us p95 {:.0} us p99 {:.0} us p99.9 {:.0} us | cpu {:.2}+{:.2} s",
+        latencies.len(),
+        quantile(0.5),
+        quantile(0.95),
+        quantile(0.99),
+        quantile(0.999),
+        usage.user_seconds,
+        usage.system_seconds,
+    );
+}
+
+/// Random letters, alike in every run.
+fn letters(count: usize) -> Vec<u8> {
+    let mut state: u64 = 42;
+    let letter = |_| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        b'A' + ((state >> 33) % 26) as u8
+    };
+    (0..count).map(letter).collect()
+}
+
+/// What the operating system has charged this process so far.
+#[derive(Debug, Default)]
+struct Usage {
+    user_seconds: f64,
+    system_seconds: f64,
+    peak_memory_bytes: i64,
+}
+
+impl Usage {
+    #[cfg(unix)]
+    fn of_this_process() -> Self {
+        use nix::sys::resource::{UsageWho, getrusage};
+        use nix::sys::time::TimeVal;
+
+        let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+        let unit = if cfg!(target_os = "macos") { 1 } else { 1 << 10 };
+        getrusage(UsageWho::RUSAGE_SELF).map_or_else(
+            |_| Self::default(),
+            |usage| Self {
+                user_seconds: seconds(usage.user_time()),
+                system_seconds: seconds(usage.system_time()),
+                peak_memory_bytes: usage.max_rss() * unit,
+            },
+        )
+    }
+
+    /// Not measured here: zeros.
+    #[cfg(not(unix))]
+    fn of_this_process() -> Self {
+        Self::default()
+    }
+}

@@ -1,0 +1,141 @@
+//! The examples, run as a user runs them, and what Kafka's console consumer says about it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::harness;
+use crate::harness::Broker;
+
+const COUNT: i32 = 10_000;
+
+/// Where a message is, and what it is.
+type Messages = BTreeMap<(i32, i64), (i32, String)>;
+
+#[test]
+fn the_demo_sends_one_by_one() {
+    the_demo_arrives_as_printed("sync");
+}
+
+#[test]
+fn the_demo_sends_all_at_once() {
+    the_demo_arrives_as_printed("async");
+}
+
+fn the_demo_arrives_as_printed(mode: &str) {
+    let Some(broker) = harness::broker() else { return };
+    let topic = format!("demo-{mode}");
+    broker.create_topic(&topic, 3, &[]);
+
+    let mut demo = harness::example("producer_demo");
+    demo.args(["--mode", mode, "--topic", &topic, "--interval-ms", "0"]);
+    demo.args(["--count", &COUNT.to_string(), "--bootstrap-server", broker.bootstrap()]);
+    let printed = output(&mut demo);
+    let consumed = console_consumer(broker, &topic);
+
+    let sends = printed.lines().filter(|line| line.starts_with("send message : ("));
+    let expected: Vec<_> =
+        (1..=COUNT).map(|key| format!("send message : ({key} , Message_{key})")).collect();
+    assert!(sends.eq(expected), "each send is announced, in order");
+    assert_eq!(consumed.len(), usize::try_from(COUNT).expect("small"));
+    assert!(acknowledgements(&printed) == consumed, "what was printed is what was read");
+    assert_keys_rise_within_partitions(&consumed);
+}
+
+/// The parts of each line `message(1, Message_1) sent to partition(0), offset(0) in 3 ms`.
+fn acknowledgements(printed: &str) -> Messages {
+    let lines = printed.lines().filter_map(|line| line.strip_prefix("message("));
+    let parse = |line: &str| {
+        let (message, place) = line.split_once(") sent to partition(")?;
+        let (key, value) = message.split_once(", ")?;
+        let (partition, rest) = place.split_once("), offset(")?;
+        let (offset, rest) = rest.split_once(") in ")?;
+        rest.strip_suffix(" ms")?.parse::<u64>().ok()?;
+        let place = (partition.parse().ok()?, offset.parse().ok()?);
+        Some((place, (key.parse().ok()?, value.to_owned())))
+    };
+    lines.map(|line| parse(line).unwrap_or_else(|| panic!("an unusual line: {line}"))).collect()
+}
+
+/// A topic with integer keys and text values, as Kafka's own tool prints it.
+fn console_consumer(broker: &Broker, topic: &str) -> Messages {
+    let mut tool = broker.tool("org.apache.kafka.tools.consumer.ConsoleConsumer");
+    tool.args(["--bootstrap-server", broker.bootstrap(), "--topic", topic, "--from-beginning"]);
+    tool.args(["--max-messages", &COUNT.to_string(), "--timeout-ms", "30000"]);
+    for property in ["print.key=true", "print.partition=true", "print.offset=true"] {
+        tool.args(["--formatter-property", property]);
+    }
+    tool.args(["--key-deserializer", "org.apache.kafka.common.serialization.IntegerDeserializer"]);
+    let printed = output(&mut tool);
+    let parse = |line: &str| {
+        let mut columns = line.split('\t');
+        let partition = columns.next()?.strip_prefix("Partition:")?.parse().ok()?;
+        let offset = columns.next()?.strip_prefix("Offset:")?.parse().ok()?;
+        Some(((partition, offset), (columns.next()?.parse().ok()?, columns.next()?.to_owned())))
+    };
+    printed
+        .lines()
+        .map(|line| parse(line).unwrap_or_else(|| panic!("an unusual line: {line}")))
+        .collect()
+}
+
+fn assert_keys_rise_within_partitions(messages: &Messages) {
+    let mut last = BTreeMap::new();
+    for ((partition, offset), (key, value)) in messages {
+        assert_eq!(*value, format!("Message_{key}"));
+        let before = last.insert(*partition, *key).unwrap_or(0);
+        assert!(before < *key, "{key} at {partition}@{offset} comes after {before}");
+    }
+}
+
+#[test]
+fn a_main_that_just_returns_loses_nothing() {
+    let Some(broker) = harness::broker() else { return };
+    broker.create_topic("just-returns", 3, &[]);
+
+    let mut example = harness::example("fire_and_forget");
+    example.args(["--topic", "just-returns", "--count", &COUNT.to_string()]);
+    let printed = output(example.args(["--bootstrap-server", broker.bootstrap()]));
+
+    assert!(printed.contains("10000 events acknowledged, 0 failed"), "{printed}");
+    let mut events: Vec<_> =
+        broker.read("just-returns").into_iter().map(|record| record.value).collect();
+    let mut expected: Vec<_> =
+        (0..COUNT).map(|number| Some(format!("event {number}").into_bytes())).collect();
+    events.sort_unstable();
+    expected.sort_unstable();
+    assert!(events == expected, "each event is there once");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_the_threads_and_loses_nothing() {
+    let Some(broker) = harness::broker() else { return };
+    broker.create_topic("ctrl-c", 3, &[]);
+    let mut example = harness::example("embedded_in_threads");
+    example.args(["--topic", "ctrl-c", "--bootstrap-server", broker.bootstrap()]);
+    example.args(["--seconds", "60"]); // should the test end before it says so
+    let mut child = example.stdout(Stdio::piped()).spawn().expect("a program that starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut line = || lines.next().expect("another line").expect("UTF-8");
+
+    assert!(line().ends_with("stop them with Ctrl-C"), "its handler is in place");
+    thread::sleep(Duration::from_secs(1));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+
+    let told = line();
+    assert!(child.wait().is_ok_and(|status| status.success()), "{told}");
+    let count = broker.read("ctrl-c").len();
+    assert!(count > 0);
+    assert_eq!(told, format!("{count} records sent, {count} acknowledged"));
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().expect("a program that starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} ended with {}:\n{errors}", output.status);
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
