@@ -228,6 +228,8 @@ impl<S: Selectable> KafkaClient for NetworkClient<S> {
     }
 
     fn next_attempt(&self, node: NodeId, now: Instant) -> Option<Instant> {
+        // A node that has left the cluster cannot be connected to, whatever its backoff: only metadata brings it back.
+        self.metadata().snapshot().cluster.node(node)?;
         self.connections.next_attempt(node, now)
     }
 

@@ -469,6 +469,19 @@ fn when_all_brokers_are_lost_it_starts_from_the_configured_addresses() {
     assert!(setup.client.selector.connects.iter().any(|(node, _)| *node == BOOTSTRAP));
 }
 
+/// Else the sender would ask again and again, without ever waiting.
+#[test]
+fn a_node_that_has_left_the_cluster_is_not_worth_asking_again() {
+    let mut setup = Setup::ready(13);
+    setup.client.selector.disconnect(NODE, DisconnectCause::EndOfStream);
+    setup.poll();
+    setup.metadata.rebootstrap();
+    setup.now = setup.now + Duration::from_secs(10);
+
+    assert!(!setup.client.ready(NODE, setup.now));
+    assert_eq!(setup.client.next_attempt(NODE, setup.now), None);
+}
+
 #[test]
 fn the_least_loaded_node_is_one_without_requests() {
     let mut setup = Setup::with_nodes(&[1, 2]);
