@@ -6,5 +6,3 @@ pub(crate) mod node;
 pub(crate) mod partition_info;
 pub(crate) mod topic_partition;
 pub(crate) mod uuid;
-
-pub use node::NodeId;

@@ -45,7 +45,7 @@ macro_rules! error_codes {
 
             const fn flags(self) -> Flags {
                 match self {
-                    $(Self::$variant => Flags { $($flag: true,)* ..NO_FLAGS },)*
+                    $(Self::$variant => NO_FLAGS$(.$flag())*,)*
                     Self::Unknown(_) => NO_FLAGS,
                 }
             }
@@ -60,6 +60,16 @@ struct Flags {
 }
 
 const NO_FLAGS: Flags = Flags { retriable: false, stale_metadata: false };
+
+impl Flags {
+    const fn retriable(self) -> Self {
+        Self { retriable: true, ..self }
+    }
+
+    const fn stale_metadata(self) -> Self {
+        Self { stale_metadata: true, ..self }
+    }
+}
 
 error_codes! {
     -1 UnknownServerError "UNKNOWN_SERVER_ERROR";

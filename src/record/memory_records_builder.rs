@@ -70,7 +70,7 @@ impl MemoryRecordsBuilder {
     /// Writes the header anew into a batch that [`close`](Self::close) gave out.
     pub(crate) fn rewrite_header(&self, batch: &mut [u8], producer: ProducerState) {
         let header = BatchHeader {
-            record_count: self.record_count.cast_signed(),
+            record_count: i32::try_from(self.record_count).unwrap_or(i32::MAX),
             base_timestamp_ms: self.base_timestamp_ms,
             max_timestamp_ms: self.max_timestamp_ms,
             producer,
@@ -80,7 +80,7 @@ impl MemoryRecordsBuilder {
 }
 
 /// The record count travels as a signed 32-bit number.
-const MAX_RECORDS: u32 = i32::MAX.cast_unsigned();
+const MAX_RECORDS: u32 = u32::MAX / 2;
 
 #[cfg(test)]
 mod tests {

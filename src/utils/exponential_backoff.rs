@@ -29,7 +29,7 @@ impl ExponentialBackoff {
         if self.initial.is_zero() {
             return Duration::ZERO;
         }
-        let doubled = self.initial.as_secs_f64() * 2_f64.powi(attempts.min(62).cast_signed());
+        let doubled = self.initial.as_secs_f64() * f64::from(2_u32.saturating_pow(attempts));
         let capped = doubled.min(self.max.as_secs_f64());
         let jittered = capped * (1.0 - JITTER + 2.0 * JITTER * random.unit_f64());
         Duration::try_from_secs_f64(jittered).unwrap_or(self.max).min(self.max)

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -35,7 +35,7 @@ pub(crate) struct StickySettings {
 pub(crate) struct BuiltInPartitioner {
     settings: Arc<StickySettings>,
     /// The current partition; [`NONE`] before the first record.
-    partition: AtomicU32,
+    partition: AtomicI32,
     /// What the current partition was given since it became that.
     produced_bytes: AtomicUsize,
     random: Mutex<Random>,
@@ -51,7 +51,7 @@ struct Weights {
     cumulative: Vec<(usize, i32)>,
 }
 
-const NONE: u32 = u32::MAX;
+const NONE: i32 = -1;
 /// The weights of this many partitions are taken anew at every move; of n times as many at every n-th.
 const PARTITIONS_WEIGHED_A_MOVE: usize = 64;
 
@@ -65,7 +65,7 @@ impl BuiltInPartitioner {
     pub(crate) fn new(settings: Arc<StickySettings>, random: Random) -> Self {
         Self {
             settings,
-            partition: AtomicU32::new(NONE),
+            partition: AtomicI32::new(NONE),
             produced_bytes: AtomicUsize::new(0),
             random: Mutex::new(random),
             moves: AtomicU64::new(0),
@@ -77,19 +77,18 @@ impl BuiltInPartitioner {
     pub(crate) fn peek(&self, topic: &TopicInfo, queues: &[Arc<PartitionQueue>]) -> i32 {
         let current = self.partition.load(Ordering::Acquire);
         if current != NONE {
-            return current.cast_signed();
+            return current;
         }
-        let first = self.draw(topic, queues);
-        let drawn = first.cast_unsigned();
+        let drawn = self.draw(topic, queues);
         match self.partition.compare_exchange(NONE, drawn, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => first,
-            Err(winner) => winner.cast_signed(),
+            Ok(_) => drawn,
+            Err(winner) => winner,
         }
     }
 
     /// Whether records go elsewhere by now. Meaningful under the lock of the queue of `partition`.
     pub(crate) fn has_moved_from(&self, partition: i32) -> bool {
-        self.partition.load(Ordering::Acquire) != partition.cast_unsigned()
+        self.partition.load(Ordering::Acquire) != partition
     }
 
     /// Notes that `bytes` were appended to the current partition, whose lock the caller holds, and moves on when it
@@ -106,7 +105,7 @@ impl BuiltInPartitioner {
         if (produced >= share && may_move) || produced >= share.saturating_mul(2) {
             self.produced_bytes.store(0, Ordering::Relaxed);
             let next = self.draw(topic, queues);
-            self.partition.store(next.cast_unsigned(), Ordering::Release);
+            self.partition.store(next, Ordering::Release);
         } else {
             self.produced_bytes.store(produced, Ordering::Relaxed);
         }

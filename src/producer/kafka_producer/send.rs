@@ -18,6 +18,7 @@ use crate::producer::internals::producer_batch::run_callback;
 use crate::producer::internals::record_accumulator::{Append, AppendError};
 use crate::producer::kafka_producer::Inner;
 use crate::producer::producer_record::{Parts, ProducerRecord};
+use crate::protocol::writable::MAX_STRING_BYTES;
 use crate::record::default_record::RecordContents;
 use crate::serialization::serializer::Serializer;
 use crate::utils::panics::contain;
@@ -38,8 +39,6 @@ pub(super) struct Rejected {
 
 /// Serialized keys and values that are kept from one `send` to the next are at most this large.
 const MAX_KEPT_SCRATCH: usize = 64 * 1024;
-/// Topic names travel with a 16-bit length.
-const MAX_TOPIC_BYTES: usize = i16::MAX as usize;
 
 thread_local! {
     /// Where serializers write. Taken out while in use, for a serializer may send records itself.
@@ -373,7 +372,7 @@ fn refusal(snapshot: &MetadataSnapshot, topic: &str) -> Option<Error> {
 }
 
 fn check_name(topic: &str) -> Result<(), Error> {
-    if topic.is_empty() || topic.len() > MAX_TOPIC_BYTES {
+    if topic.is_empty() || topic.len() > MAX_STRING_BYTES {
         let reason = format!("a topic name of {} bytes", topic.len());
         return Err(Error::new(ErrorKind::InvalidRecord { reason: reason.into() }));
     }

@@ -219,10 +219,10 @@ fn enable_idempotence(parsed: &mut Parsed) -> bool {
     match acks(parsed) {
         Acks::All => {}
         Acks::Leader => {
-            conflicts.push((ACKS, "1 is not enough for an idempotent producer: set it to all"))
+            conflicts.push((ACKS, "1 is not enough for an idempotent producer: set it to all"));
         }
         Acks::None => {
-            conflicts.push((ACKS, "0 is not enough for an idempotent producer: set it to all"))
+            conflicts.push((ACKS, "0 is not enough for an idempotent producer: set it to all"));
         }
     }
     for (property, reason) in &conflicts {
