@@ -46,3 +46,8 @@ pub use serialization::serializer::{
     FloatSerializer, IntegerSerializer, ListSerializer, LongSerializer, SerializationError,
     Serializer, ShortSerializer, StringSerializer, UuidSerializer, VoidSerializer,
 };
+
+/// Compiles the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
