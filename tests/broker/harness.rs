@@ -44,6 +44,16 @@ pub(crate) fn producer(broker: &Broker, properties: &[(&str, &str)]) -> KafkaPro
     KafkaProducer::new(config, ByteArraySerializer, ByteArraySerializer).expect("a producer")
 }
 
+/// A topic of records that are one line of text each, as kcat reads it; `None` where kcat is not installed.
+pub(crate) fn kcat(broker: &Broker, topic: &str) -> Option<Vec<Record>> {
+    let mut kcat = Command::new("kcat");
+    kcat.args(["-C", "-e", "-q", "-b", broker.bootstrap(), "-t", topic]);
+    let output = kcat.args(["-f", "%p %o %T %s\n"]).output().ok()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("records of text");
+    Some(text.lines().map(Record::parse_kcat).collect())
+}
+
 /// A command that runs the example `name`, which `cargo test` has built beside this test.
 pub(crate) fn example(name: &str) -> Command {
     let mut path = env::current_exe().expect("the path of this test");

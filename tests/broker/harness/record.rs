@@ -25,6 +25,20 @@ impl Record {
             headers: words.map(header).collect(),
         }
     }
+
+    /// Reads one line of kcat's, whose format is `PARTITION OFFSET TIMESTAMP VALUE`.
+    pub(super) fn parse_kcat(line: &str) -> Self {
+        let mut words = line.splitn(4, ' ');
+        let mut next = || words.next().expect("a record's line has four parts");
+        Self {
+            partition: next().parse().expect("a partition"),
+            offset: next().parse().expect("an offset"),
+            timestamp_ms: next().parse().expect("a timestamp"),
+            key: None,
+            value: Some(next().into()),
+            headers: Vec::new(),
+        }
+    }
 }
 
 fn header(word: &str) -> (String, Option<Vec<u8>>) {
