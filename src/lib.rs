@@ -17,6 +17,13 @@ mod error;
 pub mod mock_cluster;
 mod network;
 mod producer;
+#[cfg_attr(
+    not(any(test, feature = "mock-cluster")),
+    expect(
+        dead_code,
+        reason = "only the embedded cluster speaks the broker's side of the protocol"
+    )
+)]
 mod protocol;
 mod record;
 mod serialization;

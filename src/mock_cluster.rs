@@ -259,6 +259,11 @@ impl MockCluster {
         self.server.with_core(|core, _| core.close_connections(node));
     }
 
+    /// `node` closes the next connection on which it has received `bytes` of a request, and does not act on it.
+    pub fn close_after(&self, node: NodeId, bytes: usize) {
+        self.server.with_core(|core, _| core.close_after(node, bytes));
+    }
+
     /// `node` closes every new connection as soon as it is there.
     pub fn refuse_connections(&self, node: NodeId) {
         self.server.with_core(|core, _| core.refuse_connections(node));

@@ -1,18 +1,13 @@
 //! Mirrors `org.apache.kafka.clients.ClientResponse`.
 
-use crate::common::node::NodeId;
 use crate::error::Error;
 use crate::protocol::body::ResponseBody;
-use crate::utils::clock::Instant;
 
 /// What became of a request.
 #[derive(Debug)]
 pub(crate) struct ClientResponse {
     /// The number that `send` gave the request.
     pub(crate) correlation_id: i32,
-    pub(crate) node: NodeId,
-    /// When `send` took it.
-    pub(crate) sent_at: Instant,
     pub(crate) outcome: Outcome,
 }
 
@@ -20,7 +15,7 @@ pub(crate) struct ClientResponse {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// The broker answered, perhaps with errors.
-    Answered { body: ResponseBody, version: i16 },
+    Answered(ResponseBody),
     /// No answer was expected, and every byte is with the socket.
     Sent,
     /// The connection was lost, or closed because an answer took too long or was none.

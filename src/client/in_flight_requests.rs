@@ -39,9 +39,8 @@ pub(crate) struct InFlightRequest {
     pub(crate) expect_response: bool,
     /// Whether every byte is with the socket.
     pub(crate) send_completed: bool,
-    pub(crate) sent_at: Instant,
     pub(crate) timeout: Duration,
-    /// `sent_at` and `timeout`, and the time for which the broker held back its answers.
+    /// `timeout` after it was sent, and the time for which the broker held back its answers.
     pub(crate) deadline: Instant,
 }
 
@@ -262,7 +261,6 @@ mod tests {
             body: RequestBody::Metadata(MetadataRequest::default()),
             expect_response: true,
             send_completed: false,
-            sent_at: Instant::ZERO,
             timeout,
             deadline: Instant::ZERO + timeout,
         }

@@ -130,7 +130,6 @@ impl<S: Selectable> NetworkClient<S> {
             body,
             expect_response,
             send_completed: false,
-            sent_at: now,
             timeout,
             deadline,
         };
@@ -175,13 +174,13 @@ impl<S: Selectable> NetworkClient<S> {
     }
 
     /// Notes the outcome of a request of the sender that was never handed to the selector.
-    fn refuse(&mut self, node: NodeId, correlation_id: i32, error: Error, now: Instant) {
+    fn refuse(&mut self, node: NodeId, correlation_id: i32, error: Error) {
         let error = error.with_broker(self.connections.broker(node));
         let outcome = match error.kind() {
             ErrorKind::UnsupportedVersion { .. } => Outcome::UnsupportedVersion(error),
             _ => Outcome::Disconnected { error, timed_out: false, written: false },
         };
-        self.responses.push(ClientResponse { correlation_id, node, sent_at: now, outcome });
+        self.responses.push(ClientResponse { correlation_id, outcome });
     }
 
     /// The time that the selector may wait: until the first of the deadlines.
@@ -204,15 +203,14 @@ impl<S: Selectable> NetworkClient<S> {
     fn handle_completed_sends(&mut self, results: &PollResults) {
         for node in &results.completed_sends {
             if let Some(request) = self.in_flight.complete_send(*node) {
-                self.respond(*node, &request, Outcome::Sent);
+                self.respond(&request, Outcome::Sent);
             }
         }
     }
 
     /// Notes the outcome of a request of the sender.
-    fn respond(&mut self, node: NodeId, request: &InFlightRequest, outcome: Outcome) {
-        let InFlightRequest { correlation_id, sent_at, .. } = *request;
-        self.responses.push(ClientResponse { correlation_id, node, sent_at, outcome });
+    fn respond(&mut self, request: &InFlightRequest, outcome: Outcome) {
+        self.responses.push(ClientResponse { correlation_id: request.correlation_id, outcome });
     }
 }
 
@@ -249,7 +247,7 @@ impl<S: Selectable> KafkaClient for NetworkClient<S> {
             self.send_now(node, outgoing, now)
         });
         if let Err(error) = sent {
-            self.refuse(node, correlation_id, error, now);
+            self.refuse(node, correlation_id, error);
         }
         correlation_id
     }

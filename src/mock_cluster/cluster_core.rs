@@ -152,7 +152,7 @@ impl ClusterCore {
     }
 
     /// Closes the next connection on which `node` has received `bytes` of a request, which does not act.
-    pub(crate) fn cut_request(&mut self, node: NodeId, bytes: usize) {
+    pub(crate) fn close_after(&mut self, node: NodeId, bytes: usize) {
         self.cuts.insert(node, bytes);
     }
 

@@ -54,11 +54,6 @@ impl ApiKey {
         if self.is_flexible(version) { Encoding::Flexible } else { Encoding::Classic }
     }
 
-    /// The version of the header that precedes a request.
-    pub(crate) const fn request_header_version(self, version: i16) -> i16 {
-        if self.is_flexible(version) { 2 } else { 1 }
-    }
-
     /// The version of the header that precedes a response.
     ///
     /// It is always 0 for `ApiVersions`: the client does not know yet what the broker speaks.
@@ -92,10 +87,8 @@ mod tests {
 
     #[test]
     fn the_answer_to_api_versions_never_has_a_flexible_header() {
-        assert_eq!(ApiKey::ApiVersions.request_header_version(4), 2);
         assert_eq!(ApiKey::ApiVersions.response_header_version(4), 0);
         assert_eq!(ApiKey::Produce.response_header_version(8), 0);
         assert_eq!(ApiKey::Produce.response_header_version(9), 1);
-        assert_eq!(ApiKey::Produce.request_header_version(8), 1);
     }
 }

@@ -93,6 +93,7 @@ impl ResponseBody {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn encode(&self, version: i16, out: &mut Vec<u8>) {
         match self {
             Self::Produce(response) => response.encode(version, out),

@@ -181,7 +181,7 @@ impl<S: Selectable> NetworkClient<S> {
                         timed_out: loss.timed_out,
                         written: request.send_completed || loss.send_started,
                     };
-                    self.respond(node, &request, outcome);
+                    self.respond(&request, outcome);
                 }
                 Origin::Metadata => self.metadata_updater.handle_failure(now),
                 Origin::ApiVersions => {}

@@ -66,7 +66,7 @@ impl<S: Selectable> NetworkClient<S> {
             (Origin::ApiVersions, ResponseBody::ApiVersions(response)) => {
                 self.handle_api_versions(node, &response, version, now);
             }
-            (_, body) => self.respond(node, request, Outcome::Answered { body, version }),
+            (_, body) => self.respond(request, Outcome::Answered(body)),
         }
     }
 

@@ -337,7 +337,7 @@ fn leaves_out_of_its_answer_what_it_is_told_to() {
 #[test]
 fn closes_the_connection_in_the_midst_of_a_request() {
     let mut cluster = Cluster::new();
-    cluster.core.cut_request(LEADER, 60);
+    cluster.core.close_after(LEADER, 60);
     let request = test_client::produce(-1, &TestBatch::of(&["a"]));
 
     cluster.send(&[test_client::api_versions(0), request[..59].to_vec()].concat());

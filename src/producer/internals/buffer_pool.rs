@@ -408,7 +408,9 @@ mod tests {
     fn pool_that_tells(total: usize, poolable: usize) -> (Arc<BufferPool>, mpsc::Receiver<()>) {
         let (sender, receiver) = mpsc::channel();
         let sender = Mutex::new(sender);
-        let tell = move || drop(sender.lock().send(()));
+        let tell = move || {
+            let _ = sender.lock().send(());
+        };
         (Arc::new(BufferPool::new(total, poolable, tell)), receiver)
     }
 }

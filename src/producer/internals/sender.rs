@@ -244,7 +244,7 @@ impl<C: KafkaClient> Sender<C> {
 
     fn handle_init_producer_id_response(&mut self, response: ClientResponse, now: Instant) {
         let error = match response.outcome {
-            Outcome::Answered { body: ResponseBody::InitProducerId(answer), .. } => {
+            Outcome::Answered(ResponseBody::InitProducerId(answer)) => {
                 match self.adopt_producer_id(&answer) {
                     Ok(()) => return,
                     Err(error) => error,
@@ -257,7 +257,7 @@ impl<C: KafkaClient> Sender<C> {
                 Error::new(kind).with_cause(Some(cause))
             }
             Outcome::Disconnected { error, .. } => error,
-            Outcome::Answered { .. } | Outcome::Sent => Error::new(ErrorKind::Disconnected),
+            Outcome::Answered(_) | Outcome::Sent => Error::new(ErrorKind::Disconnected),
         };
         let wait = self.settings.retry_backoff.backoff(self.producer_id_failures, &mut self.random);
         self.producer_id_failures = self.producer_id_failures.saturating_add(1);

@@ -41,6 +41,8 @@ pub(crate) struct PartitionProduceData<R> {
 }
 
 impl<R: AsRef<[u8]>> ProduceRequest<R> {
+    /// In one piece, as tests want it; the client splices the records in.
+    #[cfg(test)]
     pub(crate) fn encode(&self, version: i16, out: &mut Vec<u8>) {
         self.encode_with(version, out, &mut |records, out| out.extend_from_slice(records));
     }

@@ -105,7 +105,7 @@ impl<C: KafkaClient> Sender<C> {
         self.in_flight_expiry.remove(&(handler.expires, response.correlation_id));
         let node = handler.node;
         match response.outcome {
-            Outcome::Answered { body: ResponseBody::Produce(answer), .. } => {
+            Outcome::Answered(ResponseBody::Produce(answer)) => {
                 self.handle_answers(handler, answer, now);
             }
             Outcome::Sent => {
@@ -129,7 +129,7 @@ impl<C: KafkaClient> Sender<C> {
                     self.complete_batch(batch, &answer, node, now);
                 }
             }
-            Outcome::Answered { body, .. } => {
+            Outcome::Answered(body) => {
                 let error = Error::broker_code(ErrorCode::NetworkException, None);
                 log::error!("a produce request was answered with {:?}", body.api());
                 for batch in handler.batches {
