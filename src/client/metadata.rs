@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -27,6 +28,8 @@ use crate::utils::sync::{Condvar, Mutex};
 #[derive(Debug)]
 pub(crate) struct Metadata {
     snapshot: ArcSwap<MetadataSnapshot>,
+    /// The snapshot's version, for those who only want to know whether it changed.
+    version: AtomicU64,
     state: Mutex<State>,
     updated: Condvar,
     settings: MetadataSettings,
@@ -107,6 +110,7 @@ impl Metadata {
         };
         Self {
             snapshot: ArcSwap::from_pointee(MetadataSnapshot::bootstrap(&settings.bootstrap)),
+            version: AtomicU64::new(0),
             state: Mutex::new(state),
             updated: Condvar::new(),
             settings,
@@ -116,6 +120,11 @@ impl Metadata {
     /// The newest view. Lock-free; hold the guard for short.
     pub(crate) fn snapshot(&self) -> Guard<Arc<MetadataSnapshot>> {
         self.snapshot.load()
+    }
+
+    /// The version of the newest view, which may be about to be stored; costs a plain read.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// Keeps `topic` in use for another `metadata.max.idle.ms`; a new one is asked for without backoff.
@@ -283,6 +292,8 @@ impl Metadata {
 
     /// Under the lock of `state`, which orders the snapshots.
     fn publish(&self, snapshot: MetadataSnapshot) {
+        // First the version: whoever sees the new view must not take it for the old one.
+        self.version.store(snapshot.version, Ordering::Release);
         self.snapshot.store(Arc::new(snapshot));
         self.updated.notify_all();
     }

@@ -173,6 +173,7 @@ mod tests {
     use crate::common::topic_partition::TopicPartition;
     use crate::common::uuid::Uuid;
     use crate::network::wakeup::Wakeup;
+    use crate::producer::internals::partition_ref::PartitionRef;
     use crate::producer::internals::sender_signal::SenderSignal;
 
     #[test]
@@ -277,7 +278,8 @@ mod tests {
         });
         let queues = (0..leaders.len()).map(|id| {
             let number = i32::try_from(id).expect("small");
-            PartitionQueue::new(id, TopicPartition::new("t", number), Arc::clone(&signal)).into()
+            let partition = TopicPartition::new("t", number);
+            PartitionQueue::new(PartitionRef::new(id, partition, Arc::clone(&signal))).into()
         });
         let queues = queues.collect();
         (TopicInfo::new("t".into(), Uuid::ZERO, false, partitions.collect()), queues)

@@ -63,7 +63,7 @@ impl FutureRecordMetadata {
             Repr::Accepted { result, share } => (result, share),
         };
         if !result.is_done() {
-            if result.queue().signal().is_sender_thread() {
+            if result.partition().signal().is_sender_thread() {
                 return Err(Error::new(ErrorKind::CalledFromCallback { method: "get" }));
             }
             result.expedite();
@@ -82,7 +82,7 @@ impl FutureRecordMetadata {
         match &self.0 {
             Repr::Failed(_) => error,
             Repr::Accepted { result, .. } => {
-                let topic_partition = result.queue().topic_partition();
+                let topic_partition = result.partition().topic_partition();
                 error
                     .with_topic(topic_partition.shared_topic())
                     .with_partition(topic_partition.partition())

@@ -3,54 +3,33 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::common::topic_partition::TopicPartition;
+use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::producer_batch::ProducerBatch;
-use crate::producer::internals::sender_signal::SenderSignal;
 use crate::utils::sync::{Mutex, MutexGuard};
 
 /// Callers append at the tail, the sender takes from the head and puts back what it has to send again.
 ///
 /// Only the tail takes records. The lock is held for one append, or to move one batch, and never across user code.
 pub(crate) struct PartitionQueue {
-    /// Counts the queues of an accumulator from 0: the sender keeps its own state in a table.
-    id: usize,
-    topic_partition: TopicPartition,
+    partition: Arc<PartitionRef>,
     batches: Mutex<VecDeque<ProducerBatch>>,
     /// The number of batches, for whoever weighs partitions without the lock.
     length: AtomicUsize,
-    /// Whether the sender was told to look and has not yet.
-    is_announced: AtomicBool,
-    signal: Arc<SenderSignal>,
 }
 
 impl PartitionQueue {
-    pub(crate) fn new(
-        id: usize,
-        topic_partition: TopicPartition,
-        signal: Arc<SenderSignal>,
-    ) -> Self {
+    pub(super) fn new(partition: PartitionRef) -> Self {
         Self {
-            id,
-            topic_partition,
+            partition: Arc::new(partition),
             batches: Mutex::new(VecDeque::new()),
             length: AtomicUsize::new(0),
-            is_announced: AtomicBool::new(false),
-            signal,
         }
     }
 
-    pub(crate) fn id(&self) -> usize {
-        self.id
-    }
-
-    pub(crate) fn topic_partition(&self) -> &TopicPartition {
-        &self.topic_partition
-    }
-
-    pub(crate) fn signal(&self) -> &SenderSignal {
-        &self.signal
+    pub(crate) fn partition(&self) -> &Arc<PartitionRef> {
+        &self.partition
     }
 
     /// The number of batches, as it was a moment ago.
@@ -66,23 +45,12 @@ impl PartitionQueue {
     pub(super) fn lock(&self) -> LockedQueue<'_> {
         LockedQueue { batches: self.batches.lock(), length: &self.length }
     }
-
-    /// Makes the sender look at this queue in its next turn. Call it after the change, without the lock.
-    pub(crate) fn announce(self: &Arc<Self>) {
-        if !self.is_announced.swap(true, Ordering::SeqCst) {
-            self.signal.announce(Arc::clone(self));
-        }
-    }
-
-    /// The sender is about to look: what changes from now on has to be announced again.
-    pub(super) fn accept_announcement(&self) {
-        self.is_announced.store(false, Ordering::SeqCst);
-    }
 }
 
 impl fmt::Debug for PartitionQueue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "PartitionQueue({}, {} batches)", self.topic_partition, self.length())
+        let topic_partition = self.partition.topic_partition();
+        write!(formatter, "PartitionQueue({topic_partition}, {} batches)", self.length())
     }
 }
 

@@ -6,14 +6,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::producer::internals::partition_queue::PartitionQueue;
+use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
 use crate::utils::sync::{Condvar, Mutex};
 
 /// What became of a batch; shared by the batch and the futures of its records.
 #[derive(Debug)]
 pub(crate) struct ProduceRequestResult {
-    queue: Arc<PartitionQueue>,
+    partition: Arc<PartitionRef>,
     outcome: OnceLock<Outcome>,
     /// Somebody waits: the batch should not linger.
     is_urgent: AtomicBool,
@@ -80,9 +80,9 @@ impl Outcome {
 }
 
 impl ProduceRequestResult {
-    pub(crate) fn new(queue: Arc<PartitionQueue>) -> Self {
+    pub(crate) fn new(partition: Arc<PartitionRef>) -> Self {
         Self {
-            queue,
+            partition,
             outcome: OnceLock::new(),
             is_urgent: AtomicBool::new(false),
             is_drained: AtomicBool::new(false),
@@ -92,8 +92,8 @@ impl ProduceRequestResult {
         }
     }
 
-    pub(crate) fn queue(&self) -> &Arc<PartitionQueue> {
-        &self.queue
+    pub(crate) fn partition(&self) -> &Arc<PartitionRef> {
+        &self.partition
     }
 
     /// Stores the outcome. Returns it, or `None` if there was one already: the first one counts.
@@ -139,8 +139,8 @@ impl ProduceRequestResult {
         if self.is_drained.load(Ordering::Acquire) || self.is_urgent.swap(true, Ordering::SeqCst) {
             return;
         }
-        self.queue.announce();
-        self.queue.signal().wake();
+        self.partition.announce();
+        self.partition.signal().wake();
     }
 
     pub(super) fn is_urgent(&self) -> bool {
@@ -160,7 +160,7 @@ impl ProduceRequestResult {
         let outcome = self.outcome.get()?;
         Some(outcome.of_record(share).map_err(Clone::clone).map(|(offset, timestamp_ms)| {
             RecordMetadata {
-                topic_partition: self.queue.topic_partition().clone(),
+                topic_partition: self.partition.topic_partition().clone(),
                 offset,
                 timestamp_ms,
                 serialized_key_size: share.key_size,

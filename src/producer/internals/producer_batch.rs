@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::PooledBuffer;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
-use crate::producer::internals::partition_queue::PartitionQueue;
+use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{
     Outcome, ProduceRequestResult, RecordShare,
 };
@@ -68,14 +68,14 @@ impl ProducerBatch {
     /// An empty batch that fills `buffer`.
     pub(crate) fn new(
         id: u64,
-        queue: &Arc<PartitionQueue>,
+        partition: &Arc<PartitionRef>,
         mut buffer: PooledBuffer,
         now: Instant,
     ) -> Self {
         let builder = MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size());
         Self {
             id,
-            result: Arc::new(ProduceRequestResult::new(Arc::clone(queue))),
+            result: Arc::new(ProduceRequestResult::new(Arc::clone(partition))),
             builder,
             buffer: Some(Arc::new(buffer)),
             sealed_for: None,
@@ -121,12 +121,12 @@ impl ProducerBatch {
         &self.result
     }
 
-    pub(crate) fn queue(&self) -> &Arc<PartitionQueue> {
-        self.result.queue()
+    pub(crate) fn partition(&self) -> &Arc<PartitionRef> {
+        self.result.partition()
     }
 
     pub(crate) fn topic_partition(&self) -> &TopicPartition {
-        self.result.queue().topic_partition()
+        self.result.partition().topic_partition()
     }
 
     pub(crate) fn created(&self) -> Instant {

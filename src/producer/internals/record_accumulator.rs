@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
+use crate::client::metadata::Metadata;
+use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::TopicInfo;
 use crate::common::topic_partition::TopicPartition;
 use crate::error::{Error, ErrorKind};
@@ -18,6 +20,7 @@ use crate::producer::internals::built_in_partitioner::{BuiltInPartitioner, Stick
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::incomplete_batches::IncompleteBatches;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
+use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::record::default_record::RecordContents;
@@ -29,14 +32,13 @@ use crate::utils::sync::Mutex;
 
 /// The records that were accepted and not yet sent, by partition.
 ///
-/// `Runs on:` callers' threads, which share nothing but read-mostly maps and the queue they append to.
+/// `Runs on:` callers' threads, which share nothing but a read-mostly table and the queue they append to.
 #[derive(Debug)]
 pub(crate) struct RecordAccumulator {
     batch_size: usize,
     pool: Arc<BufferPool>,
-    /// Topics are added, never removed: a queue is known by its number for as long as the producer lives.
-    topics: ArcSwap<HashMap<Arc<str>, Arc<TopicQueues>>>,
-    /// Held by whoever adds a topic or a partition.
+    table: ArcSwap<TopicTable>,
+    /// Held by whoever brings the table up to date.
     growth: Mutex<Growth>,
     sticky: Arc<StickySettings>,
     incomplete: IncompleteBatches,
@@ -47,24 +49,41 @@ pub(crate) struct RecordAccumulator {
     signal: Arc<SenderSignal>,
 }
 
+/// What `send` needs to know of every topic, found with one look-up. Immutable; made anew when the metadata changed.
+#[derive(Debug, Default)]
+pub(crate) struct TopicTable {
+    /// Of the metadata that it was made from.
+    version: u64,
+    topics: HashMap<Arc<str>, TopicEntry>,
+}
+
+/// One topic: what the metadata says, its queues by partition number, and the choice among them without a key.
+#[derive(Debug)]
+pub(crate) struct TopicEntry {
+    info: Arc<TopicInfo>,
+    queues: Vec<Arc<PartitionQueue>>,
+    partitioner: Arc<BuiltInPartitioner>,
+}
+
+/// Everything that ever was in the table: a partition keeps its queue, and its number, for as long as the producer lives.
 #[derive(Debug)]
 struct Growth {
-    next_queue: usize,
+    /// By number.
+    queues: Vec<Arc<PartitionQueue>>,
+    topics: HashMap<Arc<str>, KnownTopic>,
     random: Random,
 }
 
-/// The queues of one topic, by partition number, and the choice among them for records without a key.
 #[derive(Debug)]
-pub(crate) struct TopicQueues {
-    queues: ArcSwap<Vec<Arc<PartitionQueue>>>,
-    partitioner: BuiltInPartitioner,
+struct KnownTopic {
+    queues: Vec<Arc<PartitionQueue>>,
+    partitioner: Arc<BuiltInPartitioner>,
 }
 
 /// What [`RecordAccumulator::append`] is given.
 #[derive(Debug)]
 pub(crate) struct Append<'a> {
-    /// The topic as the newest metadata describes it.
-    pub(crate) topic: &'a TopicInfo,
+    pub(crate) topic: &'a TopicEntry,
     /// `None` leaves the choice to the built-in partitioner.
     pub(crate) partition: Option<i32>,
     pub(crate) record: RecordContents<'a>,
@@ -107,8 +126,8 @@ impl RecordAccumulator {
         Self {
             batch_size,
             pool,
-            topics: ArcSwap::default(),
-            growth: Mutex::new(Growth { next_queue: 0, random }),
+            table: ArcSwap::default(),
+            growth: Mutex::new(Growth { queues: Vec::new(), topics: HashMap::default(), random }),
             sticky,
             incomplete: IncompleteBatches::default(),
             next_batch: AtomicU64::new(0),
@@ -128,21 +147,15 @@ impl RecordAccumulator {
         callback: &mut Option<Callback>,
         now: &dyn Fn() -> Instant,
     ) -> Result<Appended, AppendError> {
-        let topics = self.topics.load();
-        let topic = match topics.get(append.topic.name()) {
-            Some(topic) if topic.queues.load().len() >= append.topic.partitions().len() => topic,
-            _ => &self.grow(append.topic),
-        };
-        let queues = topic.queues.load();
+        let TopicEntry { info, queues, partitioner } = append.topic;
         let mut buffer = None;
         loop {
-            let partition =
-                append.partition.unwrap_or_else(|| topic.partitioner.peek(append.topic, &queues));
+            let partition = append.partition.unwrap_or_else(|| partitioner.peek(info, queues));
             let queue = usize::try_from(partition).ok().and_then(|index| queues.get(index));
             let Some(queue) = queue else {
                 return Err(AppendError::UnknownPartition { partition });
             };
-            let target = Target { append, partitioner: &topic.partitioner, queues: &queues, queue };
+            let target = Target { append, queue };
             match self.try_append(&target, callback, &mut buffer, now) {
                 Ok(appended) => return Ok(appended),
                 Err(Obstacle::Moved) => {}
@@ -169,7 +182,7 @@ impl RecordAccumulator {
         if let Some(appended) = target.append_to_tail(&mut batches, callback) {
             drop(batches);
             if appended.is_worth_waking {
-                target.queue.announce();
+                target.queue.partition().announce();
             }
             return Ok(appended);
         }
@@ -184,12 +197,12 @@ impl RecordAccumulator {
             },
         };
         let id = self.next_batch.fetch_add(1, Ordering::Relaxed);
-        let batch = ProducerBatch::new(id, target.queue, buffer, now());
+        let batch = ProducerBatch::new(id, target.queue.partition(), buffer, now());
         self.incomplete.add(id, Arc::clone(batch.result()));
         batches.push_tail(batch);
         let appended = target.append_to_tail(&mut batches, callback).ok_or(Obstacle::Moved)?;
         drop(batches);
-        target.queue.announce();
+        target.queue.partition().announce();
         Ok(Appended { is_worth_waking: true, is_new_batch: true, ..appended })
     }
 
@@ -200,39 +213,31 @@ impl RecordAccumulator {
         })
     }
 
-    /// Adds the queues that `topic` lacks.
-    fn grow(&self, topic: &TopicInfo) -> Arc<TopicQueues> {
-        let mut growth = self.growth.lock();
-        let topics = self.topics.load();
-        if let Some(known) = topics.get(topic.name()) {
-            let mut queues = Vec::clone(&known.queues.load());
-            self.add_queues(topic, &mut queues, &mut growth);
-            known.queues.store(Arc::new(queues));
-            return Arc::clone(known);
+    /// The topics as the newest metadata describes them. Takes no lock unless the metadata changed.
+    pub(crate) fn topics(&self, metadata: &Metadata) -> Guard<Arc<TopicTable>> {
+        let table = self.table.load();
+        if table.version == metadata.version() {
+            return table;
         }
-        let mut queues = Vec::new();
-        self.add_queues(topic, &mut queues, &mut growth);
-        let partitioner = BuiltInPartitioner::new(Arc::clone(&self.sticky), growth.random.fork());
-        let added = Arc::new(TopicQueues { queues: ArcSwap::from_pointee(queues), partitioner });
-        let mut topics = HashMap::clone(&topics);
-        topics.insert(Arc::clone(topic.shared_name()), Arc::clone(&added));
-        self.topics.store(Arc::new(topics));
-        added
+        drop(table);
+        self.update_table(&metadata.snapshot());
+        self.table.load()
     }
 
-    fn add_queues(
-        &self,
-        topic: &TopicInfo,
-        queues: &mut Vec<Arc<PartitionQueue>>,
-        growth: &mut Growth,
-    ) {
-        for info in topic.partitions().iter().skip(queues.len()) {
-            let topic_partition =
-                TopicPartition::new(Arc::clone(topic.shared_name()), info.partition());
-            let signal = Arc::clone(&self.signal);
-            queues.push(Arc::new(PartitionQueue::new(growth.next_queue, topic_partition, signal)));
-            growth.next_queue += 1;
+    fn update_table(&self, metadata: &MetadataSnapshot) {
+        let mut growth = self.growth.lock();
+        if self.table.load().version >= metadata.version {
+            return; // another thread was faster
         }
+        let entry =
+            |info: &Arc<TopicInfo>| (Arc::clone(info.shared_name()), growth.entry(info, self));
+        let topics = metadata.cluster.topics.values().map(entry).collect();
+        self.table.store(Arc::new(TopicTable { version: metadata.version, topics }));
+    }
+
+    /// The queue with this number.
+    pub(super) fn queue(&self, id: usize) -> Option<Arc<PartitionQueue>> {
+        self.growth.lock().queues.get(id).cloned()
     }
 
     /// The batches that were created and not yet answered.
@@ -277,24 +282,58 @@ impl RecordAccumulator {
 
     /// Takes out every batch that waits to be sent. Call it after [`close`](Self::close): then none is missed.
     pub(super) fn take_all(&self) -> Vec<ProducerBatch> {
-        let _no_growth = self.growth.lock();
-        let topics = self.topics.load();
         let mut taken = Vec::new();
-        for topic in topics.values() {
-            for queue in topic.queues.load().iter() {
-                taken.extend(queue.lock().take_all());
-            }
+        for queue in &self.growth.lock().queues {
+            taken.extend(queue.lock().take_all());
         }
         taken.sort_by_key(ProducerBatch::id);
         taken
     }
 }
 
+impl TopicTable {
+    pub(crate) fn get(&self, topic: &str) -> Option<&TopicEntry> {
+        self.topics.get(topic)
+    }
+}
+
+impl TopicEntry {
+    /// What the metadata says of the topic.
+    pub(crate) fn info(&self) -> &TopicInfo {
+        &self.info
+    }
+}
+
+impl Growth {
+    fn entry(&mut self, info: &Arc<TopicInfo>, accumulator: &RecordAccumulator) -> TopicEntry {
+        let Self { queues, topics, random } = self;
+        let known = topics.entry(Arc::clone(info.shared_name())).or_insert_with(|| {
+            let sticky = Arc::clone(&accumulator.sticky);
+            let partitioner = Arc::new(BuiltInPartitioner::new(sticky, random.fork()));
+            KnownTopic { queues: Vec::new(), partitioner }
+        });
+        for partition in info.partitions().iter().skip(known.queues.len()) {
+            let name = Arc::clone(info.shared_name());
+            let partition = PartitionRef::new(
+                queues.len(),
+                TopicPartition::new(name, partition.partition()),
+                Arc::clone(&accumulator.signal),
+            );
+            let queue = Arc::new(PartitionQueue::new(partition));
+            known.queues.push(Arc::clone(&queue));
+            queues.push(queue);
+        }
+        TopicEntry {
+            info: Arc::clone(info),
+            queues: known.queues.iter().take(info.partitions().len()).cloned().collect(),
+            partitioner: Arc::clone(&known.partitioner),
+        }
+    }
+}
+
 /// Where a record is to go, for one attempt.
 struct Target<'a> {
     append: &'a Append<'a>,
-    partitioner: &'a BuiltInPartitioner,
-    queues: &'a [Arc<PartitionQueue>],
     queue: &'a Arc<PartitionQueue>,
 }
 
@@ -312,8 +351,8 @@ impl Target<'_> {
     }
 
     fn check_not_moved(&self) -> Result<(), Obstacle> {
-        let partition = self.queue.topic_partition().partition();
-        if self.is_keyless() && self.partitioner.has_moved_from(partition) {
+        let partition = self.queue.partition().topic_partition().partition();
+        if self.is_keyless() && self.append.topic.partitioner.has_moved_from(partition) {
             return Err(Obstacle::Moved);
         }
         Ok(())
@@ -321,10 +360,15 @@ impl Target<'_> {
 
     /// The last batch is full: a move that waited for this happens now.
     fn complete_move(&self) -> Result<(), Obstacle> {
-        if self.is_keyless() {
-            self.partitioner.update(0, true, self.append.topic, self.queues);
-        }
+        self.update_partitioner(0, true);
         self.check_not_moved()
+    }
+
+    fn update_partitioner(&self, bytes: usize, may_move: bool) {
+        let TopicEntry { info, queues, partitioner } = self.append.topic;
+        if self.is_keyless() {
+            partitioner.update(bytes, may_move, info, queues);
+        }
     }
 
     fn append_to_tail(
@@ -339,10 +383,7 @@ impl Target<'_> {
         };
         let future = tail.try_append(&self.append.record, callback)?;
         let is_full = tail.is_full();
-        if self.is_keyless() {
-            let bytes = tail.size() - size_before;
-            self.partitioner.update(bytes, is_full, self.append.topic, self.queues);
-        }
+        self.update_partitioner(tail.size() - size_before, is_full);
         Some(Appended { future, is_worth_waking: is_full, is_new_batch: false })
     }
 }
@@ -470,7 +511,7 @@ mod tests {
         RecordAccumulator::new(BATCH_SIZE, pool, Arc::new(sticky), signal, Random::new(5))
     }
 
-    fn topic(partitions: i32) -> TopicInfo {
+    fn topic(partitions: i32) -> Arc<TopicInfo> {
         let partitions = (0..partitions).map(|partition| PartitionInfo {
             partition,
             leader: Some(NodeId(1)),
@@ -479,12 +520,12 @@ mod tests {
             in_sync_replicas: Vec::new(),
             offline_replicas: Vec::new(),
         });
-        TopicInfo::new("t".into(), Uuid::ZERO, false, partitions.collect())
+        TopicInfo::new("t".into(), Uuid::ZERO, false, partitions.collect()).into()
     }
 
     fn append(
         accumulator: &RecordAccumulator,
-        topic: &TopicInfo,
+        topic: &Arc<TopicInfo>,
         partition: Option<i32>,
         value_size: usize,
     ) -> Result<Appended, AppendError> {
@@ -493,7 +534,7 @@ mod tests {
 
     fn append_with(
         accumulator: &RecordAccumulator,
-        topic: &TopicInfo,
+        topic: &Arc<TopicInfo>,
         partition: Option<i32>,
         value_size: usize,
         callback: &mut Option<Callback>,
@@ -502,7 +543,8 @@ mod tests {
         let headers = Headers::new();
         let record =
             RecordContents { timestamp_ms: 1, key: None, value: Some(&value), headers: &headers };
-        let append = Append { topic, partition, record, max_wait: Duration::ZERO };
+        let entry = accumulator.growth.lock().entry(topic, accumulator);
+        let append = Append { topic: &entry, partition, record, max_wait: Duration::ZERO };
         accumulator.append(&append, callback, &|| Instant::ZERO)
     }
 }

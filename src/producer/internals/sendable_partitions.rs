@@ -11,7 +11,7 @@ use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::node::NodeId;
 use crate::producer::internals::partition_queue::PartitionQueue;
 use crate::producer::internals::producer_batch::ProducerBatch;
-use crate::producer::internals::sender_signal::SenderSignal;
+use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::transaction_manager::TransactionManager;
 use crate::utils::clock::Instant;
 use crate::utils::deadlines::Deadlines;
@@ -36,7 +36,7 @@ pub(crate) struct SendablePartitions {
     /// The metadata that the leaders were taken from.
     metadata_version: u64,
     /// Reused from turn to turn.
-    changed: Vec<Arc<PartitionQueue>>,
+    changed: Vec<usize>,
     expired: Vec<ProducerBatch>,
 }
 
@@ -88,13 +88,13 @@ impl SendablePartitions {
     }
 
     /// Looks at every partition that may have changed since the last turn.
-    pub(crate) fn refresh(&mut self, signal: &SenderSignal, turn: &Turn<'_>) {
+    pub(crate) fn refresh(&mut self, accumulator: &RecordAccumulator, turn: &Turn<'_>) {
         let mut changed = std::mem::take(&mut self.changed);
-        signal.take_changed(&mut changed);
-        for queue in changed.drain(..) {
-            queue.accept_announcement();
-            let id = queue.id();
-            self.adopt(queue);
+        accumulator.signal().take_changed(&mut changed);
+        for id in changed.drain(..) {
+            if let Some(slot) = self.adopt(id, accumulator) {
+                slot.queue.partition().accept_announcement();
+            }
             self.reconsider(id, turn);
         }
         self.changed = changed;
@@ -130,7 +130,7 @@ impl SendablePartitions {
     /// The topics that have batches and no known leader for them.
     pub(crate) fn topics_without_leader(&self) -> BTreeSet<Arc<str>> {
         let queues = self.leaderless.iter().filter_map(|id| self.slot(*id)).map(|slot| &slot.queue);
-        queues.map(|queue| Arc::clone(queue.topic_partition().shared_topic())).collect()
+        queues.map(|queue| Arc::clone(queue.partition().topic_partition().shared_topic())).collect()
     }
 
     /// When to look again although nothing happens.
@@ -180,16 +180,18 @@ impl SendablePartitions {
             self.nodes.insert(node, stays);
         }
         for batch in &drained {
-            self.reconsider(batch.queue().id(), turn);
+            self.reconsider(batch.partition().id(), turn);
         }
         drained
     }
 
     /// Puts back batches that have to be sent again.
     pub(crate) fn reinsert(&mut self, batch: ProducerBatch, turn: &Turn<'_>) {
-        let queue = Arc::clone(batch.queue());
-        queue.lock().reinsert(batch);
-        self.reconsider(queue.id(), turn);
+        let id = batch.partition().id();
+        if let Some(slot) = self.slots.get(id).and_then(Option::as_ref) {
+            slot.queue.lock().reinsert(batch);
+        }
+        self.reconsider(id, turn);
     }
 
     /// Holds a partition back until [`unmute`](Self::unmute).
@@ -306,12 +308,16 @@ impl SendablePartitions {
         }
     }
 
-    fn adopt(&mut self, queue: Arc<PartitionQueue>) {
-        let id = queue.id();
+    fn adopt(&mut self, id: usize, accumulator: &RecordAccumulator) -> Option<&Slot> {
         if id >= self.slots.len() {
             self.slots.resize_with(id + 1, || None);
         }
-        self.slots[id].get_or_insert(Slot { queue, in_line_at: None, is_muted: false });
+        let slot = &mut self.slots[id];
+        if slot.is_none() {
+            let queue = accumulator.queue(id)?;
+            *slot = Some(Slot { queue, in_line_at: None, is_muted: false });
+        }
+        slot.as_ref()
     }
 
     fn slot(&self, id: usize) -> Option<&Slot> {

@@ -17,10 +17,11 @@ use crate::client::metadata::Metadata;
 use crate::common::node::NodeId;
 use crate::error::{Error, ErrorKind};
 use crate::producer::internals::node_availability::NodeAvailability;
+use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sendable_partitions::{SendablePartitions, Turn};
 use crate::producer::internals::sender::produce_request::ProduceHandler;
-use crate::producer::internals::transaction_manager::{ProducerIdAndEpoch, TransactionManager};
+use crate::producer::internals::transaction_manager::TransactionManager;
 use crate::protocol::body::{RequestBody, ResponseBody};
 use crate::protocol::message::init_producer_id::InitProducerIdResponse;
 use crate::utils::clock::Instant;
@@ -185,7 +186,7 @@ impl<C: KafkaClient> Sender<C> {
         let is_urgent = self.accumulator.is_closed() || self.accumulator.pool().is_exhausted();
         let turn = Turn { now, metadata: &snapshot, is_urgent };
         self.settle_sequences(&turn);
-        self.partitions.refresh(self.accumulator.signal(), &turn);
+        self.partitions.refresh(&self.accumulator, &turn);
         for topic in self.partitions.topics_without_leader() {
             self.metadata.add_topic(&topic, now);
             self.metadata.request_update_for_topic(&topic);

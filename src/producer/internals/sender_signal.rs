@@ -2,19 +2,17 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::network::wakeup::Wakeup;
-use crate::producer::internals::partition_queue::PartitionQueue;
 use crate::utils::sync::Mutex;
 
 /// One for each producer. `Runs on:` any thread.
 pub(crate) struct SenderSignal {
     /// Tells this producer from the others of the process.
     producer: u64,
-    /// Partitions whose batches changed since the sender last looked, each once.
-    changed: Mutex<Vec<Arc<PartitionQueue>>>,
+    /// The numbers of the partitions whose batches changed since the sender last looked, each once.
+    changed: Mutex<Vec<usize>>,
     wakeup: Wakeup,
 }
 
@@ -31,9 +29,9 @@ impl SenderSignal {
         Self { producer, changed: Mutex::new(Vec::new()), wakeup }
     }
 
-    /// Makes the sender's next turn look at `queue`; does not wake it.
-    pub(super) fn announce(&self, queue: Arc<PartitionQueue>) {
-        self.changed.lock().push(queue);
+    /// Makes the sender's next turn look at a partition; does not wake it.
+    pub(super) fn announce(&self, partition: usize) {
+        self.changed.lock().push(partition);
     }
 
     /// Wakes the sender thread; costs a system call only if it sleeps.
@@ -42,7 +40,7 @@ impl SenderSignal {
     }
 
     /// The partitions that changed, into `batch`, which has to be empty.
-    pub(super) fn take_changed(&self, batch: &mut Vec<Arc<PartitionQueue>>) {
+    pub(super) fn take_changed(&self, batch: &mut Vec<usize>) {
         debug_assert!(batch.is_empty());
         std::mem::swap(batch, &mut self.changed.lock());
     }

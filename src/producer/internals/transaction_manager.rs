@@ -5,28 +5,12 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, ErrorCode};
+use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::producer::internals::txn_partition_entry::TxnPartitionEntry;
 use crate::protocol::message::init_producer_id::InitProducerIdRequest;
 use crate::record::default_record_batch::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, ProducerState};
 use crate::utils::clock::Instant;
 use crate::utils::hash::HashMap;
-
-/// Who writes: the number that the brokers gave this producer, and how often it started its sequences anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ProducerIdAndEpoch {
-    pub(crate) id: i64,
-    pub(crate) epoch: i16,
-}
-
-impl ProducerIdAndEpoch {
-    pub(super) fn of(state: &ProducerState) -> Self {
-        Self { id: state.producer_id, epoch: state.producer_epoch }
-    }
-
-    pub(super) fn at_sequence(self, base_sequence: i32) -> ProducerState {
-        ProducerState { producer_id: self.id, producer_epoch: self.epoch, base_sequence }
-    }
-}
 
 /// The producer id and the sequence numbers of every partition. Partitions are known by their queue's number.
 #[derive(Debug)]

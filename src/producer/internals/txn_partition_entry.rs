@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::producer::internals::transaction_manager::ProducerIdAndEpoch;
+use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::record::default_record_batch::ProducerState;
 
 /// The sequence numbers of one partition and the batches that hold some without being acknowledged.

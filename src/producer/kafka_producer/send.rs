@@ -8,6 +8,7 @@ use arc_swap::Guard;
 
 use crate::client::metadata::AwaitUpdate;
 use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::common::cluster::TopicInfo;
 use crate::common::header::Headers;
 use crate::common::partition_info::PartitionInfo;
 use crate::error::{Deadline, Error, ErrorCode, ErrorKind};
@@ -15,7 +16,8 @@ use crate::producer::callback::Callback;
 use crate::producer::internals::built_in_partitioner::partition_for_key;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_batch::run_callback;
-use crate::producer::internals::record_accumulator::{Append, AppendError};
+use crate::producer::internals::producer_interceptors::ProducerInterceptors;
+use crate::producer::internals::record_accumulator::{Append, AppendError, TopicEntry, TopicTable};
 use crate::producer::kafka_producer::Inner;
 use crate::producer::producer_record::{Parts, ProducerRecord};
 use crate::protocol::writable::MAX_STRING_BYTES;
@@ -58,13 +60,11 @@ struct Budget {
     may_wait: MayWait,
 }
 
-/// A record that is ready for its batch.
-struct Prepared<'r> {
-    metadata: Guard<Arc<MetadataSnapshot>>,
-    topic: &'r str,
-    /// `None` leaves the choice to the built-in partitioner.
-    partition: Option<i32>,
-    contents: RecordContents<'r>,
+/// Who is to be told what became of a record.
+struct Listener<'r, K: ?Sized + 'static, V: ?Sized + 'static> {
+    interceptors: &'r ProducerInterceptors<K, V>,
+    callback: Option<Callback>,
+    is_wrapped: bool,
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
@@ -78,15 +78,22 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         if !self.interceptors.is_empty() {
             self.interceptors.on_send(&mut record);
         }
-        let mut callback = callback;
+        let mut listener =
+            Listener { interceptors: &self.interceptors, callback, is_wrapped: false };
         let mut scratch = SCRATCH.take();
         scratch.key.clear();
         scratch.value.clear();
-        let sent = self.place(&mut record, &mut scratch, &mut callback, self.budget(may_wait));
+        let sent = self.place(&mut record, &mut scratch, &mut listener, self.budget(may_wait));
         if scratch.key.capacity().max(scratch.value.capacity()) <= MAX_KEPT_SCRATCH {
             SCRATCH.set(scratch);
         }
-        sent.map_err(|error| Rejected { error: error.with_topic(&record.topic().into()), callback })
+        sent.map_err(|error| {
+            listener.wrap(record.headers());
+            Rejected {
+                error: error.with_topic(&record.topic().into()),
+                callback: listener.callback,
+            }
+        })
     }
 
     /// As [`send`](Self::send), but a record that would have to wait is given back instead of answered.
@@ -111,75 +118,60 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         FutureRecordMetadata::failed(rejected.error)
     }
 
+    /// Steps 2 to 8.
     fn place(
         &self,
         record: &mut ProducerRecord<'_, K, V>,
         scratch: &mut Scratch,
-        callback: &mut Option<Callback>,
+        listener: &mut Listener<'_, K, V>,
         mut budget: Budget,
     ) -> Result<FutureRecordMetadata, Error> {
-        match self.prepare(record, scratch, &mut budget) {
-            Ok(prepared) => {
-                self.wrap(prepared.contents.headers, callback);
-                self.append(&prepared, callback, budget)
-            }
-            Err(error) => {
-                self.wrap(record.headers(), callback);
-                Err(error)
-            }
-        }
-    }
-
-    /// Step 6: the interceptors learn the result right before the user's callback.
-    fn wrap(&self, headers: &Headers<'_>, callback: &mut Option<Callback>) {
-        if !self.interceptors.is_empty() {
-            *callback = Some(self.interceptors.wrap(headers, callback.take()));
-        }
-    }
-
-    /// Steps 2 to 5.
-    fn prepare<'r>(
-        &self,
-        record: &'r mut ProducerRecord<'_, K, V>,
-        scratch: &'r mut Scratch,
-        budget: &mut Budget,
-    ) -> Result<Prepared<'r>, Error> {
         if let Some(reason) = record.problem() {
             return Err(Error::new(ErrorKind::InvalidRecord { reason: reason.into() }));
         }
         if self.accumulator.is_closed() {
             return Err(self.accumulator.closed_error());
         }
-        let requested = record.requested_partition();
-        let timestamp_ms = record.requested_timestamp();
-        let metadata = self.wait_on_metadata(record.topic(), requested, budget)?;
-        let Parts { topic, key, value, headers } = record.parts();
-        let key = serialize(&*self.key_serializer, topic, headers, key, &mut scratch.key)?;
-        let value = serialize(&*self.value_serializer, topic, headers, value, &mut scratch.value)?;
+        let (requested, timestamp_ms) =
+            (record.requested_partition(), record.requested_timestamp());
+        let known = self.accumulator.topics(&self.metadata);
+        let awaited;
+        let topic = match find(&known, record.topic(), requested) {
+            Some(topic) => topic,
+            None => {
+                awaited = self.await_metadata(record.topic(), requested, &mut budget)?;
+                awaited.get(record.topic()).ok_or_else(|| would_block("metadata"))?
+            }
+        };
+        let Parts { topic: name, key, value, headers } = record.parts();
+        let key = serialize(&*self.key_serializer, name, headers, key, &mut scratch.key)?;
+        let value = serialize(&*self.value_serializer, name, headers, value, &mut scratch.value)?;
         let partition = match requested {
             Some(partition) => Some(partition),
-            None => self.partition(topic, key, value, &metadata)?,
+            None => self.partition(topic.info(), key, value)?,
         };
         let timestamp_ms = timestamp_ms.unwrap_or_else(|| self.clock.epoch_millis());
         let contents = RecordContents { timestamp_ms, key, value, headers };
         self.check_size(&contents)?;
-        Ok(Prepared { metadata, topic, partition, contents })
+        listener.wrap(contents.headers);
+        let append = Append { topic, partition, record: contents, max_wait: budget.remaining };
+        self.append(&append, &mut listener.callback, budget)
     }
 
     /// Step 4: `None` leaves the choice to the accumulator, which knows how full the batches are.
     fn partition(
         &self,
-        topic: &str,
+        topic: &TopicInfo,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        metadata: &MetadataSnapshot,
     ) -> Result<Option<i32>, Error> {
-        let count = metadata.topic(topic).map_or(0, |topic| topic.partitions().len());
+        let count = topic.partitions().len();
         let Some(partitioner) = &self.partitioner else {
             let key = key.filter(|_| !self.config.partitioner_ignore_keys());
             return Ok(key.map(|key| partition_for_key(key, count)));
         };
-        let choose = || partitioner.partition(topic, key, value, &metadata.cluster);
+        let metadata = self.metadata.snapshot();
+        let choose = || partitioner.partition(topic.name(), key, value, &metadata.cluster);
         let invalid =
             |reason: String| Error::new(ErrorKind::InvalidRecord { reason: reason.into() });
         let chosen =
@@ -208,26 +200,17 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     /// Steps 7 and 8.
     fn append(
         &self,
-        prepared: &Prepared<'_>,
+        append: &Append<'_>,
         callback: &mut Option<Callback>,
         budget: Budget,
     ) -> Result<FutureRecordMetadata, Error> {
-        let Some(topic) = prepared.metadata.topic(prepared.topic) else {
-            return Err(would_block("metadata"));
-        };
-        let append = Append {
-            topic,
-            partition: prepared.partition,
-            record: prepared.contents,
-            max_wait: budget.remaining,
-        };
         let now = || self.clock.now();
-        let appended = match self.accumulator.append(&append, callback, &now) {
+        let appended = match self.accumulator.append(append, callback, &now) {
             Ok(appended) => appended,
-            Err(error) => return Err(self.append_error(error, prepared.partition, budget)),
+            Err(error) => return Err(self.append_error(error, append.partition, budget)),
         };
         if appended.is_new_batch {
-            self.metadata.add_topic(topic.shared_name(), now());
+            self.metadata.add_topic(append.topic.info().shared_name(), now());
         }
         if appended.is_worth_waking {
             self.accumulator.signal().wake();
@@ -266,27 +249,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         Budget { remaining: self.config.max_block(), may_wait }
     }
 
-    /// Step 2: the topic's partitions, and `partition` among them if one was asked for.
-    fn wait_on_metadata(
-        &self,
-        topic: &str,
-        partition: Option<i32>,
-        budget: &mut Budget,
-    ) -> Result<Guard<Arc<MetadataSnapshot>>, Error> {
-        let snapshot = self.metadata.snapshot();
-        if knows(&snapshot, topic, partition) {
-            return Ok(snapshot);
-        }
-        check_name(topic)?;
-        self.await_metadata(topic, partition, budget)
-    }
-
+    /// Step 2, where the topic, or the partition that was asked for, is not known yet.
     fn await_metadata(
         &self,
         topic: &str,
         partition: Option<i32>,
         budget: &mut Budget,
-    ) -> Result<Guard<Arc<MetadataSnapshot>>, Error> {
+    ) -> Result<Guard<Arc<TopicTable>>, Error> {
+        check_name(topic)?;
         let start = self.clock.now();
         let max_wait = budget.remaining;
         let name: Arc<str> = topic.into();
@@ -296,16 +266,18 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             let version = self.metadata.request_update_for_topic(topic);
             self.accumulator.signal().wake();
             budget.remaining = max_wait.saturating_sub(now.saturating_duration_since(start));
-            let snapshot = self.metadata.snapshot();
-            if knows(&snapshot, topic, partition) {
-                return Ok(snapshot);
+            let topics = self.accumulator.topics(&self.metadata);
+            if find(&topics, topic, partition).is_some() {
+                return Ok(topics);
             }
+            let snapshot = self.metadata.snapshot();
             if let Some(error) = refusal(&snapshot, topic) {
                 return Err(error);
             }
             if budget.remaining.is_zero() {
                 return Err(self.no_metadata(&snapshot, topic, partition, *budget));
             }
+            drop((topics, snapshot));
             if self.metadata.await_update(version, budget.remaining) == AwaitUpdate::Closed {
                 return Err(self.accumulator.closed_error());
             }
@@ -347,19 +319,35 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         if self.accumulator.is_closed() {
             return Err(self.accumulator.closed_error());
         }
+        let topics = self.accumulator.topics(&self.metadata);
+        if let Some(known) = find(&topics, topic, None) {
+            return Ok(known.info().partitions().to_vec());
+        }
         let mut budget = self.budget(MayWait::ForMaxBlock);
-        let found = self.wait_on_metadata(topic, None, &mut budget);
-        let snapshot = found.map_err(|error| error.with_topic(&topic.into()))?;
-        Ok(snapshot.topic(topic).map_or_else(Vec::new, |topic| topic.partitions().to_vec()))
+        let awaited = self.await_metadata(topic, None, &mut budget);
+        let awaited = awaited.map_err(|error| error.with_topic(&topic.into()))?;
+        Ok(awaited.get(topic).map_or_else(Vec::new, |topic| topic.info().partitions().to_vec()))
     }
 }
 
-fn knows(snapshot: &MetadataSnapshot, topic: &str, partition: Option<i32>) -> bool {
-    let Some(topic) = snapshot.topic(topic) else {
-        return false;
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Listener<'_, K, V> {
+    /// Step 6: lets the interceptors learn the result right before the user's callback. Does so once.
+    fn wrap(&mut self, headers: &Headers<'_>) {
+        if !self.is_wrapped && !self.interceptors.is_empty() {
+            self.is_wrapped = true;
+            self.callback = Some(self.interceptors.wrap(headers, self.callback.take()));
+        }
+    }
+}
+
+/// The topic, if it is known and has the partition that was asked for.
+fn find<'t>(topics: &'t TopicTable, topic: &str, partition: Option<i32>) -> Option<&'t TopicEntry> {
+    let entry = topics.get(topic)?;
+    let has_partition = match partition {
+        Some(partition) => entry.info().partition(partition).is_some(),
+        None => !entry.info().partitions().is_empty(),
     };
-    !topic.partitions().is_empty()
-        && partition.is_none_or(|number| topic.partition(number).is_some())
+    has_partition.then_some(entry)
 }
 
 /// Why the brokers will never describe `topic`, if that is so.

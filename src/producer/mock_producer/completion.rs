@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
-use crate::producer::internals::partition_queue::PartitionQueue;
+use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{
     Outcome, ProduceRequestResult, RecordShare,
 };
@@ -35,8 +35,8 @@ impl Completion {
             key_size: size_of_field(record.key()),
             value_size: size_of_field(record.value()),
         };
-        let queue = PartitionQueue::new(0, record.topic_partition.clone(), Arc::clone(signal));
-        let result = ProduceRequestResult::new(Arc::new(queue));
+        let partition = PartitionRef::new(0, record.topic_partition.clone(), Arc::clone(signal));
+        let result = ProduceRequestResult::new(Arc::new(partition));
         // There is no sender that a waiting future could hurry.
         result.set_drained();
         Self { result: Arc::new(result), share, offset, callback }
@@ -48,7 +48,7 @@ impl Completion {
 
     /// Runs the callback on this thread, then releases the future.
     pub(super) fn complete(self, answer: Result<(), Error>) {
-        let topic_partition = self.result.queue().topic_partition();
+        let topic_partition = self.result.partition().topic_partition();
         let outcome = match answer {
             Ok(()) => Outcome::Appended { base_offset: self.offset, log_append_time_ms: UNKNOWN },
             Err(error) if error.topic().is_some() => Outcome::failed(error),
@@ -61,7 +61,7 @@ impl Completion {
         self.result.publish(outcome);
         let answer = self.result.record_result(&self.share);
         if let (Some(callback), Some(answer)) = (self.callback, answer) {
-            let signal = self.result.queue().signal();
+            let signal = self.result.partition().signal();
             signal.while_sender_thread(|| run_callback(callback, answer.as_ref()));
         }
         self.result.finish();

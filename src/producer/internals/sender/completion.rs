@@ -93,7 +93,7 @@ impl<C: KafkaClient> Sender<C> {
         node: NodeId,
         now: Instant,
     ) {
-        let queue = batch.queue().id();
+        let queue = batch.partition().id();
         if let Some(transactions) = &mut self.transactions {
             transactions.left_wire(queue);
         }
@@ -120,7 +120,7 @@ impl<C: KafkaClient> Sender<C> {
     fn succeed(&mut self, mut batch: ProducerBatch, answer: &Answer) {
         if let (Some(transactions), Some(state)) = (&mut self.transactions, batch.sealed_for()) {
             let count = i32::try_from(batch.record_count()).unwrap_or(i32::MAX);
-            transactions.acknowledged(batch.queue().id(), batch.id(), count, state);
+            transactions.acknowledged(batch.partition().id(), batch.id(), count, state);
         }
         self.accumulator.incomplete().remove(batch.id());
         batch.complete(Outcome::Appended {
@@ -170,7 +170,7 @@ impl<C: KafkaClient> Sender<C> {
         }
         match &mut self.transactions {
             Some(transactions) => transactions.can_retry(
-                batch.queue().id(),
+                batch.partition().id(),
                 batch.id(),
                 answer.code,
                 answer.log_start_offset,
@@ -190,7 +190,7 @@ impl<C: KafkaClient> Sender<C> {
         error: &Error,
         record_errors: &BTreeMap<u32, Error>,
     ) {
-        let queue = batch.queue().id();
+        let queue = batch.partition().id();
         if let Some(transactions) = self.transactions.as_mut().filter(|_| batch.attempts() > 0) {
             if batch.is_perhaps_persisted() {
                 transactions.expired(queue, batch.id());
@@ -239,7 +239,7 @@ impl<C: KafkaClient> Sender<C> {
             }
             batch.set_perhaps_persisted();
             if let Some(transactions) = &mut self.transactions {
-                transactions.expired(batch.queue().id(), batch.id());
+                transactions.expired(batch.partition().id(), batch.id());
             }
             let error = self.expiry_error(batch, None, now);
             let error = describe(batch, error.with_broker(self.broker_name(handler.node)));

@@ -46,7 +46,7 @@ impl<C: KafkaClient> Sender<C> {
         for batch in &mut batches {
             let producer = self.number(batch);
             if self.settings.guarantees_order {
-                self.partitions.mute(batch.queue().id());
+                self.partitions.mute(batch.partition().id());
             }
             let Some(bytes) = batch.seal(producer) else {
                 continue;
@@ -92,7 +92,7 @@ impl<C: KafkaClient> Sender<C> {
             return ProducerState::NONE;
         };
         let count = i32::try_from(batch.record_count()).unwrap_or(i32::MAX);
-        transactions.send(batch.queue().id(), batch.id(), count)
+        transactions.send(batch.partition().id(), batch.id(), count)
     }
 
     /// Java: `handleProduceResponse`.

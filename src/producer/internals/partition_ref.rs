@@ -1,0 +1,52 @@
+//! What the parts of a producer know a partition by.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::common::topic_partition::TopicPartition;
+use crate::producer::internals::sender_signal::SenderSignal;
+
+/// A partition's name, its number within the producer, and the way to make the sender look at it.
+#[derive(Debug)]
+pub(crate) struct PartitionRef {
+    /// Counts the partitions of a producer from 0: the sender keeps what it knows of them in tables.
+    id: usize,
+    topic_partition: TopicPartition,
+    /// Whether the sender was told to look and has not yet.
+    is_announced: AtomicBool,
+    signal: Arc<SenderSignal>,
+}
+
+impl PartitionRef {
+    pub(crate) fn new(
+        id: usize,
+        topic_partition: TopicPartition,
+        signal: Arc<SenderSignal>,
+    ) -> Self {
+        Self { id, topic_partition, is_announced: AtomicBool::new(false), signal }
+    }
+
+    pub(crate) fn id(&self) -> usize {
+        self.id
+    }
+
+    pub(crate) fn topic_partition(&self) -> &TopicPartition {
+        &self.topic_partition
+    }
+
+    pub(crate) fn signal(&self) -> &SenderSignal {
+        &self.signal
+    }
+
+    /// Makes the sender look at this partition in its next turn. Call it after the change, without its lock.
+    pub(crate) fn announce(&self) {
+        if !self.is_announced.swap(true, Ordering::SeqCst) {
+            self.signal.announce(self.id);
+        }
+    }
+
+    /// The sender is about to look: what changes from now on has to be announced again.
+    pub(super) fn accept_announcement(&self) {
+        self.is_announced.store(false, Ordering::SeqCst);
+    }
+}
