@@ -11,5 +11,7 @@ pub(crate) mod kafka_client;
 pub(crate) mod metadata;
 pub(crate) mod metadata_snapshot;
 pub(crate) mod metadata_updater;
+#[cfg(test)]
+pub(crate) mod mock_client;
 pub(crate) mod network_client;
 pub(crate) mod node_api_versions;

@@ -16,7 +16,7 @@ pub(crate) struct BufferPool {
     total: usize,
     poolable_size: usize,
     state: Mutex<State>,
-    /// Told when somebody starts to wait, so that lingering batches are sent and give their memory back.
+    /// Told when somebody starts to wait, or is refused, so that lingering batches are sent and give their memory back.
     on_wait: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -31,6 +31,8 @@ struct State {
     /// Memory that was taken for a waiter which has not woken yet.
     served: Vec<(u64, Vec<u8>)>,
     next_ticket: u64,
+    /// Whether somebody who would not wait was refused since memory last came back.
+    is_short: bool,
     is_closed: bool,
 }
 
@@ -51,7 +53,7 @@ pub(crate) enum AllocateError {
 }
 
 impl BufferPool {
-    /// `on_wait` runs on the thread that is about to wait, with no lock held.
+    /// `on_wait` runs on the thread that finds no memory, with no lock held.
     pub(crate) fn new(
         total: usize,
         poolable_size: usize,
@@ -63,6 +65,7 @@ impl BufferPool {
             waiters: VecDeque::new(),
             served: Vec::new(),
             next_ticket: 0,
+            is_short: false,
             is_closed: false,
         };
         Self { total, poolable_size, state: Mutex::new(state), on_wait: Box::new(on_wait) }
@@ -80,9 +83,10 @@ impl BufferPool {
         state.unpooled + state.free.len() * self.poolable_size
     }
 
-    /// Whether a thread waits for memory: then every batch is worth sending.
+    /// Whether a thread waits for memory, or found none: then every batch is worth sending.
     pub(crate) fn is_exhausted(&self) -> bool {
-        !self.state.lock().waiters.is_empty()
+        let state = self.state.lock();
+        state.is_short || !state.waiters.is_empty()
     }
 
     /// Takes `size` bytes if they are free and nobody waits for memory. Never waits.
@@ -112,8 +116,12 @@ impl BufferPool {
         timeout: Duration,
     ) -> Result<PooledBuffer, AllocateError> {
         match self.try_allocate(size) {
-            Err(AllocateError::Exhausted) if !timeout.is_zero() && size <= self.total => {}
+            Err(AllocateError::Exhausted) if size <= self.total => {}
             answer => return answer,
+        }
+        if timeout.is_zero() {
+            self.refuse();
+            return Err(AllocateError::Exhausted);
         }
         let (ticket, condvar) = self.queue_up(size)?;
         (self.on_wait)();
@@ -140,6 +148,14 @@ impl BufferPool {
         }
     }
 
+    /// Whoever does not wait comes again: lingering batches have to give their memory back for that, too.
+    fn refuse(&self) {
+        let was_short = std::mem::replace(&mut self.state.lock().is_short, true);
+        if !was_short {
+            (self.on_wait)();
+        }
+    }
+
     fn queue_up(&self, requested: usize) -> Result<(u64, Arc<Condvar>), AllocateError> {
         let mut state = self.state.lock();
         if state.is_closed {
@@ -160,6 +176,7 @@ impl BufferPool {
 
     fn give_back(&self, size: usize, mut bytes: Vec<u8>) {
         let mut state = self.state.lock();
+        state.is_short = false;
         if size == self.poolable_size && bytes.capacity() == size {
             bytes.clear();
             state.free.push(bytes);
@@ -394,6 +411,7 @@ mod tests {
             waiters: VecDeque::new(),
             served: Vec::new(),
             next_ticket: 0,
+            is_short: false,
             is_closed: false,
         };
 

@@ -256,6 +256,7 @@ impl SendablePartitions {
             || turn.is_urgent
             || head.is_full()
             || head.is_urgent()
+            || self.linger.is_zero() // its time may be later than the turn's
             || turn.now >= lingers_until;
         if is_sendable { Verdict::Send(leader) } else { Verdict::Linger(lingers_until) }
     }

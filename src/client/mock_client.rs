@@ -1,0 +1,165 @@
+//! Mirrors `org.apache.kafka.clients.MockClient`: brokers that the test plays itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::client_request::ClientRequest;
+use crate::client::client_response::{ClientResponse, Outcome};
+use crate::client::kafka_client::{KafkaClient, Polled};
+use crate::common::node::NodeId;
+use crate::protocol::body::RequestBody;
+use crate::utils::clock::Instant;
+use crate::utils::sync::Mutex;
+
+/// Records what it is given, and answers what the test put in. A clone is another handle to the same brokers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MockClient(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Oldest first. Holds the bytes of each request for as long as it is in flight, as a socket would.
+    in_flight: Vec<InFlight>,
+    responses: Vec<ClientResponse>,
+    timeouts: Vec<Option<Duration>>,
+    refusing: BTreeSet<NodeId>,
+    next_attempts: BTreeMap<NodeId, Instant>,
+    least_loaded: Option<NodeId>,
+    max_in_flight: Option<usize>,
+    panic: Option<&'static str>,
+    sent_count: i32,
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    correlation_id: i32,
+    sent_at: Instant,
+    request: ClientRequest,
+}
+
+impl MockClient {
+    /// Takes any number of requests, and has node 1 for what any node can answer.
+    pub(crate) fn new() -> Self {
+        let client = Self::default();
+        client.set_least_loaded(Some(NodeId(1)));
+        client
+    }
+
+    /// Whether `node` takes requests from now on.
+    pub(crate) fn set_ready(&self, node: NodeId, is_ready: bool) {
+        let refusing = &mut self.0.lock().refusing;
+        if is_ready {
+            refusing.remove(&node)
+        } else {
+            refusing.insert(node)
+        };
+    }
+
+    /// What [`KafkaClient::next_attempt`] tells of a node that refuses.
+    pub(crate) fn set_next_attempt(&self, node: NodeId, moment: Instant) {
+        self.0.lock().next_attempts.insert(node, moment);
+    }
+
+    pub(crate) fn set_least_loaded(&self, node: Option<NodeId>) {
+        self.0.lock().least_loaded = node;
+    }
+
+    /// Refuses further requests to a node that owes this many answers.
+    pub(crate) fn set_max_in_flight(&self, count: usize) {
+        self.0.lock().max_in_flight = Some(count);
+    }
+
+    /// The next poll panics, with this message.
+    pub(crate) fn panic_in_next_poll(&self, message: &'static str) {
+        self.0.lock().panic = Some(message);
+    }
+
+    /// The requests that await their outcome, oldest first: number and node.
+    pub(crate) fn in_flight(&self) -> Vec<(i32, NodeId)> {
+        let state = self.0.lock();
+        let requests = state.in_flight.iter();
+        requests.map(|entry| (entry.correlation_id, entry.request.node)).collect()
+    }
+
+    /// What `look` makes of a request in flight.
+    pub(crate) fn inspect<R>(
+        &self,
+        correlation_id: i32,
+        look: impl FnOnce(&RequestBody) -> R,
+    ) -> R {
+        let state = self.0.lock();
+        let entry = state.in_flight.iter().find(|entry| entry.correlation_id == correlation_id);
+        look(&entry.expect("a request in flight").request.body)
+    }
+
+    /// Lets a request in flight end like this; the next poll tells.
+    pub(crate) fn respond(&self, correlation_id: i32, outcome: Outcome) {
+        let state = &mut *self.0.lock();
+        let position =
+            state.in_flight.iter().position(|entry| entry.correlation_id == correlation_id);
+        let ended = state.in_flight.remove(position.expect("a request in flight"));
+        let (node, sent_at) = (ended.request.node, ended.sent_at);
+        state.responses.push(ClientResponse { correlation_id, node, sent_at, outcome });
+    }
+
+    /// How many requests were ever sent.
+    pub(crate) fn sent_count(&self) -> i32 {
+        self.0.lock().sent_count
+    }
+
+    /// The time-outs of all polls so far.
+    pub(crate) fn take_timeouts(&self) -> Vec<Option<Duration>> {
+        mem::take(&mut self.0.lock().timeouts)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.lock().is_closed
+    }
+}
+
+impl KafkaClient for MockClient {
+    fn ready(&mut self, node: NodeId, _now: Instant) -> bool {
+        let state = self.0.lock();
+        let owed = state.in_flight.iter().filter(|entry| entry.request.node == node).count();
+        !state.refusing.contains(&node) && state.max_in_flight.is_none_or(|max| owed < max)
+    }
+
+    fn next_attempt(&self, node: NodeId, _now: Instant) -> Option<Instant> {
+        self.0.lock().next_attempts.get(&node).copied()
+    }
+
+    fn send(&mut self, request: ClientRequest, now: Instant) -> i32 {
+        let state = &mut *self.0.lock();
+        let correlation_id = state.sent_count;
+        state.sent_count += 1;
+        state.in_flight.push(InFlight { correlation_id, sent_at: now, request });
+        correlation_id
+    }
+
+    /// Never waits, and no time passes.
+    fn poll(&mut self, timeout: Option<Duration>, now: Instant) -> Polled {
+        let state = &mut *self.0.lock();
+        if let Some(message) = state.panic.take() {
+            panic!("{message}");
+        }
+        state.timeouts.push(timeout);
+        Polled { now, responses: mem::take(&mut state.responses) }
+    }
+
+    fn least_loaded_node(&mut self, _now: Instant) -> Option<NodeId> {
+        self.0.lock().least_loaded
+    }
+
+    fn in_flight_request_count(&self) -> usize {
+        let state = self.0.lock();
+        state.in_flight.len() + state.responses.len()
+    }
+
+    fn close(&mut self) {
+        let state = &mut *self.0.lock();
+        state.is_closed = true;
+        state.in_flight.clear();
+    }
+}
