@@ -35,7 +35,6 @@ struct State {
 #[derive(Debug)]
 struct InFlight {
     correlation_id: i32,
-    sent_at: Instant,
     request: ClientRequest,
 }
 
@@ -99,9 +98,13 @@ impl MockClient {
         let state = &mut *self.0.lock();
         let position =
             state.in_flight.iter().position(|entry| entry.correlation_id == correlation_id);
-        let ended = state.in_flight.remove(position.expect("a request in flight"));
-        let (node, sent_at) = (ended.request.node, ended.sent_at);
-        state.responses.push(ClientResponse { correlation_id, node, sent_at, outcome });
+        state.in_flight.remove(position.expect("a request in flight"));
+        state.responses.push(ClientResponse { correlation_id, outcome });
+    }
+
+    /// Whether the next poll has something to tell, and so would not wait.
+    pub(crate) fn has_responses(&self) -> bool {
+        !self.0.lock().responses.is_empty()
     }
 
     /// How many requests were ever sent.
@@ -130,11 +133,11 @@ impl KafkaClient for MockClient {
         self.0.lock().next_attempts.get(&node).copied()
     }
 
-    fn send(&mut self, request: ClientRequest, now: Instant) -> i32 {
+    fn send(&mut self, request: ClientRequest, _now: Instant) -> i32 {
         let state = &mut *self.0.lock();
         let correlation_id = state.sent_count;
         state.sent_count += 1;
-        state.in_flight.push(InFlight { correlation_id, sent_at: now, request });
+        state.in_flight.push(InFlight { correlation_id, request });
         correlation_id
     }
 

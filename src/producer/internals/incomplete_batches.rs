@@ -18,6 +18,7 @@ impl IncompleteBatches {
         self.batches.lock().insert(id, result);
     }
 
+    /// Call it once the batch's callbacks have run: a `flush` that does not find it does not wait for them.
     pub(crate) fn remove(&self, id: u64) {
         self.batches.lock().remove(&id);
     }

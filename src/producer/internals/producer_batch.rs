@@ -52,8 +52,8 @@ pub(crate) struct ProducerBatch {
 pub(crate) struct Retry {
     /// The backoff's end, drawn once.
     pub(crate) at: Instant,
-    /// Who led the partition when the attempt failed; a new leader is asked without backoff (KIP-951).
-    pub(crate) leader: Option<NodeId>,
+    /// Who was asked; another leader is asked without backoff (KIP-951).
+    pub(crate) asked: NodeId,
     /// What the attempt failed with.
     pub(crate) error: Error,
 }

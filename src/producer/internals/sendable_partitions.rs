@@ -33,6 +33,10 @@ pub(crate) struct SendablePartitions {
     backing_off: BTreeSet<usize>,
     /// Partitions with batches and no known leader.
     leaderless: BTreeSet<usize>,
+    /// Topics without leader that the sender was not told of since the metadata last changed.
+    unreported: BTreeSet<Arc<str>>,
+    /// Topics without leader that it was.
+    reported: BTreeSet<Arc<str>>,
     /// The metadata that the leaders were taken from.
     metadata_version: u64,
     /// Reused from turn to turn.
@@ -81,6 +85,8 @@ impl SendablePartitions {
             lingering: BTreeSet::new(),
             backing_off: BTreeSet::new(),
             leaderless: BTreeSet::new(),
+            unreported: BTreeSet::new(),
+            reported: BTreeSet::new(),
             metadata_version: 0,
             changed: Vec::new(),
             expired: Vec::new(),
@@ -103,6 +109,8 @@ impl SendablePartitions {
         }
         if turn.metadata.version != self.metadata_version {
             self.metadata_version = turn.metadata.version;
+            self.unreported.clear();
+            self.reported.clear();
             self.reconsider_leaders(turn);
         }
         if turn.is_urgent {
@@ -127,10 +135,11 @@ impl SendablePartitions {
         self.nodes.contains_key(&node)
     }
 
-    /// The topics that have batches and no known leader for them.
-    pub(crate) fn topics_without_leader(&self) -> BTreeSet<Arc<str>> {
-        let queues = self.leaderless.iter().filter_map(|id| self.slot(*id)).map(|slot| &slot.queue);
-        queues.map(|queue| Arc::clone(queue.partition().topic_partition().shared_topic())).collect()
+    /// The topics that have batches and no known leader for them, each once as long as the metadata stays the same.
+    pub(crate) fn take_topics_without_leader(&mut self) -> BTreeSet<Arc<str>> {
+        let taken = std::mem::take(&mut self.unreported);
+        self.reported.extend(taken.iter().cloned());
+        taken
     }
 
     /// When to look again although nothing happens.
@@ -196,6 +205,7 @@ impl SendablePartitions {
 
     /// Holds a partition back until [`unmute`](Self::unmute).
     pub(crate) fn mute(&mut self, id: usize) {
+        self.move_to_line(id, None);
         if let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) {
             slot.is_muted = true;
         }
@@ -246,7 +256,7 @@ impl SendablePartitions {
         };
         if let Some(retry) = head.retry() {
             // A new leader may be asked at once (KIP-951).
-            return match retry.leader == Some(leader) && turn.now < retry.at {
+            return match retry.asked == leader && turn.now < retry.at {
                 true => Verdict::BackOff(retry.at),
                 false => Verdict::Send(leader),
             };
@@ -265,6 +275,9 @@ impl SendablePartitions {
         keep(&mut self.lingering, id, matches!(verdict, Verdict::Linger(_)));
         keep(&mut self.backing_off, id, matches!(verdict, Verdict::BackOff(_)));
         keep(&mut self.leaderless, id, matches!(verdict, Verdict::NoLeader));
+        if matches!(verdict, Verdict::NoLeader) {
+            self.report_leaderless(id);
+        }
         let due = match (verdict, expires) {
             (Verdict::Linger(moment) | Verdict::BackOff(moment), Some(expires)) => {
                 Some(expires.min(*moment))
@@ -277,6 +290,16 @@ impl SendablePartitions {
             _ => None,
         };
         self.move_to_line(id, wanted);
+    }
+
+    fn report_leaderless(&mut self, id: usize) {
+        let Some(slot) = self.slots.get(id).and_then(Option::as_ref) else {
+            return;
+        };
+        let topic = slot.queue.partition().topic_partition().shared_topic();
+        if !self.reported.contains(topic) {
+            self.unreported.insert(Arc::clone(topic));
+        }
     }
 
     fn move_to_line(&mut self, id: usize, wanted: Option<NodeId>) {
@@ -319,10 +342,6 @@ impl SendablePartitions {
             *slot = Some(Slot { queue, in_line_at: None, is_muted: false });
         }
         slot.as_ref()
-    }
-
-    fn slot(&self, id: usize) -> Option<&Slot> {
-        self.slots.get(id)?.as_ref()
     }
 }
 

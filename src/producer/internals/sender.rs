@@ -187,7 +187,7 @@ impl<C: KafkaClient> Sender<C> {
         let turn = Turn { now, metadata: &snapshot, is_urgent };
         self.settle_sequences(&turn);
         self.partitions.refresh(&self.accumulator, &turn);
-        for topic in self.partitions.topics_without_leader() {
+        for topic in self.partitions.take_topics_without_leader() {
             self.metadata.add_topic(&topic, now);
             self.metadata.request_update_for_topic(&topic);
         }

@@ -84,6 +84,12 @@ impl Answer {
     }
 }
 
+/// Who did not take a batch, and why.
+struct Refusal {
+    node: NodeId,
+    error: Error,
+}
+
 impl<C: KafkaClient> Sender<C> {
     /// Java: `completeBatch`.
     pub(super) fn complete_batch(
@@ -111,7 +117,7 @@ impl<C: KafkaClient> Sender<C> {
                     self.metadata.request_update_for_topic(batch.topic_partition().topic());
                 }
                 let error = error.clone().with_broker(self.broker_name(node));
-                self.retry_or_fail(batch, answer, error, now);
+                self.retry_or_fail(batch, answer, Refusal { node, error }, now);
             }
         }
         self.reconsider(queue, now);
@@ -122,23 +128,24 @@ impl<C: KafkaClient> Sender<C> {
             let count = i32::try_from(batch.record_count()).unwrap_or(i32::MAX);
             transactions.acknowledged(batch.partition().id(), batch.id(), count, state);
         }
-        self.accumulator.incomplete().remove(batch.id());
         batch.complete(Outcome::Appended {
             base_offset: answer.base_offset,
             log_append_time_ms: answer.log_append_time_ms,
         });
+        self.accumulator.incomplete().remove(batch.id());
     }
 
     fn retry_or_fail(
         &mut self,
         mut batch: ProducerBatch,
         answer: &Answer,
-        error: Error,
+        refusal: Refusal,
         now: Instant,
     ) {
         if batch.is_completed() {
             return; // it ran out of time while it was on its way
         }
+        let Refusal { node, error } = refusal;
         if batch.has_reached_delivery_timeout(self.settings.delivery_timeout, now) {
             let error = self.expiry_error(&batch, Some(error), now);
             return self.fail(batch, &error);
@@ -146,13 +153,7 @@ impl<C: KafkaClient> Sender<C> {
         if self.can_retry(&batch, answer) {
             log::debug!("sending a batch of {} again: {error}", batch.topic_partition());
             let wait = self.settings.retry_backoff.backoff(batch.attempts() - 1, &mut self.random);
-            let topic_partition = batch.topic_partition();
-            let leader = self
-                .metadata
-                .snapshot()
-                .cluster
-                .leader(topic_partition.topic(), topic_partition.partition());
-            batch.reenqueued(Retry { at: now + wait, leader, error });
+            batch.reenqueued(Retry { at: now + wait, asked: node, error });
             return self.reinsert(batch, now);
         }
         let error = error
@@ -202,8 +203,8 @@ impl<C: KafkaClient> Sender<C> {
         let records =
             record_errors.iter().map(|(index, error)| (*index, describe(&batch, error.clone())));
         let record_errors = records.collect();
-        self.accumulator.incomplete().remove(batch.id());
         batch.complete(Outcome::Failed { error, record_errors });
+        self.accumulator.incomplete().remove(batch.id());
     }
 
     /// Fails what passed `delivery.timeout.ms`: first what waits, then what is on its way.
@@ -243,8 +244,8 @@ impl<C: KafkaClient> Sender<C> {
             }
             let error = self.expiry_error(batch, None, now);
             let error = describe(batch, error.with_broker(self.broker_name(handler.node)));
-            self.accumulator.incomplete().remove(batch.id());
             batch.complete(Outcome::failed(error));
+            self.accumulator.incomplete().remove(batch.id());
         }
         if let Some(expires) = next {
             handler.expires = expires;

@@ -164,7 +164,7 @@ impl<C: KafkaClient> Sender<C> {
         let hints: Vec<_> = answered
             .iter()
             .filter_map(|(batch, answer)| {
-                let leader = answer.current_leader?;
+                let leader = answer.current_leader.filter(|leader| leader.leader_id >= 0)?;
                 Some(LeaderHint {
                     topic: Arc::clone(batch.topic_partition().shared_topic()),
                     partition: batch.topic_partition().partition(),

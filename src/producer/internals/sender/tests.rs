@@ -2,6 +2,11 @@
 //! `RecordAccumulatorTest` and the idempotent part of `TransactionManagerTest`.
 
 mod batching;
+mod completion;
+mod expiry;
+mod leaders;
+mod order;
+mod retries;
 
 use arc_swap::ArcSwap;
 
@@ -9,7 +14,7 @@ use super::*;
 use crate::client::metadata::MetadataSettings;
 use crate::client::mock_client::MockClient;
 use crate::common::header::Headers;
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, Persistence};
 use crate::network::wakeup::Wakeup;
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::BufferPool;
@@ -152,6 +157,12 @@ fn metadata_settings() -> MetadataSettings {
 impl Fixture {
     /// Metadata comes in: these partitions are led by these nodes, the others by node 1.
     fn lead(&mut self, exceptions: &[(i32, i32)]) {
+        let response = self.metadata_response(exceptions);
+        let _ = self.metadata.next_request(self.now);
+        self.metadata.handle_response(&response, 13, self.now);
+    }
+
+    fn metadata_response(&mut self, exceptions: &[(i32, i32)]) -> MetadataResponse {
         self.leader_epoch += 1;
         let partition = |partition_index: i32| MetadataResponsePartition {
             error_code: ErrorCode::None,
@@ -177,10 +188,7 @@ impl Fixture {
             rack: None,
         };
         let brokers = vec![broker(1), broker(2)];
-        let response =
-            MetadataResponse { brokers, topics: vec![topic], ..MetadataResponse::default() };
-        let _ = self.metadata.next_request(self.now);
-        self.metadata.handle_response(&response, 13, self.now);
+        MetadataResponse { brokers, topics: vec![topic], ..MetadataResponse::default() }
     }
 
     /// A caller appends a record of about `size` bytes.
@@ -194,13 +202,13 @@ impl Fixture {
         size: usize,
         mut callback: Option<Callback>,
     ) -> FutureRecordMetadata {
-        let snapshot = self.metadata.snapshot();
+        let topics = self.accumulator.topics(&self.metadata);
         let value = vec![0; size];
         let headers = Headers::new();
         let record =
             RecordContents { timestamp_ms: 1, key: None, value: Some(&value), headers: &headers };
         let append = Append {
-            topic: snapshot.topic(TOPIC).expect("known"),
+            topic: topics.get(TOPIC).expect("known"),
             partition: Some(partition),
             record,
             max_wait: Duration::ZERO,
@@ -228,9 +236,10 @@ impl Fixture {
     /// would wait. A sender that never comes to rest would take a whole core.
     fn rest(&mut self) -> Option<Duration> {
         for _ in 0..20 {
+            let is_answered = self.client.has_responses();
             self.turn();
             let timeout = self.client.take_timeouts().pop().expect("a poll");
-            if timeout != Some(Duration::ZERO) {
+            if !is_answered && timeout != Some(Duration::ZERO) {
                 return timeout;
             }
         }
@@ -298,7 +307,7 @@ impl Fixture {
 
     fn answer_with(&self, request: i32, response: ProduceResponse) {
         let body = ResponseBody::Produce(response);
-        self.client.respond(request, Outcome::Answered { body, version: 12 });
+        self.client.respond(request, Outcome::Answered(body));
     }
 
     /// The connection is lost, with nothing or with a part of the request written; comes to rest.
@@ -336,7 +345,7 @@ impl Fixture {
         let requests = self.producer_id_requests();
         assert_eq!(requests.len(), 1, "one request for a producer id");
         let body = ResponseBody::InitProducerId(answer);
-        self.client.respond(requests[0], Outcome::Answered { body, version: 4 });
+        self.client.respond(requests[0], Outcome::Answered(body));
         self.rest();
     }
 

@@ -1,0 +1,181 @@
+//! What becomes of batches that run out of time.
+
+use super::*;
+use crate::error::Deadline;
+
+// Java: SenderTest.testExpiryOfFirstBatchShouldCauseResetIfFutureBatchesFail, the queue's part; testNodeNotReady
+#[test]
+fn a_batch_that_waits_fails_when_its_time_is_over_and_not_before() {
+    let mut fixture = Setup::new().start();
+    fixture.client.set_ready(NODE_1, false);
+    let future = fixture.append(0, 10);
+
+    assert_eq!(fixture.rest(), Some(DELIVERY_TIMEOUT));
+    fixture.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_millis(1)));
+    fixture.rest();
+    assert!(outcome(&future).is_none());
+    fixture.advance(Duration::from_millis(1));
+
+    assert_eq!(fixture.rest(), None);
+    let error = error(&future);
+    assert_eq!(error.deadline(), Some(Deadline::Delivery));
+    assert_eq!((error.attempts(), error.persistence()), (0, Persistence::NeverSent));
+    assert_eq!(fixture.available_memory(), BUFFER_MEMORY);
+    assert!(fixture.sender.is_drained());
+}
+
+#[test]
+fn a_batch_without_leader_fails_when_its_time_is_over() {
+    let mut fixture = Setup::new().start();
+    fixture.lead(&[(0, -1)]);
+    let future = fixture.append(0, 10);
+    assert_eq!(fixture.rest(), Some(DELIVERY_TIMEOUT));
+
+    fixture.advance(DELIVERY_TIMEOUT);
+    fixture.rest();
+
+    assert_eq!(error(&future).deadline(), Some(Deadline::Delivery));
+}
+
+// Java: SenderTest.testExpiredBatchesInMultiplePartitions
+#[test]
+fn each_batch_has_its_own_time() {
+    let mut fixture = Setup::new().start();
+    fixture.client.set_ready(NODE_1, false);
+    let first = fixture.append(0, FULL);
+    fixture.advance(Duration::from_secs(10));
+    let second = fixture.append(0, FULL);
+    let other = fixture.append(1, FULL);
+    fixture.rest();
+
+    fixture.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_secs(10)));
+
+    assert_eq!(fixture.rest(), Some(Duration::from_secs(10)));
+    assert!(outcome(&first).is_some());
+    assert!(outcome(&second).is_none() && outcome(&other).is_none());
+}
+
+#[test]
+fn a_batch_that_waits_to_be_sent_again_tells_why_it_had_to() {
+    let mut fixture = Setup::new().start();
+    let future = fixture.append(0, 10);
+    let request = fixture.sent();
+    fixture.disconnect(&request, true);
+    fixture.client.set_ready(NODE_1, false);
+    fixture.advance(DELIVERY_TIMEOUT);
+
+    fixture.rest();
+
+    let error = error(&future);
+    assert_eq!((error.attempts(), error.persistence()), (1, Persistence::Perhaps));
+    assert!(error.to_string().contains("broker-1"), "{error}");
+}
+
+// Java: SenderTest.testInflightBatchesExpireOnDeliveryTimeout, and KAFKA-19012: a buffer that was given back while the
+// socket still read it was filled by another partition, and its records ended up in the wrong topic.
+#[test]
+fn a_batch_on_its_way_fails_in_time_and_keeps_its_memory_until_the_request_ends() {
+    let mut fixture = Setup::new().start();
+    let future = fixture.append(0, 10);
+    let request = fixture.sent();
+    let lent = BUFFER_MEMORY - fixture.available_memory();
+    assert_eq!(fixture.rest(), Some(DELIVERY_TIMEOUT));
+    fixture.advance(DELIVERY_TIMEOUT);
+
+    assert_eq!(fixture.rest(), None);
+
+    let error = error(&future);
+    assert_eq!(error.deadline(), Some(Deadline::Delivery));
+    assert_eq!((error.attempts(), error.persistence()), (1, Persistence::Perhaps));
+    assert_eq!(fixture.available_memory(), BUFFER_MEMORY - lent);
+    fixture.disconnect(&request, true);
+    assert_eq!(fixture.available_memory(), BUFFER_MEMORY);
+}
+
+// Java: SenderTest.testExpiredBatchDoesNotSplitOnMessageTooLargeError and others: the first outcome counts.
+#[test]
+fn an_answer_that_comes_too_late_changes_nothing() {
+    let answers: [fn(&mut Fixture, &Sent); 3] = [
+        |fixture, request| fixture.acknowledge(request, 3),
+        |fixture, request| fixture.refuse(request, ErrorCode::NotEnoughReplicas),
+        |fixture, request| fixture.disconnect(request, true),
+    ];
+    for answer in answers {
+        let mut fixture = Setup::new().start();
+        let count = Arc::new(crate::utils::sync::Mutex::new(0));
+        let counted = Arc::clone(&count);
+        let callback: Callback = Box::new(move |_| *counted.lock() += 1);
+        let future = fixture.append_with(0, 10, Some(callback));
+        let request = fixture.sent();
+        fixture.advance(DELIVERY_TIMEOUT);
+        fixture.rest();
+
+        answer(&mut fixture, &request);
+
+        assert_eq!(error(&future).deadline(), Some(Deadline::Delivery));
+        assert_eq!(*count.lock(), 1);
+        assert_eq!((fixture.client.sent_count(), fixture.rest()), (1, None));
+        assert!(fixture.sender.is_drained());
+    }
+}
+
+// Java: SenderTest.testInflightBatchesExpireOnDeliveryTimeout
+#[test]
+fn batches_of_one_request_expire_each_in_its_time() {
+    let mut fixture = Setup::new().start();
+    fixture.client.set_ready(NODE_1, false);
+    let first = fixture.append(0, 10);
+    fixture.advance(Duration::from_secs(10));
+    let second = fixture.append(1, 10);
+    fixture.client.set_ready(NODE_1, true);
+    let request = fixture.sent();
+    fixture.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_secs(10)));
+
+    assert_eq!(fixture.rest(), Some(Duration::from_secs(10)));
+    assert!(outcome(&first).is_some() && outcome(&second).is_none());
+    fixture.acknowledge(&request, 5);
+
+    assert_eq!((offset(&second), fixture.rest()), (5, None));
+}
+
+// Java: SenderTest.testResetNextBatchExpiry
+#[test]
+fn what_is_answered_leaves_no_deadline_behind() {
+    let mut fixture = Setup::new().start();
+    fixture.append(0, 10);
+    let first = fixture.sent();
+    fixture.advance(Duration::from_secs(1));
+    fixture.append(1, 10);
+    fixture.rest();
+    let second = fixture.requests().remove(1);
+
+    fixture.acknowledge(&first, 0);
+    assert_eq!(fixture.rest(), Some(DELIVERY_TIMEOUT));
+    fixture.acknowledge(&second, 0);
+    assert_eq!(fixture.rest(), None);
+}
+
+// Java: SenderTest.testExpiredBatchesAreNotSent... with the retry's own end in place of the drain
+#[test]
+fn an_answer_after_the_deadline_leads_to_no_other_attempt() {
+    let mut fixture = Setup::new().start();
+    let future = fixture.append(0, 10);
+    let request = fixture.sent();
+    fixture.advance(DELIVERY_TIMEOUT);
+
+    fixture.refuse(&request, ErrorCode::NotEnoughReplicas);
+
+    let error = error(&future);
+    assert_eq!(error.deadline(), Some(Deadline::Delivery));
+    assert_eq!(fixture.client.sent_count(), 1);
+}
+
+#[test]
+fn a_deadline_beyond_all_time_is_none() {
+    let mut fixture =
+        Setup::new().with(|settings| settings.delivery_timeout = Duration::MAX).start();
+    fixture.client.set_ready(NODE_1, false);
+    fixture.append(0, 10);
+
+    assert_eq!(fixture.rest(), None);
+}

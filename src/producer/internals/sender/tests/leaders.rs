@@ -1,0 +1,210 @@
+//! Partitions without a leader, and leaders that change.
+
+use super::*;
+use crate::protocol::message::produce::{LeaderIdAndEpoch, NodeEndpoint};
+
+const NO_LEADER: i32 = -1;
+
+#[test]
+fn a_partition_without_leader_waits_for_one_and_is_sent_then() {
+    let mut fixture = Setup::new().start();
+    fixture.lead(&[(0, NO_LEADER)]);
+    fixture.append(0, 10);
+    fixture.append(1, 10);
+
+    assert_eq!(fixture.sent().partitions(), [1]);
+    fixture.lead(&[]);
+    fixture.rest();
+
+    assert_eq!(fixture.requests()[1].partitions(), [0]);
+}
+
+// Java: SenderTest.testMetadataTopicExpiry and testNodeNotReady; more requests than one would tell nothing new.
+#[test]
+fn a_missing_leader_asks_for_metadata_once_for_each_answer() {
+    let mut fixture = Setup::new().start();
+    fixture.lead(&[(0, NO_LEADER)]);
+    assert!(!fixture.is_metadata_wanted());
+
+    fixture.append(0, 10);
+    fixture.rest();
+    assert!(fixture.is_metadata_wanted());
+    let _under_way = fixture.metadata.next_request(fixture.now);
+    fixture.rest();
+    let response = fixture.metadata_response(&[(0, NO_LEADER)]);
+    fixture.metadata.handle_response(&response, 13, fixture.now);
+    assert!(!fixture.is_metadata_wanted());
+
+    fixture.rest();
+    assert!(fixture.is_metadata_wanted());
+}
+
+#[test]
+fn a_second_topic_partition_without_leader_does_not_ask_again() {
+    let mut fixture = Setup::new().start();
+    fixture.lead(&[(0, NO_LEADER), (1, NO_LEADER)]);
+    fixture.append(0, 10);
+    fixture.rest();
+    let _under_way = fixture.metadata.next_request(fixture.now);
+
+    fixture.append(1, 10);
+    fixture.rest();
+    let response = fixture.metadata_response(&[]);
+    fixture.metadata.handle_response(&response, 13, fixture.now);
+    fixture.rest();
+
+    assert!(!fixture.is_metadata_wanted());
+    assert_eq!(fixture.request().partitions(), [0, 1]);
+}
+
+#[test]
+fn a_failed_request_for_a_missing_leader_is_made_again() {
+    let mut fixture = Setup::new().start();
+    fixture.lead(&[(0, NO_LEADER)]);
+    fixture.append(0, 10);
+    fixture.rest();
+    let _under_way = fixture.metadata.next_request(fixture.now);
+
+    fixture.metadata.handle_failure(fixture.now);
+
+    assert!(fixture.is_metadata_wanted());
+}
+
+#[test]
+fn a_partition_that_waits_in_line_follows_its_leader() {
+    let mut fixture = Setup::new().start();
+    fixture.client.set_ready(NODE_1, false);
+    fixture.append(0, FULL);
+    fixture.append(0, FULL);
+    fixture.rest();
+    assert_eq!(fixture.requests().len(), 0);
+
+    fixture.lead(&[(0, 2)]);
+    fixture.rest();
+
+    assert_eq!(fixture.requests().iter().map(|sent| sent.node).collect::<Vec<_>>(), [NODE_2; 2]);
+}
+
+#[test]
+fn a_partition_that_lingers_is_sent_to_the_leader_of_the_end_of_its_linger() {
+    let mut fixture = Setup::new().linger().start();
+    fixture.append(0, 10);
+    fixture.rest();
+
+    fixture.lead(&[(0, 2)]);
+    fixture.rest();
+    fixture.advance(LINGER);
+
+    assert_eq!(fixture.sent().node, NODE_2);
+}
+
+// Java: SenderTest.testWhenProduceResponseReturnsWithALeaderShipChangeErrorButNoNewLeaderInformation
+#[test]
+fn a_broker_that_no_longer_leads_is_asked_again_only_after_the_backoff() {
+    let mut fixture = Setup::new().start();
+    fixture.append(0, 10);
+    let request = fixture.sent();
+
+    fixture.refuse(&request, ErrorCode::NotLeaderOrFollower);
+
+    assert!(fixture.is_metadata_wanted());
+    assert_eq!(fixture.requests().len(), 0);
+    fixture.advance(BACKOFF.mul_f64(1.2));
+    assert_eq!(fixture.sent().node, NODE_1);
+}
+
+// Java: ProducerBatchTest.testWithLeaderChangesAcrossRetries (KIP-951)
+#[test]
+fn new_metadata_with_another_leader_ends_the_backoff() {
+    let mut fixture = Setup::new().start();
+    fixture.append(0, 10);
+    let request = fixture.sent();
+    fixture.refuse(&request, ErrorCode::NotLeaderOrFollower);
+
+    fixture.lead(&[(0, 2)]);
+
+    assert_eq!(fixture.sent().node, NODE_2);
+}
+
+#[test]
+fn new_metadata_with_the_same_leader_does_not_end_the_backoff() {
+    let mut fixture = Setup::new().start();
+    fixture.append(0, 10);
+    let request = fixture.sent();
+    fixture.refuse(&request, ErrorCode::NotLeaderOrFollower);
+
+    fixture.lead(&[]);
+
+    assert!(fixture.rest() <= Some(BACKOFF.mul_f64(1.2)));
+    assert_eq!(fixture.requests().len(), 0);
+}
+
+// The leader was taken down after the answer's hint had been applied, and so never seemed to change.
+// Java: SenderTest.testWhenProduceResponseReturnsWithALeaderShipChangeErrorAndNewLeaderInformation
+#[test]
+fn a_leader_that_the_answer_names_is_asked_at_once() {
+    let mut fixture = Setup::new().start();
+    fixture.append(0, 10);
+    let request = fixture.sent();
+
+    fixture.name_leader(&request, 2);
+    fixture.rest();
+
+    assert_eq!((fixture.request().node, fixture.request().partitions()), (NODE_2, vec![0]));
+}
+
+#[test]
+fn a_leader_that_changed_while_the_request_was_under_way_is_asked_at_once() {
+    let mut fixture = Setup::new().start();
+    fixture.append(0, 10);
+    let request = fixture.sent();
+    fixture.lead(&[(0, 2)]);
+
+    fixture.refuse(&request, ErrorCode::NotLeaderOrFollower);
+
+    assert_eq!(fixture.request().node, NODE_2);
+}
+
+#[test]
+fn a_named_leader_that_is_none_is_ignored() {
+    let mut fixture = Setup::new().start();
+    fixture.metadata.rebootstrap(); // the addresses of the configuration have negative numbers
+    fixture.append(0, 10);
+    let request = fixture.sent();
+
+    fixture.name_leader(&request, -1);
+    fixture.rest();
+
+    assert_eq!(fixture.metadata.snapshot().cluster.leader(TOPIC, 0), Some(NODE_1));
+}
+
+impl Fixture {
+    fn is_metadata_wanted(&self) -> bool {
+        let next = self.metadata.next_update().expect("none under way");
+        next < self.now + Duration::from_secs(10)
+    }
+
+    /// The node refuses the batches of `request` and names another leader.
+    fn name_leader(&self, request: &Sent, leader_id: i32) {
+        let leader = LeaderIdAndEpoch { leader_id, leader_epoch: self.leader_epoch + 1 };
+        let answer = |batch: &SentBatch| PartitionProduceResponse {
+            index: batch.partition,
+            error_code: ErrorCode::NotLeaderOrFollower,
+            current_leader: Some(leader),
+            ..PartitionProduceResponse::default()
+        };
+        let topic = TopicProduceResponse {
+            name: TOPIC.into(),
+            partitions: request.batches.iter().map(answer).collect(),
+            ..TopicProduceResponse::default()
+        };
+        let host = format!("broker-{leader_id}");
+        let endpoint = NodeEndpoint { node_id: leader_id, host, port: 9092, rack: None };
+        let response = ProduceResponse {
+            topics: vec![topic],
+            node_endpoints: vec![endpoint],
+            ..ProduceResponse::default()
+        };
+        self.answer_with(request.id, response);
+    }
+}
