@@ -4,6 +4,8 @@
 //! skipped; with the variable `CI` set it fails instead.
 
 mod acks;
+#[cfg(unix)]
+mod ctrl_c;
 mod exactly_once;
 mod examples;
 mod fidelity;
