@@ -254,8 +254,9 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
+    /// As `Display`: this is what a failed `main` or `expect` shows.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, formatter)
+        fmt::Display::fmt(self, formatter)
     }
 }
 

@@ -28,6 +28,10 @@ pub(super) struct Loss {
 /// The name under which brokers count this library (KIP-511).
 const SOFTWARE_NAME: &str = "kafka-producer-rust";
 
+/// The number of a connection's first request, which is alone on it: "\r\n". A server that reads lines, as HTTP servers
+/// do, answers at once that it does not understand; else it would wait for an end of line until our time ran out.
+const API_VERSIONS_CORRELATION_ID: i32 = 0x0d0a;
+
 impl<S: Selectable> NetworkClient<S> {
     /// Begins to connect to `node`, if its address is known.
     pub(super) fn connect(&mut self, node: NodeId, now: Instant) {
@@ -80,7 +84,7 @@ impl<S: Selectable> NetworkClient<S> {
             client_software_version: env!("CARGO_PKG_VERSION").into(),
         };
         let outgoing = Outgoing {
-            correlation_id: self.take_correlation_id(),
+            correlation_id: API_VERSIONS_CORRELATION_ID,
             origin: Origin::ApiVersions,
             version,
             body: RequestBody::ApiVersions(request),
