@@ -125,6 +125,11 @@ impl SendablePartitions {
         std::mem::take(&mut self.expired)
     }
 
+    /// Whether [`take_expired`](Self::take_expired) has something to give.
+    pub(crate) fn has_expired(&self) -> bool {
+        !self.expired.is_empty()
+    }
+
     /// The nodes that have something to be sent to.
     pub(crate) fn ready_nodes(&self) -> Vec<NodeId> {
         self.nodes.keys().copied().collect()

@@ -17,13 +17,14 @@ use crate::client::metadata::Metadata;
 use crate::common::node::NodeId;
 use crate::error::{Error, ErrorKind};
 use crate::producer::internals::node_availability::NodeAvailability;
+use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sendable_partitions::{SendablePartitions, Turn};
 use crate::producer::internals::sender::produce_request::ProduceHandler;
 use crate::producer::internals::transaction_manager::TransactionManager;
 use crate::protocol::body::{RequestBody, ResponseBody};
-use crate::protocol::message::init_producer_id::InitProducerIdResponse;
+use crate::protocol::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::utils::clock::Instant;
 use crate::utils::exponential_backoff::ExponentialBackoff;
 use crate::utils::hash::HashMap;
@@ -113,7 +114,6 @@ impl<C: KafkaClient> Sender<C> {
     ///
     /// Waits for the network, for a wake-up or for the next deadline if there is nothing to do.
     pub(crate) fn run_once(&mut self, now: Instant) -> Instant {
-        self.maybe_request_producer_id(now);
         let timeout = self.send_producer_data(now);
         let polled = self.client.poll(timeout, now);
         for response in polled.responses {
@@ -132,51 +132,24 @@ impl<C: KafkaClient> Sender<C> {
         self.fatal.as_ref()
     }
 
-    /// Fails every record that was accepted and not answered, and closes the connections. The accumulator has to be
-    /// closed before: then no record is missed.
+    /// Fails every record that was accepted and not answered, oldest first, and closes the connections. The accumulator
+    /// has to be closed before: then no record is missed.
     pub(crate) fn abort(&mut self, reason: &Error) {
-        self.client.close();
-        for batch in self.partitions.take_expired() {
-            self.fail(batch, reason);
-        }
+        let mut batches = self.partitions.take_expired();
         for (_, handler) in std::mem::take(&mut self.handlers) {
             if let RequestCompletionHandler::Produce(handler) = handler {
-                for mut batch in handler.batches {
+                batches.extend(handler.batches.into_iter().map(|mut batch| {
                     batch.set_perhaps_persisted();
-                    self.fail(batch, reason);
-                }
+                    batch
+                }));
             }
         }
-        for batch in self.accumulator.take_all() {
+        batches.extend(self.accumulator.take_all());
+        batches.sort_by_key(ProducerBatch::id);
+        for batch in batches {
             self.fail(batch, reason);
         }
-    }
-
-    fn maybe_request_producer_id(&mut self, now: Instant) {
-        let Some(transactions) = &mut self.transactions else {
-            return;
-        };
-        if self.accumulator.incomplete().is_empty() {
-            return; // nobody needs one yet
-        }
-        let Some(request) = transactions.init_producer_id_request(now) else {
-            return;
-        };
-        let Some(node) = self.client.least_loaded_node(now) else {
-            return;
-        };
-        if !self.client.ready(node, now) {
-            return;
-        }
-        transactions.requested();
-        let request = ClientRequest {
-            node,
-            body: RequestBody::InitProducerId(request),
-            expect_response: true,
-            timeout: self.settings.request_timeout,
-        };
-        let correlation_id = self.client.send(request, now);
-        self.handlers.insert(correlation_id, RequestCompletionHandler::InitProducerId);
+        self.client.close();
     }
 
     /// Java: `sendProducerData`. Returns how long the network may be waited for.
@@ -185,25 +158,72 @@ impl<C: KafkaClient> Sender<C> {
         let snapshot = metadata.snapshot();
         let is_urgent = self.accumulator.is_closed() || self.accumulator.pool().is_exhausted();
         let turn = Turn { now, metadata: &snapshot, is_urgent };
-        self.settle_sequences(&turn);
+        let mut wait = Wait::for_event();
         self.partitions.refresh(&self.accumulator, &turn);
+        self.fail_expired_batches(now);
+        self.settle_sequences(&turn);
         for topic in self.partitions.take_topics_without_leader() {
             self.metadata.add_topic(&topic, now);
             self.metadata.request_update_for_topic(&topic);
         }
-        let mut wait = Wait::for_event();
-        if self.transactions.as_ref().is_none_or(TransactionManager::has_producer_id) {
+        if self.has_producer_id(now, &mut wait) {
             for node in self.partitions.ready_nodes() {
                 self.send_to(node, &turn, &mut wait);
             }
         }
         drop(snapshot);
-        self.fail_expired_batches(now);
         self.availability.publish(self.accumulator.sticky(), now);
         wait.until(self.partitions.next_deadline());
         wait.until(self.in_flight_expiry.first().map(|(moment, _)| *moment));
-        wait.until(self.transactions.as_ref().and_then(TransactionManager::next_request));
+        if self.partitions.has_expired() {
+            wait.not_at_all();
+        }
         wait.timeout(now)
+    }
+
+    /// Whether batches can be numbered, or need not be. If not, asks for a producer id as soon as that is possible.
+    fn has_producer_id(&mut self, now: Instant, wait: &mut Wait) -> bool {
+        let Some(transactions) = self.transactions.as_mut().filter(|it| !it.has_producer_id())
+        else {
+            return true;
+        };
+        if self.accumulator.incomplete().is_empty() {
+            return false; // nobody needs one yet
+        }
+        let Some(request) = transactions.init_producer_id_request(now) else {
+            wait.until(transactions.next_request());
+            return false;
+        };
+        let Some(node) = self.client.least_loaded_node(now) else {
+            // No event will tell when there is one again.
+            let soon = now + self.settings.retry_backoff.backoff(0, &mut self.random);
+            transactions.request_failed(soon);
+            wait.until(Some(soon));
+            return false;
+        };
+        if self.client.ready(node, now) {
+            transactions.requested();
+            self.send_producer_id_request(node, request, now);
+        } else {
+            wait.until(self.client.next_attempt(node, now));
+        }
+        false
+    }
+
+    fn send_producer_id_request(
+        &mut self,
+        node: NodeId,
+        request: InitProducerIdRequest,
+        now: Instant,
+    ) {
+        let request = ClientRequest {
+            node,
+            body: RequestBody::InitProducerId(request),
+            expect_response: true,
+            timeout: self.settings.request_timeout,
+        };
+        let correlation_id = self.client.send(request, now);
+        self.handlers.insert(correlation_id, RequestCompletionHandler::InitProducerId);
     }
 
     fn send_to(&mut self, node: NodeId, turn: &Turn<'_>, wait: &mut Wait) {
@@ -266,7 +286,7 @@ impl<C: KafkaClient> Sender<C> {
             transactions.request_failed(now + wait);
         }
         if !error.is_retriable() {
-            self.fail_everything(&error);
+            self.fail_everything(&error, now);
         }
     }
 
@@ -283,10 +303,12 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// No producer id can be had, so what waits for one fails; later records cause another attempt.
-    fn fail_everything(&mut self, error: &Error) {
+    fn fail_everything(&mut self, error: &Error, now: Instant) {
         log::error!("no producer id: {error}");
         for batch in self.accumulator.take_all() {
+            let partition = batch.partition().id();
             self.fail(batch, error);
+            self.reconsider(partition, now);
         }
     }
 }

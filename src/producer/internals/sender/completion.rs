@@ -277,7 +277,7 @@ impl<C: KafkaClient> Sender<C> {
         self.partitions.reinsert(batch, &turn);
     }
 
-    fn reconsider(&mut self, queue: usize, now: Instant) {
+    pub(super) fn reconsider(&mut self, queue: usize, now: Instant) {
         let metadata = self.metadata.snapshot();
         let turn = Turn { now, metadata: &metadata, is_urgent: self.accumulator.is_closed() };
         self.partitions.reconsider(queue, &turn);

@@ -4,9 +4,12 @@
 mod batching;
 mod completion;
 mod expiry;
+mod idempotence;
 mod leaders;
 mod order;
+mod producer_id;
 mod retries;
+mod sequences;
 
 use arc_swap::ArcSwap;
 
@@ -144,6 +147,19 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// Producer id 7 with epoch 0; in partitions 0 and 1, a first batch of one record was acknowledged.
+    fn start_with_producer_id(self) -> Fixture {
+        let mut fixture = self.start();
+        fixture.append(0, 10);
+        fixture.append(1, 10);
+        fixture.give_producer_id(7, 0);
+        let first = fixture.request();
+        fixture.acknowledge(&first, 0);
+        fixture
+    }
+}
+
 fn metadata_settings() -> MetadataSettings {
     MetadataSettings {
         bootstrap: vec![("localhost".into(), 9092)],
@@ -240,10 +256,19 @@ impl Fixture {
             self.turn();
             let timeout = self.client.take_timeouts().pop().expect("a poll");
             if !is_answered && timeout != Some(Duration::ZERO) {
+                self.check_rest(timeout);
                 return timeout;
             }
         }
         panic!("does not come to rest");
+    }
+
+    /// A turn more must change nothing: without an event there would be none.
+    fn check_rest(&mut self, timeout: Option<Duration>) {
+        let sent_count = self.client.sent_count();
+        self.turn();
+        assert_eq!(self.client.sent_count(), sent_count, "a request was late by a turn");
+        assert_eq!(self.client.take_timeouts(), [timeout], "another turn, another deadline");
     }
 
     /// The produce requests in flight, oldest first.

@@ -1,0 +1,340 @@
+//! What an idempotent producer makes of errors: when its sequences start anew, and when they must not.
+
+use super::*;
+
+// Java: SenderTest.testIdempotenceWithMultipleInflightsWhereFirstFailsFatallyAndSequenceOfFutureBatchesIsAdjusted
+#[test]
+fn behind_a_batch_that_failed_for_good_sequences_start_anew_under_the_next_epoch() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    let failed = fixture.append(0, FULL);
+    let futures = [fixture.append(0, FULL), fixture.append(0, FULL)];
+    fixture.rest();
+    let requests = fixture.requests();
+    fixture.refuse(&requests[0], ErrorCode::MessageTooLarge);
+    assert_eq!(error(&failed).code(), Some(ErrorCode::MessageTooLarge));
+    fixture.refuse(&requests[1], ErrorCode::OutOfOrderSequenceNumber);
+    assert_eq!(fixture.requests().len(), 1, "nothing anew while the last one is on its way");
+    fixture.refuse(&requests[2], ErrorCode::OutOfOrderSequenceNumber);
+    fixture.advance(BACKOFF.mul_f64(1.2));
+
+    let first = fixture.sent();
+    assert_eq!(first.sequence(), (0, 1, 0));
+    fixture.acknowledge(&first, 4);
+    let second = fixture.sent();
+    assert_eq!(second.sequence(), (0, 1, 1));
+    fixture.acknowledge(&second, 5);
+
+    assert_eq!(futures.each_ref().map(offset), [4, 5]);
+    assert!(fixture.sender.is_drained());
+}
+
+#[test]
+fn a_first_batch_that_fails_for_good_costs_an_epoch_and_nothing_else() {
+    let mut fixture = Setup::new().idempotent().start();
+    fixture.append(0, FULL);
+    fixture.append(0, FULL);
+    fixture.give_producer_id(7, 0);
+    let first = fixture.request();
+
+    fixture.refuse(&first, ErrorCode::InvalidRecord);
+
+    assert_eq!(fixture.request().sequence(), (0, 1, 0));
+}
+
+// What may be in the log under its old number must not be sent under a new one.
+#[test]
+fn sequences_do_not_start_anew_while_a_batch_is_in_doubt() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    for _ in 0..3 {
+        fixture.append(0, FULL);
+    }
+    fixture.rest();
+    let requests = fixture.requests();
+    fixture.disconnect(&requests[0], true);
+    fixture.refuse(&requests[1], ErrorCode::MessageTooLarge);
+    fixture.refuse(&requests[2], ErrorCode::OutOfOrderSequenceNumber);
+    fixture.advance(BACKOFF.mul_f64(1.2));
+
+    let doubtful = fixture.sent();
+    assert_eq!(doubtful.sequence(), (0, 0, 1));
+    fixture.acknowledge(&doubtful, 4);
+
+    assert_eq!(fixture.sent().sequence(), (0, 1, 0));
+}
+
+#[test]
+fn partitions_without_trouble_change_their_epoch_when_nothing_of_theirs_is_on_its_way() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.append(1, 10);
+    let unconcerned = fixture.sent();
+    fixture.append(0, 10);
+    fixture.rest();
+    let refused = fixture.requests().remove(1);
+    fixture.refuse(&refused, ErrorCode::MessageTooLarge);
+
+    fixture.append(1, 10);
+    fixture.append(0, 10);
+    fixture.rest();
+    assert_eq!(fixture.requests()[1].sequence(), (0, 1, 0));
+    assert_eq!(fixture.requests().len(), 2);
+    fixture.acknowledge(&unconcerned, 3);
+
+    assert_eq!(fixture.requests()[1].sequence(), (1, 1, 0));
+}
+
+// Java: TransactionManagerTest.testEpochUpdateAfterBumpFromEndTxn... for idempotent producers; the request for the
+// number was put off until something else happened.
+#[test]
+fn after_the_last_epoch_comes_a_new_producer_id() {
+    let mut fixture = Setup::new().idempotent().start();
+    fixture.append(0, FULL);
+    let future = fixture.append(0, FULL);
+    fixture.give_producer_id(7, i16::MAX);
+    let first = fixture.request();
+
+    fixture.refuse(&first, ErrorCode::MessageTooLarge);
+    fixture.give_producer_id(8, 0);
+
+    let second = fixture.request();
+    assert_eq!((second.batches[0].producer_id, second.batches[0].sequence), (8, 0));
+    fixture.acknowledge(&second, 2);
+    assert_eq!(offset(&future), 2);
+}
+
+// Java: SenderTest.testCorrectHandlingOfOutOfOrderResponses and TransactionManagerTest.testBatchesReceivedAfterClose...
+#[test]
+fn an_out_of_order_answer_to_the_next_expected_batch_proves_a_gap_and_costs_an_epoch() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.append(0, 10);
+    let request = fixture.sent();
+
+    fixture.refuse(&request, ErrorCode::OutOfOrderSequenceNumber);
+    fixture.advance(BACKOFF.mul_f64(1.2));
+
+    assert_eq!(fixture.sent().sequence(), (0, 1, 0));
+}
+
+// Java: SenderTest.testResetOfProducerStateShouldAllowQueuedBatchesToDrain
+#[test]
+fn an_expired_batch_is_settled_by_the_success_of_the_one_behind_it() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.append(0, FULL);
+    fixture.rest();
+    fixture.advance(Duration::from_secs(1));
+    fixture.append(0, FULL);
+    fixture.rest();
+    let requests = fixture.requests();
+    fixture.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_secs(1)));
+    fixture.rest();
+    fixture.disconnect(&requests[0], true);
+
+    fixture.append(0, 10);
+    fixture.rest();
+    assert_eq!(fixture.requests().len(), 1, "in doubt until the second is answered");
+    fixture.acknowledge(&requests[1], 9);
+
+    assert_eq!(fixture.request().sequence(), (0, 0, 3));
+}
+
+// Java: SenderTest.testExpiryOfUnsentBatchesShouldNotCauseUnresolvedSequences and its counterparts
+#[test]
+fn an_expired_batch_with_nothing_behind_it_costs_an_epoch() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.append(0, FULL);
+    let request = fixture.sent();
+    fixture.advance(DELIVERY_TIMEOUT);
+    fixture.append(0, 10);
+    fixture.rest();
+    assert_eq!(fixture.requests().len(), 1);
+
+    fixture.disconnect(&request, true);
+
+    assert_eq!(fixture.request().sequence(), (0, 1, 0));
+}
+
+#[test]
+fn an_expired_batch_that_is_acknowledged_late_costs_nothing() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.append(0, FULL);
+    let request = fixture.sent();
+    fixture.advance(DELIVERY_TIMEOUT);
+    fixture.append(0, 10);
+    fixture.rest();
+
+    fixture.acknowledge(&request, 5);
+
+    assert_eq!(fixture.request().sequence(), (0, 0, 2));
+}
+
+#[test]
+fn the_batch_right_behind_an_expired_one_may_prove_that_it_is_missing() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.append(0, FULL);
+    fixture.rest();
+    fixture.advance(Duration::from_secs(1));
+    fixture.append(0, FULL);
+    fixture.rest();
+    let requests = fixture.requests();
+    fixture.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_secs(1)));
+    fixture.rest();
+    fixture.disconnect(&requests[0], true);
+
+    fixture.refuse(&requests[1], ErrorCode::OutOfOrderSequenceNumber);
+    fixture.advance(BACKOFF.mul_f64(1.2));
+
+    assert_eq!(fixture.sent().sequence(), (0, 1, 0));
+}
+
+// Java: SenderTest.testExpiryOfUnsentBatchesShouldNotCauseUnresolvedSequences
+#[test]
+fn a_batch_that_expires_unsent_leaves_the_sequences_alone() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.client.set_ready(NODE_1, false);
+    fixture.append(0, 10);
+    fixture.rest();
+    fixture.advance(DELIVERY_TIMEOUT);
+    fixture.rest();
+
+    fixture.client.set_ready(NODE_1, true);
+    fixture.append(0, 10);
+
+    assert_eq!(fixture.sent().sequence(), (0, 0, 1));
+}
+
+// The second batch was looked at before the first had failed, was held back, and never looked at again.
+#[test]
+fn a_batch_behind_one_that_expired_while_it_waited_to_be_sent_again_is_sent() {
+    for is_in_doubt in [true, false] {
+        let mut fixture = Setup::new().idempotent().start_with_producer_id();
+        let first = fixture.append(0, FULL);
+        fixture.rest();
+        fixture.advance(Duration::from_secs(1));
+        let second = fixture.append(0, FULL);
+        fixture.rest();
+        let requests = fixture.requests();
+        fixture.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_millis(1050)));
+        fixture.disconnect(&requests[0], is_in_doubt);
+        fixture.disconnect(&requests[1], is_in_doubt);
+        fixture.advance(Duration::from_millis(300));
+        assert!(outcome(&first).is_none());
+
+        let again = fixture.sent();
+        assert!(error(&first).deadline().is_some());
+        fixture.acknowledge(&again, 6);
+
+        assert_eq!(offset(&second), 6, "{is_in_doubt}");
+    }
+}
+
+// Nothing else would have started another turn.
+#[test]
+fn a_new_batch_behind_one_that_expired_while_it_waited_to_be_sent_again_is_sent_without_delay() {
+    for is_in_doubt in [true, false] {
+        let mut fixture = Setup::new().idempotent().start_with_producer_id();
+        fixture.append(0, FULL);
+        let request = fixture.sent();
+        fixture.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_millis(10)));
+        fixture.disconnect(&request, is_in_doubt);
+        fixture.append(0, 10);
+        fixture.rest();
+        fixture.advance(Duration::from_millis(10));
+
+        assert_eq!(fixture.sent().sequence(), (0, 1, 0), "{is_in_doubt}");
+    }
+}
+
+// Java: SenderTest.testUnknownProducerIdHandlingWhenLogStartOffset... (KAFKA-5793)
+#[test]
+fn a_broker_that_forgot_the_producer_costs_an_epoch() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.append(0, 10);
+    let request = fixture.sent();
+
+    fixture.forget_producer(&request, 10);
+    fixture.advance(BACKOFF.mul_f64(1.2));
+    let again = fixture.sent();
+    assert_eq!(again.sequence(), (0, 1, 0));
+    fixture.forget_producer(&again, 10);
+    fixture.advance(BACKOFF.mul_f64(4.0));
+
+    assert_eq!(fixture.sent().sequence(), (0, 1, 0), "once is enough");
+}
+
+#[test]
+fn a_broker_that_knows_neither_the_producer_nor_its_log_is_asked_again() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.append(0, 10);
+    let request = fixture.sent();
+
+    fixture.forget_producer(&request, -1);
+    fixture.advance(BACKOFF.mul_f64(1.2));
+
+    assert_eq!(fixture.sent().sequence(), (0, 0, 1));
+}
+
+// Java: SenderTest.testUnsupportedForMessageFormatInProduceRequest and testClusterAuthorizationExceptionInProduceRequest
+#[test]
+fn some_errors_end_the_producer() {
+    for (code, is_the_end) in [
+        (ErrorCode::ClusterAuthorizationFailed, true),
+        (ErrorCode::ProducerFenced, true),
+        (ErrorCode::InvalidProducerIdMapping, true),
+        (ErrorCode::TopicAuthorizationFailed, false),
+        (ErrorCode::UnsupportedForMessageFormat, false),
+    ] {
+        let mut fixture = Setup::new().idempotent().start_with_producer_id();
+        let future = fixture.append(0, 10);
+        let request = fixture.sent();
+
+        fixture.refuse(&request, code);
+
+        assert_eq!(error(&future).code(), Some(code));
+        assert_eq!(fixture.sender.fatal_error().is_some(), is_the_end, "{code}");
+    }
+}
+
+#[test]
+fn retries_that_are_used_up_cost_an_epoch() {
+    let mut fixture =
+        Setup::new().idempotent().with(|settings| settings.retries = 0).start_with_producer_id();
+    let future = fixture.append(0, FULL);
+    fixture.append(0, 10);
+    fixture.rest();
+    let requests = fixture.requests();
+    fixture.refuse(&requests[0], ErrorCode::NotEnoughReplicas);
+    fixture.acknowledge(&requests[1], 0);
+
+    assert_eq!(error(&future).code(), Some(ErrorCode::NotEnoughReplicas));
+    fixture.append(0, 10);
+    assert_eq!(fixture.sent().sequence(), (0, 1, 0));
+}
+
+#[test]
+fn every_partition_in_trouble_starts_anew_under_one_epoch() {
+    let mut fixture = Setup::new().idempotent().start();
+    fixture.append(0, 10);
+    fixture.append(1, 10);
+    fixture.give_producer_id(7, 0);
+    let request = fixture.request();
+    fixture.refuse(&request, ErrorCode::MessageTooLarge);
+
+    fixture.append(0, 10);
+    fixture.append(1, 10);
+
+    let epochs: Vec<_> = fixture.sent().batches.iter().map(|batch| batch.epoch).collect();
+    assert_eq!(epochs, [1, 1]);
+}
+
+impl Fixture {
+    /// The broker lost what it knew of the producer, in a log that begins at `log_start_offset`.
+    fn forget_producer(&mut self, request: &Sent, log_start_offset: i64) {
+        let answer = |batch: &SentBatch| PartitionProduceResponse {
+            index: batch.partition,
+            error_code: ErrorCode::UnknownProducerId,
+            log_start_offset,
+            ..PartitionProduceResponse::default()
+        };
+        self.answer(request.id, request.batches.iter().map(answer).collect());
+        self.rest();
+    }
+}
