@@ -43,7 +43,10 @@ impl Troubles {
 pub(super) fn connection_error(state: ConnectionState, cause: DisconnectCause) -> Error {
     let is_checking = state == ConnectionState::CheckingApiVersions;
     match cause {
-        DisconnectCause::EndOfStream if is_checking => unanswered(),
+        // The end may be seen together with the beginning.
+        DisconnectCause::EndOfStream if is_checking || state == ConnectionState::Connecting => {
+            unanswered()
+        }
         DisconnectCause::EndOfStream | DisconnectCause::Idle => Error::new(ErrorKind::Disconnected),
         DisconnectCause::Failed(error) if is_checking && is_reset(&error) => unanswered(),
         DisconnectCause::Failed(error) => error,
@@ -92,5 +95,22 @@ fn answer_to(api: ApiKey) -> &'static str {
         ApiKey::Metadata => "answer to Metadata",
         ApiKey::ApiVersions => "answer to ApiVersions",
         ApiKey::InitProducerId => "answer to InitProducerId",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // It said "the connection was lost" where connecting and the end were seen in one poll.
+    #[test]
+    fn who_closes_before_the_first_answer_is_no_broker_for_us() {
+        for state in [ConnectionState::Connecting, ConnectionState::CheckingApiVersions] {
+            let error = connection_error(state, DisconnectCause::EndOfStream);
+
+            assert!(matches!(error.kind(), ErrorKind::Protocol { .. }), "{state:?}: {error}");
+        }
+        let error = connection_error(ConnectionState::Ready, DisconnectCause::EndOfStream);
+        assert_eq!(*error.kind(), ErrorKind::Disconnected);
     }
 }
