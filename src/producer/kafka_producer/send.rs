@@ -271,15 +271,21 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 return Ok(topics);
             }
             let snapshot = self.metadata.snapshot();
-            if let Some(error) = refusal(&snapshot, topic) {
-                return Err(error);
-            }
             if budget.remaining.is_zero() {
-                return Err(self.no_metadata(&snapshot, topic, partition, *budget));
+                let missing = || self.no_metadata(&snapshot, topic, partition, *budget);
+                return Err(refusal(&snapshot, topic).unwrap_or_else(missing));
             }
             drop((topics, snapshot));
             if self.metadata.await_update(version, budget.remaining) == AwaitUpdate::Closed {
                 return Err(self.accumulator.closed_error());
+            }
+            let topics = self.accumulator.topics(&self.metadata);
+            if find(&topics, topic, partition).is_some() {
+                return Ok(topics);
+            }
+            // Only now: what was refused before this call may be granted since.
+            if let Some(error) = refusal(&self.metadata.snapshot(), topic) {
+                return Err(error);
             }
         }
     }
