@@ -264,6 +264,8 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     fn handle_init_producer_id_response(&mut self, response: ClientResponse, now: Instant) {
+        // A connection that fails, for whatever reason, says nothing about the next one.
+        let is_worth_another_try = matches!(response.outcome, Outcome::Disconnected { .. });
         let error = match response.outcome {
             Outcome::Answered(ResponseBody::InitProducerId(answer)) => {
                 match self.adopt_producer_id(&answer) {
@@ -285,7 +287,7 @@ impl<C: KafkaClient> Sender<C> {
         if let Some(transactions) = &mut self.transactions {
             transactions.request_failed(now + wait);
         }
-        if !error.is_retriable() {
+        if !is_worth_another_try && !error.is_retriable() {
             self.fail_everything(&error, now);
         }
     }
@@ -293,6 +295,10 @@ impl<C: KafkaClient> Sender<C> {
     fn adopt_producer_id(&mut self, answer: &InitProducerIdResponse) -> Result<(), Error> {
         if !answer.error_code.is_ok() {
             return Err(Error::broker_code(answer.error_code, None));
+        }
+        if answer.producer_id < 0 || answer.producer_epoch < 0 {
+            log::warn!("a broker gave out a negative producer id or epoch");
+            return Err(Error::new(ErrorKind::Disconnected));
         }
         self.producer_id_failures = 0;
         let producer = ProducerIdAndEpoch { id: answer.producer_id, epoch: answer.producer_epoch };
