@@ -260,7 +260,9 @@ impl<C: KafkaClient> Sender<C> {
             limit: self.settings.delivery_timeout,
             waiting_for: "acknowledgement",
         };
+        let persistence = cause.as_ref().map_or(Persistence::NeverSent, Error::persistence);
         Error::new(kind)
+            .with_persistence(persistence)
             .with_attempts(batch.attempts())
             .with_elapsed(now.saturating_duration_since(batch.created()))
             .with_cause(cause.or_else(|| self.metadata.last_error()))

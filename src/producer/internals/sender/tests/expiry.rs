@@ -71,6 +71,21 @@ fn a_batch_that_waits_to_be_sent_again_tells_why_it_had_to() {
     assert!(error.to_string().contains("broker-1"), "{error}");
 }
 
+// It said "never sent" of a batch that was sent and refused.
+#[test]
+fn a_batch_that_was_refused_whenever_it_was_sent_is_refused_and_not_unsent() {
+    let mut fixture = Setup::new().start();
+    let future = fixture.append(0, 10);
+    let request = fixture.sent();
+    fixture.refuse(&request, ErrorCode::NotEnoughReplicas);
+    fixture.client.set_ready(NODE_1, false);
+    fixture.advance(DELIVERY_TIMEOUT);
+
+    fixture.rest();
+
+    assert_eq!(error(&future).persistence(), Persistence::Refused);
+}
+
 // Java: SenderTest.testInflightBatchesExpireOnDeliveryTimeout, and KAFKA-19012: a buffer that was given back while the
 // socket still read it was filled by another partition, and its records ended up in the wrong topic.
 #[test]
