@@ -32,6 +32,7 @@ fn a_wait_that_runs_out_does_not_take_the_record_back() {
     let producer = producer(&cluster, &[]);
     cluster.inject(Fault::hold().on(Api::Produce));
     let future = producer.send(record("a"));
+    await_batches(&cluster, 1);
 
     let error = future.get_timeout(Duration::from_millis(1)).expect_err("held");
     let is_done = future.is_done();

@@ -1,13 +1,20 @@
 //! The public interface, over TCP, on the embedded cluster.
 
+mod buffer_memory;
 mod callbacks;
 mod close;
+mod cluster_changes;
+mod error_texts;
 mod flush;
 mod futures;
+mod idempotence;
 mod interceptors;
+mod metadata;
 mod partitioners;
+mod retries;
 mod send;
 mod serializers;
 mod setup;
 mod sizes;
 mod try_send;
+mod versions;

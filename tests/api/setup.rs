@@ -109,6 +109,11 @@ pub(crate) fn numbers(count: usize) -> Vec<String> {
     (0..count).map(|number| number.to_string()).collect()
 }
 
+/// As [`numbers`], but no two fit into a batch where `batch.size` is 1.
+pub(crate) fn long_numbers(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("{number:032}")).collect()
+}
+
 /// The batches of all produce requests so far, also of those that failed.
 pub(crate) fn produced(cluster: &MockCluster) -> Vec<RecordedBatch> {
     batches_of(&cluster.requests())
