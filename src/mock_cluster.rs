@@ -40,15 +40,13 @@ pub use crate::mock_cluster::api::Api;
 pub use crate::mock_cluster::builder::MockClusterBuilder;
 pub use crate::mock_cluster::fault::Fault;
 pub use crate::mock_cluster::mock_record::MockRecord;
-pub use crate::mock_cluster::request_log::RecordedBatch;
-pub use crate::mock_cluster::request_log::RecordedRequest;
+pub use crate::mock_cluster::request_log::{RecordedBatch, RecordedRequest};
 pub use crate::mock_cluster::topic_options::TopicOptions;
 
 use crate::common::node::NodeId;
 use crate::common::uuid::Uuid;
 use crate::mock_cluster::cluster_core::ClusterCore;
-use crate::mock_cluster::cluster_state::Partition;
-use crate::mock_cluster::cluster_state::Topic;
+use crate::mock_cluster::cluster_state::{Partition, Topic};
 use crate::mock_cluster::server::Server;
 
 /// A running cluster. It listens on 127.0.0.1 only and ends, threads and ports included, when it is dropped.

@@ -2,17 +2,14 @@
 //!
 //! Differs in that nobody waits for it: a name server may take many seconds, and the sender thread has other brokers.
 
-use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::thread;
+use std::{fmt, io, thread};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::common::node::NodeId;
-use crate::error::Error;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::network::wakeup::Wakeup;
 
 /// Finds the addresses of host names, elsewhere.

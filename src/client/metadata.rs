@@ -11,11 +11,8 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::client::metadata_snapshot::{LeaderHint, MetadataSnapshot, Update};
 use crate::common::node::Node;
-use crate::error::Error;
-use crate::error::ErrorCode;
-use crate::protocol::message::metadata::MetadataRequest;
-use crate::protocol::message::metadata::MetadataRequestTopic;
-use crate::protocol::message::metadata::MetadataResponse;
+use crate::error::{Error, ErrorCode};
+use crate::protocol::message::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use crate::utils::clock::Instant;
 use crate::utils::exponential_backoff::ExponentialBackoff;
 use crate::utils::hash::HashMap;

@@ -7,10 +7,9 @@ use crate::common::cluster::{Cluster, TopicInfo};
 use crate::common::node::{Node, NodeId};
 use crate::common::partition_info::PartitionInfo;
 use crate::error::ErrorCode;
-use crate::protocol::message::metadata::MetadataResponse;
-use crate::protocol::message::metadata::MetadataResponseBroker;
-use crate::protocol::message::metadata::MetadataResponsePartition;
-use crate::protocol::message::metadata::MetadataResponseTopic;
+use crate::protocol::message::metadata::{
+    MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
 
 /// The cluster as one metadata answer left it. Immutable; every caller's thread shares it.
 #[derive(Clone, Debug, Default)]

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::client::metadata::Metadata;
-use crate::protocol::message::metadata::MetadataRequest;
-use crate::protocol::message::metadata::MetadataResponse;
+use crate::protocol::message::metadata::{MetadataRequest, MetadataResponse};
 use crate::utils::clock::Instant;
 
 /// Knows when the client has to ask for metadata, and when it has tried for too long.

@@ -12,8 +12,7 @@ pub(crate) use parsed::Parsed;
 pub(crate) use property::{Property, Support};
 pub(crate) use valid::Valid;
 
-use parsed::Value;
-
+use crate::config::config_def::parsed::Value;
 use crate::error::ConfigProblem;
 
 /// The properties of one client, and what is known about names that are none of them.

@@ -1,9 +1,8 @@
 //! What can go wrong, by what the caller can do about it.
 
-use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use crate::error::{ErrorCode, Persistence};
 

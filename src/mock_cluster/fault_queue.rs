@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use crate::common::node::NodeId;
 use crate::mock_cluster::api::Api;
-use crate::mock_cluster::fault::Delivery;
-use crate::mock_cluster::fault::Effect;
-use crate::mock_cluster::fault::Fault;
-use crate::mock_cluster::fault::Outcome;
-use crate::mock_cluster::fault::Scope;
+use crate::mock_cluster::fault::{Delivery, Effect, Fault, Outcome, Scope};
 
 /// Faults in the order in which they were injected.
 #[derive(Clone, Debug, Default)]

@@ -7,15 +7,13 @@ pub(super) mod produce;
 
 use crate::common::node::NodeId;
 use crate::mock_cluster::api::Api;
-use crate::mock_cluster::fault_queue::Plan;
-use crate::mock_cluster::fault_queue::Target;
+use crate::mock_cluster::fault_queue::{Plan, Target};
 use crate::mock_cluster::world::World;
 use crate::protocol::message::api_versions::ApiVersionsRequest;
 use crate::protocol::message::init_producer_id::InitProducerIdRequest;
 use crate::protocol::message::metadata::MetadataRequest;
 use crate::protocol::message::produce::ProduceRequest;
-use crate::protocol::readable::DecodeError;
-use crate::protocol::readable::Reader;
+use crate::protocol::readable::{DecodeError, Reader};
 use crate::utils::clock::Instant;
 
 /// Where a request arrived, and what shall become of it.

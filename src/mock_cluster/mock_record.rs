@@ -1,7 +1,6 @@
 //! A record as a consumer would see it.
 
-use crate::mock_cluster::record_batch;
-use crate::mock_cluster::record_batch::BatchHeader;
+use crate::mock_cluster::record_batch::{self, BatchHeader};
 use crate::mock_cluster::record_reader::RecordView;
 
 /// One record in a partition of a [`MockCluster`](crate::mock_cluster::MockCluster).

@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 
 use crate::mock_cluster::mock_record::MockRecord;
 use crate::mock_cluster::producer_state::ProducerStates;
-use crate::mock_cluster::record_batch;
-use crate::mock_cluster::record_batch::BatchHeader;
-use crate::mock_cluster::record_batch::Refusal;
+use crate::mock_cluster::record_batch::{self, BatchHeader, Refusal};
 
 /// One partition's batches and the producers that wrote them. All replicas share it: nothing is ever truncated.
 #[derive(Clone, Debug, Default)]

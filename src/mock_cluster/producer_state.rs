@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::error::ErrorCode;
-use crate::mock_cluster::record_batch::BatchHeader;
-use crate::mock_cluster::record_batch::Refusal;
+use crate::mock_cluster::record_batch::{BatchHeader, Refusal};
 
 /// The batches a broker remembers of each producer; what limits a producer to five in flight.
 const REMEMBERED_BATCHES: usize = 5;

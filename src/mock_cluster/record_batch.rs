@@ -1,8 +1,7 @@
 //! Reads and checks record batches (magic 2) as a broker does before it appends them.
 
 use crate::error::ErrorCode;
-use crate::mock_cluster::record_reader::RecordView;
-use crate::mock_cluster::record_reader::read_record;
+use crate::mock_cluster::record_reader::{RecordView, read_record};
 use crate::utils::crc32c;
 
 /// The bytes before the records.

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::common::node::NodeId;
 use crate::mock_cluster::api::Api;
-use crate::mock_cluster::handlers::Request;
-use crate::mock_cluster::handlers::produce;
+use crate::mock_cluster::handlers::{Request, produce};
 use crate::mock_cluster::record_batch::BatchHeader;
 use crate::mock_cluster::world::World;
 use crate::protocol::message::produce::ProduceRequest;

@@ -10,10 +10,8 @@ use std::time::Duration;
 
 use crate::common::node::NodeId;
 use crate::mock_cluster::cluster_core::ClusterCore;
-use crate::mock_cluster::connection::ConnectionId;
-use crate::mock_cluster::connection::Output;
-use crate::utils::clock::Clock;
-use crate::utils::clock::Instant;
+use crate::mock_cluster::connection::{ConnectionId, Output};
+use crate::utils::clock::{Clock, Instant};
 use crate::utils::sync::{Condvar, Mutex, MutexGuard};
 
 /// A running cluster's sockets and threads. All of them end when it is dropped.

@@ -3,8 +3,7 @@
 //! Differs in that a frame's size is bounded, that memory grows with the bytes received and not with those announced,
 //! and that one read may complete several frames.
 
-use crate::error::Error;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::network::network_send::SIZE_PREFIX_BYTES;
 
 /// A framed answer on its way out of a socket, perhaps partly read. Holds no memory between two frames.

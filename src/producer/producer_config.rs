@@ -15,10 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub use builder::ProducerConfigBuilder;
 pub use values::{Acks, MetadataRecoveryStrategy, PartitionerClass};
 
-use definitions::DEFINITIONS;
-use settings::Settings;
-
 use crate::error::{Error, ErrorKind};
+use crate::producer::producer_config::definitions::DEFINITIONS;
+use crate::producer::producer_config::settings::Settings;
 
 /// The settings of a producer, checked and complete.
 ///

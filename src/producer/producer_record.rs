@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::common::header::Header;
-use crate::common::header::Headers;
+use crate::common::header::{Header, Headers};
 
 /// A record to be sent: topic, key and value, and where wanted a partition, a timestamp and headers.
 ///

@@ -4,16 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::protocol::api_keys::ApiKey;
-use crate::protocol::message::api_versions::ApiVersionsRequest;
-use crate::protocol::message::api_versions::ApiVersionsResponse;
-use crate::protocol::message::init_producer_id::InitProducerIdRequest;
-use crate::protocol::message::init_producer_id::InitProducerIdResponse;
-use crate::protocol::message::metadata::MetadataRequest;
-use crate::protocol::message::metadata::MetadataResponse;
-use crate::protocol::message::produce::ProduceRequest;
-use crate::protocol::message::produce::ProduceResponse;
-use crate::protocol::readable::DecodeError;
-use crate::protocol::readable::Reader;
+use crate::protocol::message::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use crate::protocol::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use crate::protocol::message::metadata::{MetadataRequest, MetadataResponse};
+use crate::protocol::message::produce::{ProduceRequest, ProduceResponse};
+use crate::protocol::readable::{DecodeError, Reader};
 
 /// A batch's bytes, which belong to the request until it is answered and are never copied into it.
 #[derive(Clone)]

@@ -2,9 +2,7 @@
 
 use crate::protocol::api_keys::ApiKey;
 use crate::protocol::encoding::Encoding;
-use crate::protocol::readable::DecodeError;
-use crate::protocol::readable::DecodeProblem;
-use crate::protocol::readable::Reader;
+use crate::protocol::readable::{DecodeError, DecodeProblem, Reader};
 use crate::protocol::writable::Writable;
 
 /// What precedes every request: header version 1, or 2 where the request is flexible.

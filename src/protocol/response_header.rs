@@ -2,8 +2,7 @@
 
 use crate::protocol::api_keys::ApiKey;
 use crate::protocol::encoding::Encoding;
-use crate::protocol::readable::DecodeError;
-use crate::protocol::readable::Reader;
+use crate::protocol::readable::{DecodeError, Reader};
 use crate::protocol::writable::Writable;
 
 /// What precedes every response: header version 0, or 1 where the response is flexible and not of `ApiVersions`.

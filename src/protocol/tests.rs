@@ -10,16 +10,11 @@ mod samples;
 use std::fmt::Debug;
 
 use crate::protocol::api_keys::ApiKey;
-use crate::protocol::message::api_versions::ApiVersionsRequest;
-use crate::protocol::message::api_versions::ApiVersionsResponse;
-use crate::protocol::message::init_producer_id::InitProducerIdRequest;
-use crate::protocol::message::init_producer_id::InitProducerIdResponse;
-use crate::protocol::message::metadata::MetadataRequest;
-use crate::protocol::message::metadata::MetadataResponse;
-use crate::protocol::message::produce::ProduceRequest;
-use crate::protocol::message::produce::ProduceResponse;
-use crate::protocol::readable::DecodeError;
-use crate::protocol::readable::Reader;
+use crate::protocol::message::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use crate::protocol::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use crate::protocol::message::metadata::{MetadataRequest, MetadataResponse};
+use crate::protocol::message::produce::{ProduceRequest, ProduceResponse};
+use crate::protocol::readable::{DecodeError, Reader};
 use crate::protocol::tests::samples::Sample;
 use crate::utils::random::Random;
 

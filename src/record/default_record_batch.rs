@@ -1,7 +1,6 @@
 //! Mirrors `org.apache.kafka.common.record.DefaultRecordBatch`: the header of a version 2 batch.
 
-use byteorder::BigEndian;
-use byteorder::ByteOrder;
+use byteorder::{BigEndian, ByteOrder};
 
 use crate::utils::crc32c;
 

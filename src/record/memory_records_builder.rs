@@ -1,10 +1,9 @@
 //! Mirrors `org.apache.kafka.common.record.MemoryRecordsBuilder`.
 
 use crate::record::default_record::RecordContents;
-use crate::record::default_record_batch;
-use crate::record::default_record_batch::BatchHeader;
-use crate::record::default_record_batch::ProducerState;
-use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
+use crate::record::default_record_batch::{
+    self, BatchHeader, ProducerState, RECORD_BATCH_OVERHEAD,
+};
 use crate::utils::varint;
 
 /// Encodes records straight into one buffer until it is full, then writes the batch's header in front of them.
@@ -85,8 +84,7 @@ const MAX_RECORDS: u32 = u32::MAX / 2;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::common::header::Header;
-    use crate::common::header::Headers;
+    use crate::common::header::{Header, Headers};
 
     const NOW_MS: i64 = 1_700_000_000_000;
 

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use kafka_producer::ProducerRecord;
 
-use crate::harness;
-use crate::harness::Broker;
+use crate::harness::{self, Broker};
 
 #[test]
 fn acks_all_and_1_tell_the_offset() {

@@ -6,8 +6,7 @@ use std::thread;
 
 use kafka_producer::{Error, KafkaProducer, ProducerRecord, RecordMetadata};
 
-use crate::harness;
-use crate::harness::Record;
+use crate::harness::{self, Record};
 
 const TOPIC: &str = "a-million";
 const PARTITIONS: usize = 6;

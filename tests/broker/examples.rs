@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use crate::harness;
-use crate::harness::Broker;
+use crate::harness::{self, Broker};
 
 const COUNT: i32 = 10_000;
 

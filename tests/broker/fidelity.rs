@@ -2,8 +2,7 @@
 
 use kafka_producer::ProducerRecord;
 
-use crate::harness;
-use crate::harness::Record;
+use crate::harness::{self, Record};
 
 const NULL: Option<&[u8]> = None;
 const EMPTY: Option<&[u8]> = Some(&[]);

@@ -1,9 +1,9 @@
 use super::*;
 use crate::common::node::NodeId;
 use crate::common::uuid::Uuid;
-use crate::protocol::message::metadata::MetadataResponseBroker;
-use crate::protocol::message::metadata::MetadataResponsePartition;
-use crate::protocol::message::metadata::MetadataResponseTopic;
+use crate::protocol::message::metadata::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
 
 const BACKOFF: Duration = Duration::from_millis(100);
 const MAX_AGE: Duration = Duration::from_secs(300);

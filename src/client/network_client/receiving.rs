@@ -9,15 +9,13 @@ use crate::client::network_client::NetworkClient;
 use crate::client::network_client::troubles::protocol_error;
 use crate::client::node_api_versions::NodeApiVersions;
 use crate::common::node::NodeId;
-use crate::error::Error;
-use crate::error::ErrorCode;
+use crate::error::{Error, ErrorCode};
 use crate::network::selectable::{PollResults, Selectable};
 use crate::protocol::api_keys::ApiKey;
 use crate::protocol::body::ResponseBody;
 use crate::protocol::message::api_versions::ApiVersionsResponse;
 use crate::protocol::message::metadata::MetadataResponse;
-use crate::protocol::readable::DecodeError;
-use crate::protocol::readable::Reader;
+use crate::protocol::readable::{DecodeError, Reader};
 use crate::protocol::response_header::ResponseHeader;
 use crate::utils::clock::Instant;
 

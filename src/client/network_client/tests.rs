@@ -11,14 +11,11 @@ use crate::network::mock_selector::MockSelector;
 use crate::network::selectable::DisconnectCause;
 use crate::protocol::api_keys::ApiKey;
 use crate::protocol::body::ResponseBody;
-use crate::protocol::message::api_versions::ApiVersion;
-use crate::protocol::message::api_versions::ApiVersionsResponse;
-use crate::protocol::message::metadata::MetadataResponse;
-use crate::protocol::message::metadata::MetadataResponseBroker;
-use crate::protocol::message::produce::PartitionProduceData;
-use crate::protocol::message::produce::ProduceRequest;
-use crate::protocol::message::produce::ProduceResponse;
-use crate::protocol::message::produce::TopicProduceData;
+use crate::protocol::message::api_versions::{ApiVersion, ApiVersionsResponse};
+use crate::protocol::message::metadata::{MetadataResponse, MetadataResponseBroker};
+use crate::protocol::message::produce::{
+    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
+};
 use crate::protocol::readable::Reader;
 use crate::protocol::response_header::ResponseHeader;
 use crate::utils::sync::Mutex;

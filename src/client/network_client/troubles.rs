@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use crate::client::cluster_connection_states::ConnectionState;
 use crate::common::node::NodeId;
-use crate::error::Deadline;
-use crate::error::Error;
-use crate::error::ErrorKind;
+use crate::error::{Deadline, Error, ErrorKind};
 use crate::network::selectable::DisconnectCause;
 use crate::protocol::api_keys::ApiKey;
 use crate::utils::hash::HashMap;

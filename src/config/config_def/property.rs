@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::parsed::Value;
-use super::valid::Valid;
+use crate::config::config_def::parsed::Value;
+use crate::config::config_def::valid::Valid;
 
 /// What a property is. Built in constant tables: a type first, then whatever differs from the usual.
 #[derive(Clone, Copy, Debug)]

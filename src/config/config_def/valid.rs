@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::parsed::Value;
+use crate::config::config_def::parsed::Value;
 
 /// Which values of a property's type are allowed.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -10,8 +10,7 @@ use crate::mock_cluster::api::Api;
 use crate::mock_cluster::fault::Outcome;
 use crate::mock_cluster::handlers::Context;
 use crate::mock_cluster::world::World;
-use crate::protocol::message::api_versions::ApiVersion;
-use crate::protocol::message::api_versions::ApiVersionsResponse;
+use crate::protocol::message::api_versions::{ApiVersion, ApiVersionsResponse};
 
 pub(in crate::mock_cluster) fn answer(context: &Context<'_>) -> ApiVersionsResponse {
     ApiVersionsResponse {

@@ -8,8 +8,7 @@
 use crate::error::ErrorCode;
 use crate::mock_cluster::fault::Outcome;
 use crate::mock_cluster::handlers::Context;
-use crate::protocol::message::init_producer_id::InitProducerIdRequest;
-use crate::protocol::message::init_producer_id::InitProducerIdResponse;
+use crate::protocol::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 
 pub(in crate::mock_cluster) fn answer(
     request: &InitProducerIdRequest,

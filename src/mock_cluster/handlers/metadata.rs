@@ -10,21 +10,14 @@ use std::sync::Arc;
 
 use crate::common::node::NodeId;
 use crate::error::ErrorCode;
-use crate::mock_cluster::cluster_state;
-use crate::mock_cluster::cluster_state::Broker;
-use crate::mock_cluster::cluster_state::ClusterState;
-use crate::mock_cluster::cluster_state::Partition;
-use crate::mock_cluster::cluster_state::Topic;
+use crate::mock_cluster::cluster_state::{self, Broker, ClusterState, Partition, Topic};
 use crate::mock_cluster::fault::Outcome;
-use crate::mock_cluster::fault_queue::Plan;
-use crate::mock_cluster::fault_queue::Target;
+use crate::mock_cluster::fault_queue::{Plan, Target};
 use crate::mock_cluster::handlers::Context;
-use crate::protocol::message::metadata::MetadataRequest;
-use crate::protocol::message::metadata::MetadataRequestTopic;
-use crate::protocol::message::metadata::MetadataResponse;
-use crate::protocol::message::metadata::MetadataResponseBroker;
-use crate::protocol::message::metadata::MetadataResponsePartition;
-use crate::protocol::message::metadata::MetadataResponseTopic;
+use crate::protocol::message::metadata::{
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
+    MetadataResponsePartition, MetadataResponseTopic,
+};
 
 pub(in crate::mock_cluster) fn targets(
     request: &MetadataRequest,

@@ -14,21 +14,14 @@ use crate::common::node::NodeId;
 use crate::error::ErrorCode;
 use crate::mock_cluster::fault::Outcome;
 use crate::mock_cluster::fault_queue::Target;
-use crate::mock_cluster::handlers::Context;
-use crate::mock_cluster::handlers::Reply;
+use crate::mock_cluster::handlers::{Context, Reply};
 use crate::mock_cluster::partition_log::Appended;
-use crate::mock_cluster::record_batch::BatchHeader;
-use crate::mock_cluster::record_batch::Refusal;
-use crate::mock_cluster::world::Append;
-use crate::mock_cluster::world::World;
-use crate::protocol::message::produce::LeaderIdAndEpoch;
-use crate::protocol::message::produce::NodeEndpoint;
-use crate::protocol::message::produce::PartitionProduceResponse;
-use crate::protocol::message::produce::ProduceRequest;
-use crate::protocol::message::produce::ProduceResponse;
-use crate::protocol::message::produce::RecordError;
-use crate::protocol::message::produce::TopicProduceData;
-use crate::protocol::message::produce::TopicProduceResponse;
+use crate::mock_cluster::record_batch::{BatchHeader, Refusal};
+use crate::mock_cluster::world::{Append, World};
+use crate::protocol::message::produce::{
+    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceRequest, ProduceResponse,
+    RecordError, TopicProduceData, TopicProduceResponse,
+};
 
 /// What makes a batch transactional tells the header, too.
 const NO_TRANSACTIONS: Refusal =

@@ -1,23 +1,20 @@
 use std::time::Duration;
 
-use super::test_client;
 use crate::common::node::NodeId;
 use crate::error::ErrorCode;
 use crate::mock_cluster::api::Api;
 use crate::mock_cluster::cluster_core::ClusterCore;
-use crate::mock_cluster::connection::ConnectionId;
-use crate::mock_cluster::connection::Output;
+use crate::mock_cluster::connection::{ConnectionId, Output};
 use crate::mock_cluster::fault::Fault;
 use crate::mock_cluster::test_batch::TestBatch;
+use crate::mock_cluster::tests::test_client;
 use crate::mock_cluster::topic_options::TopicOptions;
 use crate::mock_cluster::world::ClusterSettings;
 use crate::protocol::api_keys::ApiKey;
 use crate::protocol::message::api_versions::ApiVersionsResponse;
-use crate::protocol::message::init_producer_id::InitProducerIdRequest;
-use crate::protocol::message::init_producer_id::InitProducerIdResponse;
+use crate::protocol::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::protocol::message::metadata::MetadataResponse;
-use crate::protocol::message::produce::PartitionProduceResponse;
-use crate::protocol::message::produce::ProduceResponse;
+use crate::protocol::message::produce::{PartitionProduceResponse, ProduceResponse};
 use crate::protocol::readable::Reader;
 use crate::utils::clock::Instant;
 use crate::utils::random::Random;

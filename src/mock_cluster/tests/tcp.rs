@@ -2,13 +2,11 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::test_client;
 use crate::common::node::NodeId;
 use crate::error::ErrorCode;
-use crate::mock_cluster::Api;
-use crate::mock_cluster::Fault;
-use crate::mock_cluster::MockCluster;
 use crate::mock_cluster::test_batch::TestBatch;
+use crate::mock_cluster::tests::test_client;
+use crate::mock_cluster::{Api, Fault, MockCluster};
 use crate::protocol::api_keys::ApiKey;
 use crate::protocol::message::metadata::MetadataResponse;
 use crate::protocol::message::produce::ProduceResponse;

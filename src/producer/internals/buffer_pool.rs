@@ -8,8 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::utils::sync::Condvar;
-use crate::utils::sync::Mutex;
+use crate::utils::sync::{Condvar, Mutex};
 
 /// The memory for batches: `buffer.memory` bytes in all, kept as buffers of `batch.size` where possible.
 pub(crate) struct BufferPool {

@@ -5,14 +5,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{MockProducer, Shared, State};
-
 use crate::common::cluster::{Cluster, TopicInfo};
 use crate::common::node::{Node, NodeId};
 use crate::common::partition_info::PartitionInfo;
 use crate::common::uuid::Uuid;
 use crate::network::wakeup::Wakeup;
 use crate::producer::internals::sender_signal::SenderSignal;
+use crate::producer::mock_producer::{MockProducer, Shared, State};
 use crate::producer::partitioner::Partitioner;
 use crate::serialization::serializer::Serializer;
 use crate::utils::sync::Mutex;

@@ -4,7 +4,6 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::*;
-
 use crate::common::header::Header;
 use crate::error::ErrorCode;
 use crate::producer::round_robin_partitioner::RoundRobinPartitioner;

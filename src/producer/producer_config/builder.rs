@@ -5,11 +5,12 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::values::{Acks, MetadataRecoveryStrategy, PartitionerClass, ROUND_ROBIN};
-use super::{ProducerConfig, Shown};
-
 use crate::config::properties_file;
 use crate::error::Error;
+use crate::producer::producer_config::values::{
+    Acks, MetadataRecoveryStrategy, PartitionerClass, ROUND_ROBIN,
+};
+use crate::producer::producer_config::{ProducerConfig, Shown};
 
 /// Collects settings for a [`ProducerConfig`]; [`build`](Self::build) checks them, all at once.
 ///

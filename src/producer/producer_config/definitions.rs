@@ -177,7 +177,6 @@ const WORKING: &[Property] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-
     use crate::config::config_def::Support;
     use crate::producer::producer_config::ProducerConfig;
 

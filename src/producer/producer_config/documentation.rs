@@ -2,9 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use super::definitions::DEFINITIONS;
-
 use crate::config::config_def::{Property, Support};
+use crate::producer::producer_config::definitions::DEFINITIONS;
 
 const INTRODUCTION: &str = "\
 # Configuration

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use log::Level;
 
-use super::ProducerConfig;
-use super::values::{Acks, PartitionerClass, ROUND_ROBIN, ROUND_ROBIN_SHORT};
-
 use crate::client::client_utils::parse_bootstrap_servers;
 use crate::config::config_def::Parsed;
+use crate::producer::producer_config::ProducerConfig;
+use crate::producer::producer_config::values::{
+    Acks, PartitionerClass, ROUND_ROBIN, ROUND_ROBIN_SHORT,
+};
 
 /// Defines the settings that are plain values, and their getters.
 macro_rules! settings {

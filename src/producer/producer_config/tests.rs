@@ -2,7 +2,6 @@ use std::fs;
 use std::time::Duration;
 
 use super::*;
-
 use crate::error::ConfigProblem;
 use crate::utils::random::Random;
 

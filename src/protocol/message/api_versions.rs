@@ -2,10 +2,8 @@
 
 use crate::error::ErrorCode;
 use crate::protocol::api_keys::ApiKey;
-use crate::protocol::readable::DecodeError;
-use crate::protocol::readable::Reader;
-use crate::protocol::writable::TaggedField;
-use crate::protocol::writable::Writable;
+use crate::protocol::readable::{DecodeError, Reader};
+use crate::protocol::writable::{TaggedField, Writable};
 
 /// The first request on every connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

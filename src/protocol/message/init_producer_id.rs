@@ -3,8 +3,7 @@
 
 use crate::error::ErrorCode;
 use crate::protocol::api_keys::ApiKey;
-use crate::protocol::readable::DecodeError;
-use crate::protocol::readable::Reader;
+use crate::protocol::readable::{DecodeError, Reader};
 use crate::protocol::writable::Writable;
 
 /// Asks for a producer id, or for the next epoch of one.

@@ -3,8 +3,7 @@
 use crate::common::uuid::Uuid;
 use crate::error::ErrorCode;
 use crate::protocol::api_keys::ApiKey;
-use crate::protocol::readable::DecodeError;
-use crate::protocol::readable::Reader;
+use crate::protocol::readable::{DecodeError, Reader};
 use crate::protocol::writable::Writable;
 
 /// What stands for authorized operations that were not asked for.

@@ -6,10 +6,8 @@ use crate::common::uuid::Uuid;
 use crate::error::ErrorCode;
 use crate::protocol::api_keys::ApiKey;
 use crate::protocol::encoding::Encoding;
-use crate::protocol::readable::DecodeError;
-use crate::protocol::readable::Reader;
-use crate::protocol::writable::TaggedField;
-use crate::protocol::writable::Writable;
+use crate::protocol::readable::{DecodeError, Reader};
+use crate::protocol::writable::{TaggedField, Writable};
 
 /// Batches for partitions that one broker leads. `R` holds the bytes of a partition's records.
 #[derive(Clone, Debug, PartialEq, Eq)]

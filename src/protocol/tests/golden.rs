@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use crate::common::uuid::Uuid;
 use crate::error::ErrorCode;
-use crate::protocol::body::RequestBody;
-use crate::protocol::body::SharedBytes;
+use crate::protocol::body::{RequestBody, SharedBytes};
 use crate::protocol::message::metadata::MetadataRequestTopic;
-use crate::protocol::message::produce::LeaderIdAndEpoch;
-use crate::protocol::message::produce::NodeEndpoint;
-use crate::protocol::message::produce::PartitionProduceData;
-use crate::protocol::message::produce::PartitionProduceResponse;
-use crate::protocol::message::produce::TopicProduceData;
-use crate::protocol::message::produce::TopicProduceResponse;
+use crate::protocol::message::produce::{
+    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData, PartitionProduceResponse,
+    TopicProduceData, TopicProduceResponse,
+};
 use crate::protocol::request_header::RequestHeader;
 
 use super::*;

@@ -1,28 +1,23 @@
 //! The `kafka-protocol` crate, generated from Kafka's own schemas, reads our bytes as we mean them, and we read its.
 
 use kafka_protocol::messages as theirs;
-use kafka_protocol::messages::api_versions_response as their_versions;
-use kafka_protocol::messages::metadata_response as their_metadata;
-use kafka_protocol::messages::produce_request as their_produce;
-use kafka_protocol::messages::produce_response as their_produced;
-use kafka_protocol::protocol::Decodable;
-use kafka_protocol::protocol::Encodable;
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::{
+    api_versions_response as their_versions, metadata_response as their_metadata,
+    produce_request as their_produce, produce_response as their_produced,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use crate::common::uuid::Uuid;
-use crate::protocol::message::api_versions::ApiVersion;
-use crate::protocol::message::api_versions::FinalizedFeatureKey;
-use crate::protocol::message::api_versions::SupportedFeatureKey;
-use crate::protocol::message::metadata::MetadataRequestTopic;
-use crate::protocol::message::metadata::MetadataResponseBroker;
-use crate::protocol::message::metadata::MetadataResponsePartition;
-use crate::protocol::message::metadata::MetadataResponseTopic;
-use crate::protocol::message::produce::NodeEndpoint;
-use crate::protocol::message::produce::PartitionProduceData;
-use crate::protocol::message::produce::PartitionProduceResponse;
-use crate::protocol::message::produce::RecordError;
-use crate::protocol::message::produce::TopicProduceData;
-use crate::protocol::message::produce::TopicProduceResponse;
+use crate::protocol::message::api_versions::{
+    ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
+};
+use crate::protocol::message::metadata::{
+    MetadataRequestTopic, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use crate::protocol::message::produce::{
+    NodeEndpoint, PartitionProduceData, PartitionProduceResponse, RecordError, TopicProduceData,
+    TopicProduceResponse,
+};
 
 use super::*;
 

@@ -1,8 +1,7 @@
 //! Mirrors Kafka's `ByteArraySerializer`, `ByteBufferSerializer`, `BytesSerializer` and `VoidSerializer`.
 
-use super::{SerializationError, Serializer};
-
 use crate::common::header::Headers;
+use crate::serialization::serializer::{SerializationError, Serializer};
 
 /// Sends bytes as they are, without a copy before the batch's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,12 +5,11 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{
+use crate::common::header::Headers;
+use crate::serialization::serializer::{
     DoubleSerializer, FloatSerializer, IntegerSerializer, LongSerializer, SerializationError,
     Serializer, ShortSerializer, UuidSerializer,
 };
-
-use crate::common::header::Headers;
 
 /// Sends a list whose elements `S` serializes; `None` is a null element.
 ///

@@ -1,8 +1,7 @@
 //! Mirrors Kafka's serializers of numbers and of `Boolean`: big endian, as wide as the type.
 
-use super::{SerializationError, Serializer};
-
 use crate::common::header::Headers;
+use crate::serialization::serializer::{SerializationError, Serializer};
 
 /// Defines a serializer: its name, the type, Java's name for it, and the bytes of a value.
 macro_rules! fixed_size_serializers {

@@ -1,9 +1,8 @@
 //! Mirrors Kafka's `StringSerializer`.
 
-use super::charset::Charset;
-use super::{SerializationError, Serializer};
-
 use crate::common::header::Headers;
+use crate::serialization::serializer::charset::Charset;
+use crate::serialization::serializer::{SerializationError, Serializer};
 
 /// Sends text: UTF-8, or what [`with_charset`](Self::with_charset) names. UTF-8 costs no copy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,4 @@
 use super::*;
-
 use crate::common::uuid::Uuid;
 
 /// What Java's serializers made of the same values.

@@ -2,11 +2,10 @@
 
 use std::io::Write;
 
-use super::charset::Charset;
-use super::{SerializationError, Serializer};
-
 use crate::common::header::Headers;
 use crate::common::uuid::Uuid;
+use crate::serialization::serializer::charset::Charset;
+use crate::serialization::serializer::{SerializationError, Serializer};
 
 /// Sends a UUID as text of 36 letters, lower case; not as its 16 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

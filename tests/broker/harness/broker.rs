@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use crate::harness::Record;
-use crate::harness::distribution;
 use crate::harness::record::word;
+use crate::harness::{Record, distribution};
 
 /// One node of a KRaft cluster, on free ports of the loopback address.
 ///

@@ -1,10 +1,9 @@
 //! Apache Kafka's jars, fetched by Maven and kept beside the build.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::OnceLock;
+use std::{fs, io};
 
 const VERSION: &str = "4.3.1";
 const MAVEN: &str = if cfg!(windows) { "mvn.cmd" } else { "mvn" };
