@@ -27,7 +27,8 @@ struct State {
     next_attempts: BTreeMap<NodeId, Instant>,
     least_loaded: Option<NodeId>,
     max_in_flight: Option<usize>,
-    panic: Option<&'static str>,
+    panic_in_poll: Option<&'static str>,
+    panic_in_send: Option<&'static str>,
     sent_count: i32,
     is_closed: bool,
 }
@@ -72,7 +73,12 @@ impl MockClient {
 
     /// The next poll panics, with this message.
     pub(crate) fn panic_in_next_poll(&self, message: &'static str) {
-        self.0.lock().panic = Some(message);
+        self.0.lock().panic_in_poll = Some(message);
+    }
+
+    /// The next request to be sent causes a panic, with this message.
+    pub(crate) fn panic_in_next_send(&self, message: &'static str) {
+        self.0.lock().panic_in_send = Some(message);
     }
 
     /// The requests that await their outcome, oldest first: number and node.
@@ -135,6 +141,9 @@ impl KafkaClient for MockClient {
 
     fn send(&mut self, request: ClientRequest, _now: Instant) -> i32 {
         let state = &mut *self.0.lock();
+        if let Some(message) = state.panic_in_send.take() {
+            panic!("{message}");
+        }
         let correlation_id = state.sent_count;
         state.sent_count += 1;
         state.in_flight.push(InFlight { correlation_id, request });
@@ -144,7 +153,7 @@ impl KafkaClient for MockClient {
     /// Never waits, and no time passes.
     fn poll(&mut self, timeout: Option<Duration>, now: Instant) -> Polled {
         let state = &mut *self.0.lock();
-        if let Some(message) = state.panic.take() {
+        if let Some(message) = state.panic_in_poll.take() {
             panic!("{message}");
         }
         state.timeouts.push(timeout);

@@ -31,4 +31,9 @@ impl IncompleteBatches {
     pub(crate) fn snapshot(&self) -> Vec<Arc<ProduceRequestResult>> {
         self.batches.lock().values().cloned().collect()
     }
+
+    /// All of them, which are complete from now on.
+    pub(super) fn take_all(&self) -> BTreeMap<u64, Arc<ProduceRequestResult>> {
+        std::mem::take(&mut *self.batches.lock())
+    }
 }

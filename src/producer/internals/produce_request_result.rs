@@ -1,11 +1,13 @@
 //! Mirrors `org.apache.kafka.clients.producer.internals.ProduceRequestResult`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::producer::callback::Callback;
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
 use crate::utils::sync::{Condvar, Mutex};
@@ -20,8 +22,8 @@ pub(crate) struct ProduceRequestResult {
     is_drained: AtomicBool,
     /// Whether the outcome is there and all callbacks of the batch have run.
     is_done: AtomicBool,
-    /// Guards nothing but the wait for `is_done`.
-    wait: Mutex<()>,
+    /// Guards the wait for `is_done`. Holds the callbacks of a batch that a panic dropped before they ran.
+    wait: Mutex<Vec<Thunk>>,
     done: Condvar,
 }
 
@@ -51,6 +53,18 @@ pub(crate) struct RecordShare {
     pub(crate) key_size: i32,
     /// -1 for null.
     pub(crate) value_size: i32,
+}
+
+/// A callback and the record whose outcome it has to be told.
+pub(super) struct Thunk {
+    pub(super) share: RecordShare,
+    pub(super) callback: Callback,
+}
+
+impl fmt::Debug for Thunk {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Thunk").field("share", &self.share).finish_non_exhaustive()
+    }
 }
 
 impl Outcome {
@@ -87,7 +101,7 @@ impl ProduceRequestResult {
             is_urgent: AtomicBool::new(false),
             is_drained: AtomicBool::new(false),
             is_done: AtomicBool::new(false),
-            wait: Mutex::new(()),
+            wait: Mutex::new(Vec::new()),
             done: Condvar::new(),
         }
     }
@@ -104,6 +118,19 @@ impl ProduceRequestResult {
 
     pub(super) fn is_published(&self) -> bool {
         self.outcome.get().is_some()
+    }
+
+    pub(super) fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.get()
+    }
+
+    /// Keeps the callbacks of a batch that is dropped before they ran.
+    pub(super) fn keep(&self, thunks: Vec<Thunk>) {
+        *self.wait.lock() = thunks;
+    }
+
+    pub(super) fn take_kept(&self) -> Vec<Thunk> {
+        std::mem::take(&mut *self.wait.lock())
     }
 
     /// Releases those who wait; every callback of the batch has run.
@@ -124,7 +151,7 @@ impl ProduceRequestResult {
             return true;
         }
         let mut guard = self.wait.lock();
-        let waits = |_: &mut ()| !self.is_done();
+        let waits = |_: &mut Vec<Thunk>| !self.is_done();
         match timeout {
             Some(timeout) => !self.done.wait_while_for(&mut guard, waits, timeout).timed_out(),
             None => {
@@ -150,6 +177,10 @@ impl ProduceRequestResult {
     /// The batch is on its way: from now on there is nothing to expedite.
     pub(crate) fn set_drained(&self) {
         self.is_drained.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_drained.load(Ordering::Acquire)
     }
 
     /// The answer for one record, once the batch is done.

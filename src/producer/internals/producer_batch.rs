@@ -12,7 +12,7 @@ use crate::producer::internals::buffer_pool::PooledBuffer;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{
-    Outcome, ProduceRequestResult, RecordShare,
+    Outcome, ProduceRequestResult, RecordShare, Thunk,
 };
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
 use crate::record::default_record::RecordContents;
@@ -56,12 +56,6 @@ pub(crate) struct Retry {
     pub(crate) asked: NodeId,
     /// What the attempt failed with.
     pub(crate) error: Error,
-}
-
-/// What a record's callback has to be told.
-struct Thunk {
-    share: RecordShare,
-    callback: Callback,
 }
 
 impl ProducerBatch {
@@ -226,24 +220,46 @@ impl ProducerBatch {
             return;
         };
         self.buffer = None;
-        let mut metadata = RecordMetadata {
-            topic_partition: self.topic_partition().clone(),
-            offset: UNKNOWN,
-            timestamp_ms: UNKNOWN,
-            serialized_key_size: -1,
-            serialized_value_size: -1,
-        };
-        for Thunk { share, callback } in std::mem::take(&mut self.thunks) {
-            let answer = outcome.of_record(&share).map(|(offset, timestamp_ms)| {
-                metadata.offset = offset;
-                metadata.timestamp_ms = timestamp_ms;
-                metadata.serialized_key_size = share.key_size;
-                metadata.serialized_value_size = share.value_size;
-                &metadata
-            });
-            run_callback(callback, answer);
-        }
+        run_callbacks(&result, std::mem::take(&mut self.thunks), outcome);
         result.finish();
+    }
+}
+
+impl Drop for ProducerBatch {
+    /// Only a panic drops a batch before its end: what is left to do then is kept for [`complete_orphan`].
+    fn drop(&mut self) {
+        if !self.thunks.is_empty() {
+            self.result.keep(std::mem::take(&mut self.thunks));
+        }
+    }
+}
+
+/// Ends a batch that a panic dropped, as [`ProducerBatch::complete`] would have.
+pub(super) fn complete_orphan(result: &ProduceRequestResult, error: Error) {
+    result.publish(Outcome::failed(error));
+    if let Some(outcome) = result.outcome() {
+        run_callbacks(result, result.take_kept(), outcome);
+    }
+    result.finish();
+}
+
+fn run_callbacks(result: &ProduceRequestResult, thunks: Vec<Thunk>, outcome: &Outcome) {
+    let mut metadata = RecordMetadata {
+        topic_partition: result.partition().topic_partition().clone(),
+        offset: UNKNOWN,
+        timestamp_ms: UNKNOWN,
+        serialized_key_size: -1,
+        serialized_value_size: -1,
+    };
+    for Thunk { share, callback } in thunks {
+        let answer = outcome.of_record(&share).map(|(offset, timestamp_ms)| {
+            metadata.offset = offset;
+            metadata.timestamp_ms = timestamp_ms;
+            metadata.serialized_key_size = share.key_size;
+            metadata.serialized_value_size = share.value_size;
+            &metadata
+        });
+        run_callback(callback, answer);
     }
 }
 

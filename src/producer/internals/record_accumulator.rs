@@ -13,7 +13,7 @@ use crate::client::metadata::Metadata;
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::TopicInfo;
 use crate::common::topic_partition::TopicPartition;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Persistence};
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::{AllocateError, BufferPool, PooledBuffer};
 use crate::producer::internals::built_in_partitioner::{BuiltInPartitioner, StickySettings};
@@ -21,7 +21,7 @@ use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::incomplete_batches::IncompleteBatches;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
 use crate::producer::internals::partition_ref::PartitionRef;
-use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::producer_batch::{self, ProducerBatch};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
@@ -288,6 +288,26 @@ impl RecordAccumulator {
         }
         taken.sort_by_key(ProducerBatch::id);
         taken
+    }
+}
+
+impl RecordAccumulator {
+    /// Fails whatever is still not answered: what a panic tore out of the sender's hands. Call it last.
+    pub(super) fn fail_orphans(&self, error: &Error) {
+        drop(self.take_all());
+        for result in self.incomplete.take_all().values() {
+            let persistence = match result.is_drained() {
+                true => Persistence::Perhaps,
+                false => Persistence::NeverSent,
+            };
+            let topic_partition = result.partition().topic_partition();
+            let error = error
+                .clone()
+                .with_topic(topic_partition.shared_topic())
+                .with_partition(topic_partition.partition())
+                .with_persistence(persistence);
+            producer_batch::complete_orphan(result, error);
+        }
     }
 }
 

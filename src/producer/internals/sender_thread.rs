@@ -110,6 +110,7 @@ fn run<C: KafkaClient>(mut sender: Sender<C>, shared: &SenderShared, lifecycle: 
     if contain(|| sender.abort(&reason)).is_none() {
         log::error!("the sender thread panicked while it failed the pending records");
     }
+    shared.accumulator.fail_orphans(&reason);
     lifecycle.finish();
 }
 

@@ -135,7 +135,7 @@ impl TxnPartitionEntry {
         }
         self.is_confirmed = true;
         let last = sequence_before(sequence_after(state.base_sequence, record_count));
-        if self.last_acked_sequence.is_none_or(|acked| last.wrapping_sub(acked) > 0) {
+        if self.last_acked_sequence.is_none_or(|acked| is_before(acked, last)) {
             self.last_acked_sequence = Some(last);
         }
     }
@@ -260,6 +260,34 @@ mod tests {
         assert_eq!(sequence_after(i32::MAX, 1), 0);
         assert_eq!(sequence_after(i32::MAX - 1, 3), 1);
         assert_eq!(sequence_before(0), i32::MAX);
+    }
+
+    // Java: TransactionManagerTest.testSequenceNumberOverflow. The sequences after the turn seemed to be older than those
+    // before it, so that a gap was seen where there was none.
+    #[test]
+    fn an_acknowledgement_beyond_the_turn_counts() {
+        let mut entry = confirmed();
+        let third = i32::MAX / 3;
+        for (id, record_count) in [(2, third), (3, third), (4, third + 3)] {
+            let state = entry.send(id, record_count, FIRST);
+            entry.left_wire();
+            entry.acknowledged(id, record_count, state);
+        }
+
+        assert_eq!(entry.expected_sequence(), 6);
+        assert_eq!(entry.next_sequence, 6);
+    }
+
+    #[test]
+    fn a_late_acknowledgement_of_an_older_batch_does_not_go_back() {
+        let mut entry = confirmed();
+        let (older, newer) = (entry.send(2, 3, FIRST), entry.send(3, 3, FIRST));
+        entry.expired(2);
+
+        entry.acknowledged(3, 3, newer);
+        entry.acknowledged(2, 3, older);
+
+        assert_eq!(entry.expected_sequence(), 11);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod order;
 mod producer_id;
 mod retries;
 mod sequences;
+mod thread;
 
 use arc_swap::ArcSwap;
 
