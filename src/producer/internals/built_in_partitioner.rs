@@ -73,17 +73,21 @@ impl BuiltInPartitioner {
         }
     }
 
-    /// The partition that takes keyless records now.
+    /// The partition that takes keyless records now; negative if the topic has none.
     pub(crate) fn peek(&self, topic: &TopicInfo, queues: &[Arc<PartitionQueue>]) -> i32 {
-        let current = self.partition.load(Ordering::Acquire);
-        if current != NONE {
-            return current;
+        while !queues.is_empty() {
+            let current = self.partition.load(Ordering::Acquire);
+            // A thread with newer metadata may have moved to a partition that this one does not know, and a topic may
+            // have been made anew with fewer.
+            if usize::try_from(current).is_ok_and(|number| number < queues.len()) {
+                return current;
+            }
+            let drawn = self.draw(topic, queues);
+            let (on_success, on_failure) = (Ordering::AcqRel, Ordering::Acquire);
+            // Whoever wins is looked at next.
+            let _ = self.partition.compare_exchange(current, drawn, on_success, on_failure);
         }
-        let drawn = self.draw(topic, queues);
-        match self.partition.compare_exchange(NONE, drawn, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => drawn,
-            Err(winner) => winner,
-        }
+        NONE
     }
 
     /// Whether records go elsewhere by now. Meaningful under the lock of the queue of `partition`.
@@ -202,6 +206,22 @@ mod tests {
             seen.insert(partitioner.peek(&topic, &queues));
         }
         assert_eq!(seen.len(), 3);
+    }
+
+    // A topic that was made anew with fewer partitions refused every record without a key.
+    #[test]
+    fn leaves_a_partition_that_does_not_exist_any_more() {
+        let (large, all) = topic(&[Some(1); 200]);
+        let (small, few) = topic(&[Some(1); 2]);
+        let partitioner = partitioner(100);
+
+        for _ in 0..50 {
+            partitioner.update(100, true, &large, &all);
+            let partition = partitioner.peek(&small, &few);
+            assert!((0..2).contains(&partition), "{partition}");
+            assert!(!partitioner.has_moved_from(partition));
+        }
+        assert_eq!(partitioner.peek(&topic(&[]).0, &[]), NONE);
     }
 
     #[test]

@@ -35,6 +35,11 @@ impl NodeAvailability {
         self.refusing_since.remove(&node);
     }
 
+    /// Forgets the brokers that have no data waiting any more: those cannot refuse it.
+    pub(crate) fn retain(&mut self, has_data: impl Fn(NodeId) -> bool) {
+        self.refusing_since.retain(|node, _| has_data(*node));
+    }
+
     /// Tells the partitioners, if anything changed.
     pub(crate) fn publish(&mut self, settings: &StickySettings, now: Instant) {
         let is_unavailable = |since: Instant| now.saturating_duration_since(since) > self.timeout;

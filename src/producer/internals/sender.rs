@@ -172,6 +172,7 @@ impl<C: KafkaClient> Sender<C> {
             }
         }
         drop(snapshot);
+        self.availability.retain(|node| self.partitions.is_ready(node));
         self.availability.publish(self.accumulator.sticky(), now);
         wait.until(self.partitions.next_deadline());
         wait.until(self.in_flight_expiry.first().map(|(moment, _)| *moment));

@@ -172,6 +172,32 @@ fn a_node_that_is_not_ready_does_not_hold_up_others() {
     assert_eq!(fixture.rest(), Some(Duration::from_millis(70)));
 }
 
+// A broker that had once refused was avoided long after its partitions had gone elsewhere, and so never heard of again.
+#[test]
+fn a_node_is_avoided_only_while_it_has_batches_waiting() {
+    let timeout = Duration::from_secs(5);
+    let later = timeout + Duration::from_millis(1);
+    let mut fixture = Setup::new().with(|settings| settings.availability_timeout = timeout).start();
+    fixture.client.set_ready(NODE_2, false);
+    fixture.lead(&[(0, 2)]);
+    let avoided = |fixture: &Fixture| {
+        fixture.accumulator.sticky().unavailable_nodes.load().iter().copied().collect::<Vec<_>>()
+    };
+    fixture.append(0, 10);
+    fixture.rest();
+    assert_eq!(avoided(&fixture), []);
+    fixture.advance(later);
+    fixture.rest();
+    assert_eq!(avoided(&fixture), [NODE_2]);
+
+    fixture.lead(&[]);
+    fixture.rest();
+    assert_eq!(avoided(&fixture), []);
+    fixture.advance(later);
+    fixture.rest();
+    assert_eq!(avoided(&fixture), []);
+}
+
 // Java: RecordAccumulatorTest.testDrainOnANode (drain index)
 #[test]
 fn no_partition_starves_while_others_are_always_full() {
