@@ -31,9 +31,7 @@ impl RecordContents<'_> {
 
     /// The bytes of the record behind its length, at the given distance from the batch's first.
     pub(crate) fn body_size(&self, timestamp_delta: i64, offset_delta: u32) -> usize {
-        1 + varint::size(timestamp_delta)
-            + varint::size(i64::from(offset_delta))
-            + self.variable_size()
+        prefix_size(timestamp_delta, offset_delta) + self.variable_size()
     }
 
     /// Appends the record, of which [`body_size`](Self::body_size) was `body_size`.
@@ -44,10 +42,7 @@ impl RecordContents<'_> {
         offset_delta: u32,
         out: &mut Vec<u8>,
     ) {
-        write_length(body_size, out);
-        out.push(0); // attributes: none are defined
-        varint::write(timestamp_delta, out);
-        varint::write(i64::from(offset_delta), out);
+        write_prefix(body_size, timestamp_delta, offset_delta, out);
         write_field(self.key, out);
         write_field(self.value, out);
         write_length(self.headers.len(), out);
@@ -57,6 +52,24 @@ impl RecordContents<'_> {
             write_field(header.value(), out);
         }
     }
+}
+
+/// The bytes between a record's length and its key.
+pub(crate) fn prefix_size(timestamp_delta: i64, offset_delta: u32) -> usize {
+    1 + varint::size(timestamp_delta) + varint::size(i64::from(offset_delta))
+}
+
+/// Appends a record's length and what stands between it and the key.
+pub(crate) fn write_prefix(
+    body_size: usize,
+    timestamp_delta: i64,
+    offset_delta: u32,
+    out: &mut Vec<u8>,
+) {
+    write_length(body_size, out);
+    out.push(0); // attributes: none are defined
+    varint::write(timestamp_delta, out);
+    varint::write(i64::from(offset_delta), out);
 }
 
 fn headers_size(headers: &Headers<'_>) -> usize {

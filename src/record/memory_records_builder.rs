@@ -1,5 +1,6 @@
 //! Mirrors `org.apache.kafka.common.record.MemoryRecordsBuilder`.
 
+use crate::record::default_record;
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::{
     self, BatchHeader, ProducerState, RECORD_BATCH_OVERHEAD,
@@ -28,21 +29,52 @@ impl MemoryRecordsBuilder {
 
     /// Appends `record` and returns its index in the batch; `None` if it does not fit. The first record always fits.
     pub(crate) fn try_append(&mut self, record: &RecordContents<'_>) -> Option<u32> {
-        let index = self.record_count;
-        if index == 0 {
-            self.base_timestamp_ms = record.timestamp_ms;
-            self.max_timestamp_ms = record.timestamp_ms;
-        }
-        let timestamp_delta = record.timestamp_ms.wrapping_sub(self.base_timestamp_ms);
+        let (index, timestamp_delta) = self.place(record.timestamp_ms);
         let body_size = record.body_size(timestamp_delta, index);
-        let size = varint::unsigned_size((body_size as u64) << 1) + body_size;
-        if index > 0 && (self.buffer.len() + size > self.write_limit || index >= MAX_RECORDS) {
+        if !self.has_room_for(body_size) {
             return None;
         }
         record.write(body_size, timestamp_delta, index, &mut self.buffer);
-        self.max_timestamp_ms = self.max_timestamp_ms.max(record.timestamp_ms);
-        self.record_count = index + 1;
+        self.appended(record.timestamp_ms);
         Some(index)
+    }
+
+    /// As [`try_append`](Self::try_append), for a record taken out of another batch.
+    pub(crate) fn try_append_encoded(&mut self, timestamp_ms: i64, contents: &[u8]) -> Option<u32> {
+        let (index, timestamp_delta) = self.place(timestamp_ms);
+        let body_size = default_record::prefix_size(timestamp_delta, index) + contents.len();
+        if !self.has_room_for(body_size) {
+            return None;
+        }
+        default_record::write_prefix(body_size, timestamp_delta, index, &mut self.buffer);
+        self.buffer.extend_from_slice(contents);
+        self.appended(timestamp_ms);
+        Some(index)
+    }
+
+    /// Where the next record would stand: its index, and its distance in time from the first.
+    fn place(&mut self, timestamp_ms: i64) -> (u32, i64) {
+        if self.record_count == 0 {
+            self.base_timestamp_ms = timestamp_ms;
+            self.max_timestamp_ms = timestamp_ms;
+        }
+        (self.record_count, timestamp_ms.wrapping_sub(self.base_timestamp_ms))
+    }
+
+    fn has_room_for(&self, body_size: usize) -> bool {
+        let size = varint::unsigned_size((body_size as u64) << 1) + body_size;
+        self.record_count == 0
+            || (self.buffer.len() + size <= self.write_limit && self.record_count < MAX_RECORDS)
+    }
+
+    fn appended(&mut self, timestamp_ms: i64) {
+        self.max_timestamp_ms = self.max_timestamp_ms.max(timestamp_ms);
+        self.record_count += 1;
+    }
+
+    /// The timestamp of the batch's first record, in milliseconds since 1970.
+    pub(crate) fn base_timestamp_ms(&self) -> i64 {
+        self.base_timestamp_ms
     }
 
     /// Whether not even the smallest record would fit behind those already there.

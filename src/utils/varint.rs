@@ -5,7 +5,6 @@
 /// The most bytes that a 32-bit value takes.
 pub(crate) const MAX_VARINT_BYTES: usize = 5;
 /// The most bytes that a 64-bit value takes.
-#[cfg(test)]
 pub(crate) const MAX_VARLONG_BYTES: usize = 10;
 
 /// Maps small negative and small positive numbers to small unsigned ones.
@@ -15,7 +14,6 @@ pub(crate) const fn zigzag(value: i64) -> u64 {
 }
 
 /// The reverse of [`zigzag`].
-#[cfg(test)]
 #[expect(clippy::cast_possible_wrap, reason = "the bits are what counts")]
 pub(crate) const fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
@@ -60,7 +58,6 @@ pub(crate) fn read_unsigned(data: &[u8], max_bytes: usize) -> Option<(u64, usize
 }
 
 /// As [`read_unsigned`], in zig-zag form.
-#[cfg(test)]
 pub(crate) fn read(data: &[u8], max_bytes: usize) -> Option<(i64, usize)> {
     let (value, length) = read_unsigned(data, max_bytes)?;
     Some((unzigzag(value), length))

@@ -16,5 +16,6 @@ mod send;
 mod serializers;
 mod setup;
 mod sizes;
+mod split;
 mod try_send;
 mod versions;

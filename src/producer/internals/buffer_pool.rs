@@ -267,9 +267,9 @@ impl PooledBuffer {
         &mut self.bytes
     }
 
-    /// The same bytes in memory that the pool does not count.
-    pub(crate) fn unpooled_copy(&self) -> Self {
-        Self { bytes: self.bytes.clone(), size: 0, pool: Arc::clone(&self.pool) }
+    /// Memory that the pool does not count, with these bytes in it.
+    pub(crate) fn unpooled(&self, bytes: Vec<u8>) -> Self {
+        Self { bytes, size: 0, pool: Arc::clone(&self.pool) }
     }
 }
 

@@ -53,7 +53,7 @@ impl FutureRecordMetadata {
     pub fn is_done(&self) -> bool {
         match &self.0 {
             Repr::Failed(_) => true,
-            Repr::Accepted { result, .. } => result.is_done(),
+            Repr::Accepted { result, share } => result.is_done(share.index),
         }
     }
 
@@ -62,13 +62,13 @@ impl FutureRecordMetadata {
             Repr::Failed(error) => return Err(error.clone()),
             Repr::Accepted { result, share } => (result, share),
         };
-        if !result.is_done() {
+        if !result.is_done(share.index) {
             if result.partition().signal().is_sender_thread() {
                 return Err(Error::new(ErrorKind::CalledFromCallback { method: "get" }));
             }
             result.expedite();
         }
-        let is_done = result.wait(timeout);
+        let is_done = result.wait_for(share.index, timeout);
         match result.record_result(share) {
             Some(answer) if is_done => answer,
             _ => Err(self.not_yet(timeout.unwrap_or_default())),

@@ -83,7 +83,8 @@ impl LockedQueue<'_> {
 
     /// Puts back a batch that has to be sent again, in front of all that were created after it.
     pub(super) fn reinsert(&mut self, batch: ProducerBatch) {
-        let position = self.batches.iter().take_while(|other| other.id() < batch.id()).count();
+        let position =
+            self.batches.iter().take_while(|other| other.order() < batch.order()).count();
         self.batches.insert(position, batch);
     }
 

@@ -22,8 +22,19 @@ pub(crate) struct ProduceRequestResult {
     is_drained: AtomicBool,
     /// Whether the outcome is there and all callbacks of the batch have run.
     is_done: AtomicBool,
-    /// Guards the wait for `is_done`. Holds the callbacks of a batch that a panic dropped before they ran.
-    wait: Mutex<Vec<Thunk>>,
+    /// The callbacks of a batch that a panic dropped before they ran.
+    kept: Mutex<Vec<Thunk>>,
+    /// The batches that the records were handed on to, where this one was split: for each the index, in this batch, of
+    /// its first record.
+    parts: OnceLock<Vec<(u32, Arc<ProduceRequestResult>)>>,
+    waiters: Arc<Waiters>,
+}
+
+/// Where threads wait for a batch, or for those that it was split into.
+#[derive(Debug, Default)]
+struct Waiters {
+    /// Guards nothing but the wait.
+    lock: Mutex<()>,
     done: Condvar,
 }
 
@@ -95,14 +106,24 @@ impl Outcome {
 
 impl ProduceRequestResult {
     pub(crate) fn new(partition: Arc<PartitionRef>) -> Self {
+        Self::waited_for_by(partition, Arc::default())
+    }
+
+    /// The result of a batch that takes over records of this one's.
+    pub(super) fn new_part(&self) -> Self {
+        Self::waited_for_by(Arc::clone(&self.partition), Arc::clone(&self.waiters))
+    }
+
+    fn waited_for_by(partition: Arc<PartitionRef>, waiters: Arc<Waiters>) -> Self {
         Self {
             partition,
             outcome: OnceLock::new(),
             is_urgent: AtomicBool::new(false),
             is_drained: AtomicBool::new(false),
             is_done: AtomicBool::new(false),
-            wait: Mutex::new(Vec::new()),
-            done: Condvar::new(),
+            kept: Mutex::new(Vec::new()),
+            parts: OnceLock::new(),
+            waiters,
         }
     }
 
@@ -126,39 +147,65 @@ impl ProduceRequestResult {
 
     /// Keeps the callbacks of a batch that is dropped before they ran.
     pub(super) fn keep(&self, thunks: Vec<Thunk>) {
-        *self.wait.lock() = thunks;
+        *self.kept.lock() = thunks;
     }
 
     pub(super) fn take_kept(&self) -> Vec<Thunk> {
-        std::mem::take(&mut *self.wait.lock())
+        std::mem::take(&mut *self.kept.lock())
     }
 
     /// Releases those who wait; every callback of the batch has run.
     pub(crate) fn finish(&self) {
-        let guard = self.wait.lock();
+        let guard = self.waiters.lock.lock();
         self.is_done.store(true, Ordering::Release);
         drop(guard);
-        self.done.notify_all();
+        self.waiters.done.notify_all();
     }
 
-    pub(crate) fn is_done(&self) -> bool {
-        self.is_done.load(Ordering::Acquire)
+    /// Hands the records on to `parts`, in order, each with the index of its first record: this batch was split.
+    pub(super) fn split(&self, parts: Vec<(u32, Arc<Self>)>) {
+        // A batch is split by its one owner, at most once.
+        let _ = self.parts.set(parts);
     }
 
-    /// Waits for up to `timeout` of real time; returns whether the batch is done.
+    /// Whether all records of the batch are answered.
+    fn is_settled(&self) -> bool {
+        match self.parts.get() {
+            Some(parts) => parts.iter().all(|(_, part)| part.is_settled()),
+            None => self.is_done.load(Ordering::Acquire),
+        }
+    }
+
+    /// Whether the record at `index` is answered.
+    pub(crate) fn is_done(&self, index: u32) -> bool {
+        let (holder, _) = self.holder(index);
+        holder.is_done.load(Ordering::Acquire)
+    }
+
+    /// Waits for up to `timeout` of real time until all records are answered; returns whether they are.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
-        if self.is_done() {
-            return true;
+        self.waiters.wait_while(timeout, || !self.is_settled());
+        self.is_settled()
+    }
+
+    /// As [`wait`](Self::wait), for the record at `index` alone.
+    pub(crate) fn wait_for(&self, index: u32, timeout: Option<Duration>) -> bool {
+        self.waiters.wait_while(timeout, || !self.is_done(index));
+        self.is_done(index)
+    }
+
+    /// The result that the record at `index` is answered through by now, and its index there.
+    fn holder(&self, index: u32) -> (&Self, u32) {
+        let (mut holder, mut index) = (self, index);
+        while let Some(parts) = holder.parts.get() {
+            let position = parts.partition_point(|(first, _)| *first <= index);
+            let Some((first, part)) = position.checked_sub(1).and_then(|last| parts.get(last))
+            else {
+                break;
+            };
+            (holder, index) = (part, index - first);
         }
-        let mut guard = self.wait.lock();
-        let waits = |_: &mut Vec<Thunk>| !self.is_done();
-        match timeout {
-            Some(timeout) => !self.done.wait_while_for(&mut guard, waits, timeout).timed_out(),
-            None => {
-                self.done.wait_while(&mut guard, waits);
-                true
-            }
-        }
+        (holder, index)
     }
 
     /// Makes the batch sendable at once, whatever `linger.ms` says, and wakes the sender for it.
@@ -188,8 +235,10 @@ impl ProduceRequestResult {
         &self,
         share: &RecordShare,
     ) -> Option<Result<RecordMetadata, Error>> {
-        let outcome = self.outcome.get()?;
-        Some(outcome.of_record(share).map_err(Clone::clone).map(|(offset, timestamp_ms)| {
+        let (holder, index) = self.holder(share.index);
+        let outcome = holder.outcome.get()?;
+        let here = RecordShare { index, ..*share };
+        Some(outcome.of_record(&here).map_err(Clone::clone).map(|(offset, timestamp_ms)| {
             RecordMetadata {
                 topic_partition: self.partition.topic_partition().clone(),
                 offset,
@@ -198,5 +247,20 @@ impl ProduceRequestResult {
                 serialized_value_size: share.value_size,
             }
         }))
+    }
+}
+
+impl Waiters {
+    fn wait_while(&self, timeout: Option<Duration>, waits: impl Fn() -> bool) {
+        if !waits() {
+            return;
+        }
+        let mut guard = self.lock.lock();
+        match timeout {
+            Some(timeout) => {
+                self.done.wait_while_for(&mut guard, |()| waits(), timeout);
+            }
+            None => self.done.wait_while(&mut guard, |()| waits()),
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::producer::internals::produce_request_result::{
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::ProducerState;
+use crate::record::memory_records;
 use crate::record::memory_records_builder::MemoryRecordsBuilder;
 use crate::utils::clock::Instant;
 use crate::utils::panics::contain;
@@ -26,8 +27,9 @@ use crate::utils::panics::contain;
 /// Owned by the queue of its partition while it waits and by the sender while it is on its way. Its bytes are shared
 /// with the request that carries them and return to the pool when the last of both is dropped.
 pub(crate) struct ProducerBatch {
-    /// Rises with the order of creation within a partition.
+    /// Unlike that of any other batch of the producer.
     id: u64,
+    order: BatchOrder,
     result: Arc<ProduceRequestResult>,
     builder: MemoryRecordsBuilder,
     /// Empty until the batch is sealed, as the builder fills the bytes; `None` once it is completed.
@@ -45,6 +47,15 @@ pub(crate) struct ProducerBatch {
     retry: Option<Retry>,
     /// Whether an attempt ended without the broker saying that it did not append.
     is_perhaps_persisted: bool,
+}
+
+/// Where a batch stands among those of its partition: by creation, and within a batch that was split by its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct BatchOrder {
+    /// The number of the batch that first took its records.
+    original: u64,
+    /// The index of its first record there.
+    first_record: u32,
 }
 
 /// What a batch waits for after a failed attempt.
@@ -69,6 +80,7 @@ impl ProducerBatch {
         let builder = MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size());
         Self {
             id,
+            order: BatchOrder { original: id, first_record: 0 },
             result: Arc::new(ProduceRequestResult::new(Arc::clone(partition))),
             builder,
             buffer: Some(Arc::new(buffer)),
@@ -109,6 +121,10 @@ impl ProducerBatch {
 
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    pub(super) fn order(&self) -> BatchOrder {
+        self.order
     }
 
     pub(crate) fn result(&self) -> &Arc<ProduceRequestResult> {
@@ -196,7 +212,7 @@ impl ProducerBatch {
             (_, Some(buffer)) => self.builder.rewrite_header(buffer.bytes_mut(), producer),
             // The request of the last attempt still holds the bytes, so they must not change.
             (_, None) => {
-                let mut copy = buffer.unpooled_copy();
+                let mut copy = buffer.unpooled(buffer.bytes().to_vec());
                 self.builder.rewrite_header(copy.bytes_mut(), producer);
                 *buffer = Arc::new(copy);
             }
@@ -208,6 +224,70 @@ impl ProducerBatch {
     /// Lets the batch wait to be sent again.
     pub(crate) fn reenqueued(&mut self, retry: Retry) {
         self.retry = Some(retry);
+    }
+
+    /// Moves the records into batches of at most `max_size` bytes, in order; a single record may be larger. `next_id`
+    /// numbers them. They keep the time of creation, and no attempt was made with them.
+    ///
+    /// This batch is over then, without an outcome of its own. The memory of the parts is not counted by the pool.
+    ///
+    /// # Errors
+    ///
+    /// The batch itself, if it was completed and has no records any more.
+    pub(super) fn split(
+        mut self,
+        max_size: usize,
+        next_id: &dyn Fn() -> u64,
+    ) -> Result<Vec<Self>, Self> {
+        let Some(buffer) = self.buffer.take() else {
+            return Err(self);
+        };
+        let mut parts: Vec<Self> = Vec::new();
+        for (record, index) in memory_records::records(buffer.bytes()).zip(0..) {
+            let timestamp_ms = self.builder.base_timestamp_ms() + record.timestamp_delta;
+            let appended = parts
+                .last_mut()
+                .and_then(|part| part.builder.try_append_encoded(timestamp_ms, record.contents));
+            if appended.is_none() {
+                let mut part = self.part(index, next_id(), max_size, &buffer);
+                part.builder.try_append_encoded(timestamp_ms, record.contents);
+                parts.push(part);
+            }
+        }
+        self.hand_over_thunks(&mut parts);
+        let first = |part: &Self| part.order.first_record - self.order.first_record;
+        self.result
+            .split(parts.iter().map(|part| (first(part), Arc::clone(&part.result))).collect());
+        Ok(parts)
+    }
+
+    fn part(&self, first_index: u32, id: u64, max_size: usize, buffer: &PooledBuffer) -> Self {
+        let first_record = self.order.first_record + first_index;
+        Self {
+            id,
+            order: BatchOrder { first_record, ..self.order },
+            result: Arc::new(self.result.new_part()),
+            builder: MemoryRecordsBuilder::new(Vec::with_capacity(max_size), max_size),
+            buffer: Some(Arc::new(buffer.unpooled(Vec::new()))),
+            sealed_for: None,
+            thunks: Vec::new(),
+            created: self.created,
+            is_closed_for_appends: true,
+            attempts: 0,
+            retry: None,
+            is_perhaps_persisted: false,
+        }
+    }
+
+    fn hand_over_thunks(&mut self, parts: &mut [Self]) {
+        for mut thunk in std::mem::take(&mut self.thunks) {
+            let record = self.order.first_record + thunk.share.index;
+            let position = parts.partition_point(|part| part.order.first_record <= record);
+            if let Some(part) = position.checked_sub(1).and_then(|last| parts.get_mut(last)) {
+                thunk.share.index = record - part.order.first_record;
+                part.thunks.push(thunk);
+            }
+        }
     }
 
     /// Ends the batch: gives its memory back, runs all callbacks in order, then releases the futures. Only the first

@@ -196,7 +196,7 @@ impl RecordAccumulator {
                 Err(AllocateError::Closed) => return Err(Obstacle::Closed),
             },
         };
-        let id = self.next_batch.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_batch_id();
         let batch = ProducerBatch::new(id, target.queue.partition(), buffer, now());
         self.incomplete.add(id, Arc::clone(batch.result()));
         batches.push_tail(batch);
@@ -238,6 +238,16 @@ impl RecordAccumulator {
     /// The queue with this number.
     pub(super) fn queue(&self, id: usize) -> Option<Arc<PartitionQueue>> {
         self.growth.lock().queues.get(id).cloned()
+    }
+
+    /// A number that no other batch has.
+    pub(super) fn next_batch_id(&self) -> u64 {
+        self.next_batch.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// `batch.size`, in bytes.
+    pub(super) fn batch_size(&self) -> usize {
+        self.batch_size
     }
 
     /// The batches that were created and not yet answered.

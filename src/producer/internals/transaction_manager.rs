@@ -145,6 +145,13 @@ impl TransactionManager {
         true
     }
 
+    /// The batch was split into `parts`, given by their ids and record counts.
+    pub(crate) fn split(&mut self, queue: usize, id: u64, parts: &[(u64, i32)]) {
+        if let Some(entry) = self.partitions.get_mut(&queue) {
+            entry.split(id, parts);
+        }
+    }
+
     /// The batch failed for good: its sequences are missing, so the partition starts anew.
     pub(crate) fn failed(&mut self, queue: usize, id: u64) {
         if let Some(entry) = self.partitions.get_mut(&queue) {

@@ -140,6 +140,27 @@ impl TxnPartitionEntry {
         }
     }
 
+    /// Batch `id` was split: `parts`, the ids and record counts of those that took its records over, share its sequences.
+    pub(super) fn split(&mut self, id: u64, parts: &[(u64, i32)]) {
+        let Some(position) = self.in_flight.iter().position(|batch| batch.id == id) else {
+            return;
+        };
+        let Some(whole) = self.in_flight.remove(position) else {
+            return;
+        };
+        let mut base_sequence = whole.base_sequence;
+        for (offset, (id, record_count)) in parts.iter().enumerate() {
+            let part = InFlightBatch {
+                id: *id,
+                base_sequence,
+                record_count: *record_count,
+                was_reset: whole.was_reset,
+            };
+            self.in_flight.insert(position + offset, part);
+            base_sequence = sequence_after(base_sequence, *record_count);
+        }
+    }
+
     pub(super) fn forget(&mut self, id: u64) {
         self.in_flight.retain(|batch| batch.id != id);
     }

@@ -1,6 +1,7 @@
 //! What becomes of a batch: acknowledged, sent again, or failed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::client::kafka_client::KafkaClient;
 use crate::common::node::NodeId;
@@ -125,8 +126,7 @@ impl<C: KafkaClient> Sender<C> {
 
     fn succeed(&mut self, mut batch: ProducerBatch, answer: &Answer) {
         if let (Some(transactions), Some(state)) = (&mut self.transactions, batch.sealed_for()) {
-            let count = i32::try_from(batch.record_count()).unwrap_or(i32::MAX);
-            transactions.acknowledged(batch.partition().id(), batch.id(), count, state);
+            transactions.acknowledged(batch.partition().id(), batch.id(), count(&batch), state);
         }
         batch.complete(Outcome::Appended {
             base_offset: answer.base_offset,
@@ -150,6 +150,9 @@ impl<C: KafkaClient> Sender<C> {
             let error = self.expiry_error(&batch, Some(error), now);
             return self.fail(batch, &error);
         }
+        if answer.code == ErrorCode::MessageTooLarge && batch.record_count() > 1 {
+            return self.split_and_reenqueue(batch, &error, now);
+        }
         if self.can_retry(&batch, answer) {
             log::debug!("sending a batch of {} again: {error}", batch.topic_partition());
             let wait = self.settings.retry_backoff.backoff(batch.attempts() - 1, &mut self.random);
@@ -163,6 +166,27 @@ impl<C: KafkaClient> Sender<C> {
             self.fatal = Some(error.clone());
         }
         self.fail_with_record_errors(batch, &error, &answer.record_errors);
+    }
+
+    /// The broker takes smaller batches: sends the records in halves, or in less where `batch.size` is. Costs no retry.
+    fn split_and_reenqueue(&mut self, batch: ProducerBatch, error: &Error, now: Instant) {
+        let (queue, id) = (batch.partition().id(), batch.id());
+        let max_size = self.accumulator.batch_size().min(batch.size() / 2);
+        let accumulator = Arc::clone(&self.accumulator);
+        log::warn!("splitting a batch of {} in {}: {error}", batch.size(), batch.topic_partition());
+        let parts = match batch.split(max_size, &|| accumulator.next_batch_id()) {
+            Ok(parts) => parts,
+            Err(batch) => return self.fail(batch, error),
+        };
+        let numbers: Vec<_> = parts.iter().map(|part| (part.id(), count(part))).collect();
+        if let Some(transactions) = &mut self.transactions {
+            transactions.split(queue, id, &numbers);
+        }
+        for part in parts {
+            accumulator.incomplete().add(part.id(), Arc::clone(part.result()));
+            self.reinsert(part, now);
+        }
+        accumulator.incomplete().remove(id);
     }
 
     fn can_retry(&mut self, batch: &ProducerBatch, answer: &Answer) -> bool {
@@ -284,6 +308,11 @@ impl<C: KafkaClient> Sender<C> {
         let turn = Turn { now, metadata: &metadata, is_urgent: self.accumulator.is_closed() };
         self.partitions.reconsider(queue, &turn);
     }
+}
+
+/// The number of records, as the protocol counts them.
+pub(super) fn count(batch: &ProducerBatch) -> i32 {
+    i32::try_from(batch.record_count()).unwrap_or(i32::MAX)
 }
 
 /// Adds what every error of a batch tells.

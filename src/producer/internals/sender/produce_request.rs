@@ -11,7 +11,7 @@ use crate::common::uuid::Uuid;
 use crate::error::{Error, ErrorCode};
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sendable_partitions::Turn;
-use crate::producer::internals::sender::completion::Answer;
+use crate::producer::internals::sender::completion::{Answer, count};
 use crate::producer::internals::sender::{RequestCompletionHandler, Sender};
 use crate::protocol::body::{RequestBody, ResponseBody, SharedBytes};
 use crate::protocol::message::produce::{
@@ -91,8 +91,7 @@ impl<C: KafkaClient> Sender<C> {
         let Some(transactions) = &mut self.transactions else {
             return ProducerState::NONE;
         };
-        let count = i32::try_from(batch.record_count()).unwrap_or(i32::MAX);
-        transactions.send(batch.partition().id(), batch.id(), count)
+        transactions.send(batch.partition().id(), batch.id(), count(batch))
     }
 
     /// Java: `handleProduceResponse`.

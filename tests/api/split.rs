@@ -1,0 +1,74 @@
+//! What a broker finds too large as a batch is sent in parts.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use kafka_producer::mock_cluster::{MockCluster, TopicOptions};
+
+use crate::setup::{LONG, TOPIC, answer, producer, record};
+
+const COUNT: usize = 300;
+
+// SND: Java's SenderTest.testIdempotentSplitBatchAndSend
+#[test]
+fn every_record_of_a_batch_that_is_too_large_arrives_once_and_in_order() {
+    // Without idempotence only one request at a time keeps the order.
+    for (idempotence, in_flight) in [("true", "5"), ("false", "1")] {
+        let cluster = cluster(1000);
+        let properties = [
+            ("linger.ms", "3600000"),
+            ("delivery.timeout.ms", "4000000"),
+            ("enable.idempotence", idempotence),
+            ("max.in.flight.requests.per.connection", in_flight),
+        ];
+        let producer = producer(&cluster, &properties);
+        let called_back = Arc::new(Mutex::new(Vec::new()));
+        let values: Vec<_> = (0..COUNT).map(|number| format!("value {number}")).collect();
+
+        let futures: Vec<_> = values
+            .iter()
+            .map(|value| {
+                let called_back = Arc::clone(&called_back);
+                producer.send_with_callback(record(value), move |result| {
+                    called_back.lock().expect("no panic").push(result.map(|it| it.offset()).ok());
+                })
+            })
+            .collect();
+        producer.flush_timeout(LONG).expect("in time");
+
+        let offsets: Vec<_> = (0..).take(COUNT).collect();
+        let answered = futures.iter().map(|future| answer(future).expect("acknowledged").offset());
+        assert_eq!(answered.collect::<Vec<i64>>(), offsets);
+        let expected: Vec<_> = offsets.into_iter().map(Some).collect();
+        assert_eq!(*called_back.lock().expect("no panic"), expected);
+        let stored = cluster.records(TOPIC, 0);
+        let stored = stored.iter().map(|record| record.value.clone().expect("a value"));
+        assert_eq!(
+            stored.collect::<Vec<_>>(),
+            values.iter().map(|v| v.as_bytes()).collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn a_single_record_that_is_too_large_fails_and_the_others_do_not() {
+    let cluster = cluster(1000);
+    let producer = producer(&cluster, &[("linger.ms", "50")]);
+    let large = "x".repeat(2000);
+
+    let before = producer.send(record("before"));
+    let refused = producer.send(record(&large));
+    let after = producer.send(record("after"));
+
+    assert_eq!(answer(&before).expect("acknowledged").offset(), 0);
+    let error = answer(&refused).expect_err("too large for the broker");
+    assert!(error.to_string().contains("MESSAGE_TOO_LARGE"), "{error}");
+    assert_eq!(answer(&after).expect("acknowledged").offset(), 1);
+}
+
+fn cluster(max_message_bytes: usize) -> MockCluster {
+    let cluster = MockCluster::start(1).expect("a cluster");
+    let options = TopicOptions::new(1).max_message_bytes(max_message_bytes);
+    cluster.create_topic_with(TOPIC, options);
+    cluster
+}
