@@ -234,8 +234,7 @@ impl<C: KafkaClient> Sender<C> {
     /// Fails what passed `delivery.timeout.ms`: first what waits, then what is on its way.
     pub(super) fn fail_expired_batches(&mut self, now: Instant) {
         for batch in self.partitions.take_expired() {
-            let cause = batch.retry().map(|retry| retry.error.clone());
-            let error = self.expiry_error(&batch, cause, now);
+            let error = self.expiry_error(&batch, None, now);
             self.fail(batch, &error);
         }
         while let Some((moment, correlation_id)) = self.in_flight_expiry.first().copied() {
@@ -278,7 +277,9 @@ impl<C: KafkaClient> Sender<C> {
         self.handlers.insert(correlation_id, RequestCompletionHandler::Produce(handler));
     }
 
-    fn expiry_error(&self, batch: &ProducerBatch, cause: Option<Error>, now: Instant) -> Error {
+    /// `latest` is what the last attempt ended with, unless the batch waits since then and knows it itself.
+    fn expiry_error(&self, batch: &ProducerBatch, latest: Option<Error>, now: Instant) -> Error {
+        let cause = latest.or_else(|| batch.retry().map(|retry| retry.error.clone()));
         let kind = ErrorKind::Timeout {
             deadline: Deadline::Delivery,
             limit: self.settings.delivery_timeout,

@@ -107,6 +107,25 @@ fn a_batch_on_its_way_fails_in_time_and_keeps_its_memory_until_the_request_ends(
     assert_eq!(fixture.available_memory(), BUFFER_MEMORY);
 }
 
+// It told of no cause although the broker had refused the attempt before.
+#[test]
+fn a_batch_on_its_way_again_tells_what_the_attempt_before_ended_with() {
+    let mut fixture = Setup::new().start();
+    let future = fixture.append(0, 10);
+    let request = fixture.sent();
+    fixture.refuse(&request, ErrorCode::NotEnoughReplicas);
+    let backoff = fixture.rest().expect("a deadline");
+    fixture.advance(backoff);
+    fixture.sent();
+
+    fixture.advance(DELIVERY_TIMEOUT.saturating_sub(backoff));
+    fixture.rest();
+
+    let error = error(&future);
+    assert_eq!((error.code(), error.attempts()), (Some(ErrorCode::NotEnoughReplicas), 2));
+    assert_eq!(error.persistence(), Persistence::Perhaps);
+}
+
 // Java: SenderTest.testExpiredBatchDoesNotSplitOnMessageTooLargeError and others: the first outcome counts.
 #[test]
 fn an_answer_that_comes_too_late_changes_nothing() {
