@@ -13,61 +13,61 @@ use crate::setup::{TOPIC, build, builder, cluster, failure, producer, record};
 fn a_port_where_nobody_listens() {
     let address = unused_address();
 
-    let text = text_from(&address);
+    let text = text_from(&address, "refused");
 
-    assert_contains(&text, &["topic orders", "max.block.ms (300 ms)", &address, "refused"]);
+    assert_contains(&text, &["topic orders", "max.block.ms (50 ms)", &address]);
 }
 
 #[test]
 fn a_host_that_does_not_exist() {
-    let text = text_from("no-such-host.invalid:9092");
+    let text = text_from("no-such-host.invalid:9092", "cannot be resolved");
 
-    assert_contains(&text, &["max.block.ms", "no-such-host.invalid:9092", "cannot be resolved"]);
+    assert_contains(&text, &["max.block.ms", "no-such-host.invalid:9092"]);
 }
 
 // HOST-20
 #[test]
 fn a_web_server() {
-    let text = text_from_peer(|listener| {
+    let text = text_from_peer("HTTP", |listener| {
         while let Ok((mut peer, _)) = listener.accept() {
             let _ = peer.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
         }
     });
 
-    assert_contains(&text, &["127.0.0.1:", "HTTP", "not a Kafka port"]);
+    assert_contains(&text, &["127.0.0.1:", "not a Kafka port"]);
 }
 
 // TLS-12
 #[test]
 fn a_port_that_speaks_tls() {
     let alert = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x46];
-    let text = text_from_peer(move |listener| {
+    let text = text_from_peer("TLS", move |listener| {
         while let Ok((mut peer, _)) = listener.accept() {
             let _ = peer.write_all(&alert);
         }
     });
 
-    assert_contains(&text, &["127.0.0.1:", "TLS", "security.protocol"]);
+    assert_contains(&text, &["127.0.0.1:", "security.protocol"]);
 }
 
 // NET-03
 #[test]
 fn a_peer_that_accepts_and_stays_silent() {
-    let text = text_from_peer(|listener| {
+    let text = text_from_peer("no answer to ApiVersions", |listener| {
         let mut peers = Vec::new();
         while let Ok(peer) = listener.accept() {
             peers.push(peer);
         }
     });
 
-    assert_contains(&text, &["127.0.0.1:", "ApiVersions", "socket.connection.setup.timeout.ms"]);
+    assert_contains(&text, &["127.0.0.1:", "socket.connection.setup.timeout.ms"]);
 }
 
 #[test]
 fn a_peer_that_accepts_and_closes() {
-    let text = text_from_peer(|listener| while listener.accept().is_ok() {});
+    let text = text_from_peer("closed", |listener| while listener.accept().is_ok() {});
 
-    assert_contains(&text, &["127.0.0.1:", "ApiVersions", "closed"]);
+    assert_contains(&text, &["127.0.0.1:", "ApiVersions"]);
 }
 
 #[test]
@@ -146,23 +146,21 @@ fn broker(cluster: &MockCluster) -> String {
     format!("{} (id 1)", cluster.bootstrap_servers())
 }
 
-/// The text of the error that a record ends with if `serve` is all there is at the bootstrap address.
-fn text_from_peer(serve: impl FnOnce(TcpListener) + Send + 'static) -> String {
+/// As [`text_from`], if `serve` is all there is at the bootstrap address.
+fn text_from_peer(reason: &str, serve: impl FnOnce(TcpListener) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound").to_string();
     thread::spawn(move || serve(listener)); // ends with the process
-    text_from(&address)
+    text_from(&address, reason)
 }
 
-fn text_from(bootstrap_servers: &str) -> String {
-    let properties = [
-        ("max.block.ms", "300"),
-        ("socket.connection.setup.timeout.ms", "50"),
-        ("socket.connection.setup.timeout.max.ms", "50"),
-    ];
+/// The text of the error that a record ends with once it gives `reason`: that takes as long as it takes to find out.
+fn text_from(bootstrap_servers: &str, reason: &str) -> String {
+    let properties = [("max.block.ms", "50"), ("socket.connection.setup.timeout.ms", "500")];
     let producer = build(builder(bootstrap_servers, &properties));
-    let error: Error = failure(&producer.send(record("a")));
-    error.to_string()
+    let mut texts = std::iter::repeat_with(|| failure(&producer.send(record("a"))).to_string());
+    let found = texts.by_ref().take(200).find(|text| text.contains(reason));
+    found.unwrap_or_else(|| panic!("{reason:?} is missing in: {:?}", texts.next()))
 }
 
 /// An address that was free a moment ago.

@@ -169,8 +169,10 @@ fn acks_tell_the_broker_who_has_to_have_the_record() {
         let producer = producer(&cluster, &[("acks", acks)]);
         let metadata = producer.send(record(acks)).get().expect("acknowledged");
         assert_eq!((metadata.offset(), metadata.has_offset()), (offset, offset >= 0));
-        drop(producer);
-        assert_eq!(cluster.requests().last().expect("a request").acks, Some(number));
+        let arrived = cluster.wait_for_requests(LONG, |requests| {
+            requests.last().is_some_and(|request| request.acks == Some(number))
+        });
+        assert!(arrived, "acks={acks}");
     }
 
     assert_eq!(log(&cluster, 0), ["0", "1", "all"]);
