@@ -72,7 +72,6 @@ fn parse_port(text: &str) -> Option<u16> {
 mod tests {
     use super::*;
 
-    // CFG-05
     #[test]
     fn addresses_come_apart_into_host_and_port() {
         for (server, host, port) in [
@@ -88,7 +87,6 @@ mod tests {
         }
     }
 
-    // CFG-05
     #[test]
     fn what_is_no_address_is_told_why() {
         for (server, reason) in [

@@ -1,4 +1,4 @@
-//! Whose time a record carries (API-20).
+//! Whose time a record carries.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
