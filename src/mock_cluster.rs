@@ -80,6 +80,7 @@ impl MockCluster {
     /// Starts a cluster of `brokers` brokers with the usual settings.
     ///
     /// # Errors
+    ///
     /// What the operating system says if it gives no port or no thread.
     pub fn start(brokers: usize) -> io::Result<Self> {
         Self::builder().brokers(brokers).start()
@@ -112,6 +113,7 @@ impl MockCluster {
     /// Creates a topic with `partitions` partitions on up to three brokers each. One that exists stays as it is.
     ///
     /// # Panics
+    ///
     /// If `partitions` is not positive.
     pub fn create_topic(&self, name: &str, partitions: i32) {
         self.create_topic_with(name, TopicOptions::new(partitions));
@@ -125,6 +127,7 @@ impl MockCluster {
     /// Deletes a topic with its records. Created anew, it has another id.
     ///
     /// # Panics
+    ///
     /// If there is no such topic.
     pub fn delete_topic(&self, name: &str) {
         let deleted = self.server.with_core(|core, _| core.world.delete_topic(name));
@@ -134,6 +137,7 @@ impl MockCluster {
     /// Adds partitions to a topic until it has `total`.
     ///
     /// # Panics
+    ///
     /// If there is no such topic.
     pub fn add_partitions(&self, name: &str, total: i32) {
         self.with_topic(name, |_| ());
@@ -143,6 +147,7 @@ impl MockCluster {
     /// The topic's present id.
     ///
     /// # Panics
+    ///
     /// If there is no such topic.
     #[must_use]
     pub fn topic_id(&self, name: &str) -> Uuid {
@@ -174,6 +179,7 @@ impl MockCluster {
     /// Who leads a partition; `None` while no broker in sync is running.
     ///
     /// # Panics
+    ///
     /// If there is no such partition.
     #[must_use]
     pub fn leader(&self, topic: &str, partition: i32) -> Option<NodeId> {
@@ -183,6 +189,7 @@ impl MockCluster {
     /// Moves a partition's leadership to `node`, under the next epoch; also if it leads already.
     ///
     /// # Panics
+    ///
     /// If there is no such partition or broker.
     pub fn set_leader(&self, topic: &str, partition: i32, node: NodeId) {
         self.check_node(node);
@@ -192,6 +199,7 @@ impl MockCluster {
     /// Sets the replicas that are in sync. Too few for `min.insync.replicas` refuse `acks=all`.
     ///
     /// # Panics
+    ///
     /// If there is no such partition.
     pub fn set_in_sync(&self, topic: &str, partition: i32, nodes: &[NodeId]) {
         self.with_partition(topic, partition, |partition| partition.in_sync = nodes.to_vec());
@@ -200,6 +208,7 @@ impl MockCluster {
     /// `node` goes on describing the cluster as it is now, whatever changes.
     ///
     /// # Panics
+    ///
     /// If there is no such broker.
     pub fn freeze_metadata(&self, node: NodeId) {
         self.check_node(node);
@@ -285,6 +294,7 @@ impl MockCluster {
     /// Stops `node`: connections to its port are refused, and where it led, the next replica in sync leads.
     ///
     /// # Panics
+    ///
     /// If there is no such broker.
     pub fn stop_node(&self, node: NodeId) {
         self.check_node(node);
@@ -294,9 +304,11 @@ impl MockCluster {
     /// Starts `node` again on the port that it had; it is in sync at once. Nothing happens if it runs.
     ///
     /// # Errors
+    ///
     /// What the operating system says, for example that the port is in use.
     ///
     /// # Panics
+    ///
     /// If there is no such broker.
     pub fn start_node(&self, node: NodeId) -> io::Result<()> {
         self.check_node(node);
@@ -309,9 +321,11 @@ impl MockCluster {
     /// As [`start_node`](Self::start_node), on a free port.
     ///
     /// # Errors
+    ///
     /// What the operating system says if it gives no port or no thread.
     ///
     /// # Panics
+    ///
     /// If there is no such broker.
     pub fn start_node_on_another_port(&self, node: NodeId) -> io::Result<()> {
         self.check_node(node);

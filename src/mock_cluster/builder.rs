@@ -37,6 +37,7 @@ impl MockClusterBuilder {
     /// How many brokers there are, numbered from 1. Default: 1.
     ///
     /// # Panics
+    ///
     /// If `count` is 0.
     pub fn brokers(mut self, count: usize) -> Self {
         assert!(count > 0, "a cluster has at least one broker");
@@ -74,6 +75,7 @@ impl MockClusterBuilder {
     /// Starts the cluster.
     ///
     /// # Errors
+    ///
     /// What the operating system says if it gives no port or no thread.
     pub fn start(mut self) -> io::Result<MockCluster> {
         let clock = SystemClock;

@@ -20,6 +20,7 @@ impl TopicOptions {
     /// A topic with `partitions` partitions on up to three brokers each, of which one must be in sync.
     ///
     /// # Panics
+    ///
     /// If `partitions` is not positive.
     #[must_use]
     pub fn new(partitions: i32) -> Self {

@@ -34,6 +34,7 @@ pub trait Producer<K: ?Sized, V: ?Sized> {
     /// Sends at once what waits, and returns when every record sent before is answered, its callback included.
     ///
     /// # Errors
+    ///
     /// [`ErrorKind::CalledFromCallback`](crate::ErrorKind::CalledFromCallback) inside a callback: it would wait for
     /// itself. That a record failed is no error here.
     fn flush(&self) -> Result<(), Error>;
@@ -41,12 +42,14 @@ pub trait Producer<K: ?Sized, V: ?Sized> {
     /// The partitions of `topic`, by number.
     ///
     /// # Errors
+    ///
     /// Why they could not be learnt.
     fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error>;
 
     /// Takes no more records, and returns when those taken are answered. What is not within `timeout` fails.
     ///
     /// # Errors
+    ///
     /// [`ErrorKind::CalledFromCallback`](crate::ErrorKind::CalledFromCallback) inside a callback.
     fn close(&self, timeout: Duration) -> Result<(), Error>;
 }

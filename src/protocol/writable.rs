@@ -27,6 +27,7 @@ impl TaggedField {
 /// Appends a message's values to its bytes.
 ///
 /// # Panics
+///
 /// The methods that write a length do so if it does not fit: [`MAX_STRING_BYTES`] for strings in the classic
 /// encoding, 2 GiB for all else.
 pub(crate) trait Writable {

@@ -62,6 +62,7 @@ pub(crate) struct BatchHeader {
 /// May be repeated, as when a batch is sent again under a new producer epoch.
 ///
 /// # Panics
+///
 /// If `batch` is shorter than a header.
 #[expect(
     clippy::cast_possible_truncation,
