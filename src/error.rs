@@ -7,6 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::common::topic_partition::TopicPartition;
+
 pub use error_code::ErrorCode;
 pub use error_kind::{ConfigProblem, Deadline, ErrorKind};
 
@@ -70,6 +72,10 @@ impl Error {
 
     pub(crate) fn with_partition(self, partition: i32) -> Self {
         self.with(|inner| inner.partition = Some(partition))
+    }
+
+    pub(crate) fn with_topic_partition(self, topic_partition: &TopicPartition) -> Self {
+        self.with_topic(topic_partition.shared_topic()).with_partition(topic_partition.partition())
     }
 
     /// `broker` as a reader wants to see it: its address, and its number if known.
@@ -159,9 +165,7 @@ impl Error {
     pub fn property(&self) -> Option<&str> {
         match &self.0.kind {
             ErrorKind::RecordTooLarge { property, .. } => Some(property),
-            ErrorKind::InvalidConfig { problems } => {
-                problems.first().map(|problem| problem.property())
-            }
+            ErrorKind::InvalidConfig { problems } => problems.first().map(ConfigProblem::property),
             _ => self.deadline()?.property(),
         }
     }

@@ -6,7 +6,6 @@ mod sent_record;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,13 +21,14 @@ use crate::producer::callback::Callback;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_batch::run_callback;
 use crate::producer::internals::sender_signal::SenderSignal;
+use crate::producer::kafka_producer;
 use crate::producer::mock_producer::builder::add_topic;
 use crate::producer::mock_producer::completion::Completion;
 use crate::producer::partitioner::Partitioner;
 use crate::producer::producer::Producer;
 use crate::producer::producer_record::{Parts, ProducerRecord};
 use crate::producer::record_metadata::RecordMetadata;
-use crate::serialization::serializer::{SerializationError, Serializer};
+use crate::serialization::serializer::Serializer;
 use crate::utils::sync::Mutex;
 
 /// A producer for tests of your own code: it has no network and no thread, and remembers what was sent.
@@ -317,10 +317,10 @@ impl<K: ?Sized, V: ?Sized> Shared<K, V> {
 
     /// Finds in a test what would be a dead-lock with a real producer.
     fn check_may_wait(&self, method: &'static str) -> Result<(), Error> {
-        match self.signal.is_sender_thread() {
-            true => Err(Error::new(ErrorKind::CalledFromCallback { method })),
-            false => Ok(()),
+        if self.signal.is_sender_thread() {
+            return Err(Error::new(ErrorKind::CalledFromCallback { method }));
         }
+        Ok(())
     }
 }
 
@@ -369,16 +369,9 @@ fn serialize<T: ?Sized>(
     headers: &mut Headers<'_>,
     data: Option<&T>,
 ) -> Result<Option<Vec<u8>>, Error> {
-    let Some(data) = data else { return Ok(None) };
     let mut buffer = Vec::new();
-    let call = AssertUnwindSafe(|| {
-        let bytes = serializer.serialize(topic, headers, data, &mut buffer)?;
-        Ok(bytes.map(<[u8]>::to_vec))
-    });
-    let refused = |message: &str| Error::new(ErrorKind::Serialization { message: message.into() });
-    panic::catch_unwind(call)
-        .map_err(|_| refused("the serializer panicked"))?
-        .map_err(|error: SerializationError| refused(error.message()))
+    let bytes = kafka_producer::serialize(serializer, topic, headers, data, &mut buffer)?;
+    Ok(bytes.map(<[u8]>::to_vec))
 }
 
 fn existing_partition(

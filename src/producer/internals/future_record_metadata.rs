@@ -34,6 +34,7 @@ impl FutureRecordMetadata {
     /// The record's callback, if it has one, has run when this returns.
     ///
     /// # Errors
+    ///
     /// What became of the record, if it was not acknowledged. [`ErrorKind::CalledFromCallback`] if called on the sender
     /// thread before the answer is there: it would wait for itself.
     pub fn get(self) -> Result<RecordMetadata, Error> {
@@ -43,6 +44,7 @@ impl FutureRecordMetadata {
     /// As [`get`](Self::get), but for no longer than `timeout`. The record is sent all the same.
     ///
     /// # Errors
+    ///
     /// As [`get`](Self::get); [`ErrorKind::Timeout`] with [`Deadline::Call`] if there is no answer yet: call it again.
     pub fn get_timeout(&self, timeout: Duration) -> Result<RecordMetadata, Error> {
         self.wait(Some(timeout))
@@ -82,10 +84,7 @@ impl FutureRecordMetadata {
         match &self.0 {
             Repr::Failed(_) => error,
             Repr::Accepted { result, .. } => {
-                let topic_partition = result.partition().topic_partition();
-                error
-                    .with_topic(topic_partition.shared_topic())
-                    .with_partition(topic_partition.partition())
+                error.with_topic_partition(result.partition().topic_partition())
             }
         }
     }

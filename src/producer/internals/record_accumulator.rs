@@ -306,16 +306,11 @@ impl RecordAccumulator {
     pub(super) fn fail_orphans(&self, error: &Error) {
         drop(self.take_all());
         for result in self.incomplete.take_all().values() {
-            let persistence = match result.is_drained() {
-                true => Persistence::Perhaps,
-                false => Persistence::NeverSent,
-            };
+            let persistence =
+                if result.is_drained() { Persistence::Perhaps } else { Persistence::NeverSent };
             let topic_partition = result.partition().topic_partition();
-            let error = error
-                .clone()
-                .with_topic(topic_partition.shared_topic())
-                .with_partition(topic_partition.partition())
-                .with_persistence(persistence);
+            let error =
+                error.clone().with_topic_partition(topic_partition).with_persistence(persistence);
             producer_batch::complete_orphan(result, error);
         }
     }

@@ -378,7 +378,7 @@ fn would_block(waiting_for: &'static str) -> Error {
 }
 
 /// Step 3: the bytes of a key or a value; null stays null.
-fn serialize<'a, T: ?Sized>(
+pub(in crate::producer) fn serialize<'a, T: ?Sized>(
     serializer: &dyn Serializer<T>,
     topic: &str,
     headers: &mut Headers<'_>,

@@ -48,15 +48,13 @@ impl Completion {
 
     /// Runs the callback on this thread, then releases the future.
     pub(super) fn complete(self, answer: Result<(), Error>) {
-        let topic_partition = self.result.partition().topic_partition();
         let outcome = match answer {
             Ok(()) => Outcome::Appended { base_offset: self.offset, log_append_time_ms: UNKNOWN },
             Err(error) if error.topic().is_some() => Outcome::failed(error),
-            Err(error) => Outcome::failed(
-                error
-                    .with_topic(topic_partition.shared_topic())
-                    .with_partition(topic_partition.partition()),
-            ),
+            Err(error) => {
+                let topic_partition = self.result.partition().topic_partition();
+                Outcome::failed(error.with_topic_partition(topic_partition))
+            }
         };
         self.result.publish(outcome);
         let answer = self.result.record_result(&self.share);

@@ -7,7 +7,7 @@ use super::*;
 use crate::common::header::Header;
 use crate::error::ErrorCode;
 use crate::producer::round_robin_partitioner::RoundRobinPartitioner;
-use crate::serialization::serializer::StringSerializer;
+use crate::serialization::serializer::{SerializationError, StringSerializer};
 
 const TOPIC: &str = "topic";
 const ANY_TIME: Duration = Duration::from_secs(1);

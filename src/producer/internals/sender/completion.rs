@@ -323,9 +323,5 @@ fn describe(batch: &ProducerBatch, error: Error) -> Error {
         (false, Persistence::Perhaps) if batch.attempts() == 0 => Persistence::NeverSent,
         (false, persistence) => persistence,
     };
-    let topic_partition = batch.topic_partition();
-    error
-        .with_topic(topic_partition.shared_topic())
-        .with_partition(topic_partition.partition())
-        .with_persistence(persistence)
+    error.with_topic_partition(batch.topic_partition()).with_persistence(persistence)
 }
