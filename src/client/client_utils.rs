@@ -26,10 +26,10 @@ pub(crate) fn parse_bootstrap_servers(
             Err(reason) => reasons.push(format!("{server:?} {reason}")),
         }
     }
-    match reasons.is_empty() {
-        true => Ok(addresses),
-        false => Err(ConfigProblem::new(PROPERTY, reasons.join(", "))),
+    if !reasons.is_empty() {
+        return Err(ConfigProblem::new(PROPERTY, reasons.join(", ")));
     }
+    Ok(addresses)
 }
 
 fn parse_address(server: &str) -> Result<(String, u16), String> {

@@ -166,13 +166,14 @@ impl Metadata {
 
     /// Parks the calling thread until a view newer than `past_version` is there.
     pub(crate) fn await_update(&self, past_version: u64, timeout: Duration) -> AwaitUpdate {
-        let is_current = || self.snapshot.load().version <= past_version;
+        let is_updated = || self.snapshot.load().version > past_version;
         let mut state = self.state.lock();
-        self.updated.wait_while_for(&mut state, |state| !state.is_closed && is_current(), timeout);
-        match (is_current(), state.is_closed) {
-            (false, _) => AwaitUpdate::Updated,
-            (true, true) => AwaitUpdate::Closed,
-            (true, false) => AwaitUpdate::TimedOut,
+        let waits = |state: &mut State| !state.is_closed && !is_updated();
+        self.updated.wait_while_for(&mut state, waits, timeout);
+        match (is_updated(), state.is_closed) {
+            (true, _) => AwaitUpdate::Updated,
+            (false, true) => AwaitUpdate::Closed,
+            (false, false) => AwaitUpdate::TimedOut,
         }
     }
 

@@ -1,7 +1,6 @@
 //! Mirrors `org.apache.kafka.clients.MockClient`: brokers that the test plays itself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,7 +119,7 @@ impl MockClient {
 
     /// The time-outs of all polls so far.
     pub(crate) fn take_timeouts(&self) -> Vec<Option<Duration>> {
-        mem::take(&mut self.0.lock().timeouts)
+        std::mem::take(&mut self.0.lock().timeouts)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -157,7 +156,7 @@ impl KafkaClient for MockClient {
             panic!("{message}");
         }
         state.timeouts.push(timeout);
-        Polled { now, responses: mem::take(&mut state.responses) }
+        Polled { now, responses: std::mem::take(&mut state.responses) }
     }
 
     fn least_loaded_node(&mut self, _now: Instant) -> Option<NodeId> {

@@ -9,7 +9,6 @@ mod receiving;
 mod troubles;
 mod updating;
 
-use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -253,7 +252,7 @@ impl<S: Selectable> KafkaClient for NetworkClient<S> {
     fn poll(&mut self, timeout: Option<Duration>, now: Instant) -> Polled {
         let metadata_due = self.update_metadata(now);
         let timeout = self.poll_timeout(timeout, metadata_due, now);
-        let mut results = mem::take(&mut self.results);
+        let mut results = std::mem::take(&mut self.results);
         let now = self.selector.poll(timeout, now, &mut results);
         self.handle_completed_sends(&results);
         self.handle_completed_receives(&mut results, now);
@@ -264,7 +263,7 @@ impl<S: Selectable> KafkaClient for NetworkClient<S> {
         self.handle_timeouts(now);
         // Before the sender takes the slots that have just become free.
         self.update_metadata(now);
-        Polled { now, responses: mem::take(&mut self.responses) }
+        Polled { now, responses: std::mem::take(&mut self.responses) }
     }
 
     fn least_loaded_node(&mut self, now: Instant) -> Option<NodeId> {

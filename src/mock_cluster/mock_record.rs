@@ -47,9 +47,10 @@ impl MockRecord {
             headers: headers.collect(),
             producer_id: header.producer_id,
             producer_epoch: header.producer_epoch,
-            sequence: match header.has_producer_id() {
-                true => header.base_sequence.wrapping_add(delta) & i32::MAX,
-                false => -1,
+            sequence: if header.has_producer_id() {
+                header.base_sequence.wrapping_add(delta) & i32::MAX
+            } else {
+                -1
             },
         }
     }

@@ -1,6 +1,7 @@
 //! Mirrors `org.apache.kafka.clients.producer.RoundRobinPartitioner`.
 
 use crate::common::cluster::Cluster;
+use crate::common::partition_info::PartitionInfo;
 use crate::producer::partitioner::Partitioner;
 use crate::utils::hash::HashMap;
 use crate::utils::sync::Mutex;
@@ -47,7 +48,7 @@ impl Partitioner for RoundRobinPartitioner {
         match info.available_partitions() {
             [] => {
                 let partitions = info.partitions();
-                partitions.get(turn % partitions.len().max(1)).map_or(0, |info| info.partition())
+                partitions.get(turn % partitions.len().max(1)).map_or(0, PartitionInfo::partition)
             }
             available => available[turn % available.len()],
         }

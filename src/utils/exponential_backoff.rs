@@ -24,7 +24,7 @@ impl ExponentialBackoff {
     /// The wait before the attempt after `attempts` failed ones (0 gives the first wait).
     pub(crate) fn backoff(&self, attempts: u32, random: &mut Random) -> Duration {
         if self.max <= self.initial {
-            return self.max.min(self.initial);
+            return self.max;
         }
         if self.initial.is_zero() {
             return Duration::ZERO;

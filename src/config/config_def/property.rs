@@ -1,6 +1,7 @@
 //! One property: its name, type, default, valid values and documentation.
 
 use std::fmt;
+use std::num::{IntErrorKind, ParseIntError};
 
 use crate::config::config_def::parsed::Value;
 use crate::config::config_def::valid::Valid;
@@ -10,7 +11,7 @@ use crate::config::config_def::valid::Valid;
 pub(crate) struct Property {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    pub(crate) default: Default,
+    pub(crate) default: DefaultValue,
     valid: Valid,
     pub(crate) importance: Importance,
     pub(crate) support: Support,
@@ -34,13 +35,13 @@ pub(crate) enum Kind {
 
 /// The value of a property that is not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Default {
+pub(crate) enum DefaultValue {
     Required,
     Null,
     Text(&'static str),
 }
 
-impl fmt::Display for Default {
+impl fmt::Display for DefaultValue {
     /// As the documentation has it.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -79,7 +80,7 @@ impl Property {
         Self {
             name,
             kind,
-            default: Default::Null,
+            default: DefaultValue::Null,
             valid: Valid::Any,
             importance: Importance::Low,
             support: Support::Works,
@@ -125,11 +126,11 @@ impl Property {
     }
 
     pub(crate) const fn required(self) -> Self {
-        Self { default: Default::Required, ..self }
+        Self { default: DefaultValue::Required, ..self }
     }
 
     pub(crate) const fn default(self, text: &'static str) -> Self {
-        Self { default: Default::Text(text), ..self }
+        Self { default: DefaultValue::Text(text), ..self }
     }
 
     pub(crate) const fn valid(self, valid: Valid) -> Self {
@@ -177,8 +178,8 @@ impl Property {
     #[cfg(test)]
     pub(crate) fn default_text(&self) -> Option<&'static str> {
         match self.default {
-            Default::Text(text) => Some(text),
-            Default::Required | Default::Null => None,
+            DefaultValue::Text(text) => Some(text),
+            DefaultValue::Required | DefaultValue::Null => None,
         }
     }
 
@@ -187,7 +188,7 @@ impl Property {
     }
 
     pub(crate) fn is_required(&self) -> bool {
-        self.default == Default::Required
+        self.default == DefaultValue::Required
     }
 
     /// `text` as an error may show it: quoted, control characters escaped, cut if long, hidden if secret.
@@ -205,7 +206,7 @@ impl Property {
     pub(super) fn expectation(&self) -> String {
         let allowed = self.allowed();
         match self.default {
-            Default::Text(default) if !default.is_empty() => {
+            DefaultValue::Text(default) if !default.is_empty() => {
                 format!("allowed: {allowed}; default: {default}")
             }
             _ => format!("allowed: {allowed}"),
@@ -215,8 +216,7 @@ impl Property {
     /// The valid values in words.
     pub(crate) fn allowed(&self) -> String {
         match (self.valid, self.kind.bounds()) {
-            (Valid::Any, None) => self.kind.in_words().into(),
-            (Valid::Any, Some((_, i64::MAX))) => self.kind.in_words().into(),
+            (Valid::Any, None | Some((_, i64::MAX))) => self.kind.in_words().into(),
             (Valid::AtLeast(least), Some((_, i64::MAX))) => format!("{least} or more"),
             (Valid::Any, Some((least, most))) => format!("{least} to {most}"),
             (Valid::AtLeast(least), Some((_, most))) => format!("{least} to {most}"),
@@ -226,7 +226,7 @@ impl Property {
 
     pub(super) fn default_value(&self) -> Value {
         match (self.default, self.kind) {
-            (Default::Text(text), _) => self.parse(text).unwrap_or(Value::Null),
+            (DefaultValue::Text(text), _) => self.parse(text).unwrap_or(Value::Null),
             (_, Kind::List) => Value::List(Vec::new()),
             _ => Value::Null,
         }
@@ -255,9 +255,7 @@ impl Property {
 }
 
 fn parse_number(text: &str) -> Result<i64, &'static str> {
-    use std::num::IntErrorKind;
-
-    text.parse().map_err(|error: std::num::ParseIntError| match error.kind() {
+    text.parse().map_err(|error: ParseIntError| match error.kind() {
         IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "is out of range",
         _ => "is not a whole number",
     })

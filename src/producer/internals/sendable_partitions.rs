@@ -261,10 +261,8 @@ impl SendablePartitions {
         };
         if let Some(retry) = head.retry() {
             // A new leader may be asked at once (KIP-951).
-            return match retry.asked == leader && turn.now < retry.at {
-                true => Verdict::BackOff(retry.at),
-                false => Verdict::Send(leader),
-            };
+            let has_to_wait = retry.asked == leader && turn.now < retry.at;
+            return if has_to_wait { Verdict::BackOff(retry.at) } else { Verdict::Send(leader) };
         }
         let lingers_until = head.created() + self.linger;
         let is_sendable = has_more

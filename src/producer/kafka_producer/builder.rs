@@ -83,8 +83,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         let selector = selector(&config, &clock).map_err(|error| Error::io(&error))?;
         let signal = Arc::new(SenderSignal::new(selector.wakeup()));
         let metadata = Arc::new(Metadata::new(metadata_settings(&config), random.fork()));
-        let is_adaptive = config.partitioner_adaptive_partitioning_enable();
-        let accumulator = Arc::new(accumulator(&config, is_adaptive, &signal, random.fork()));
+        let accumulator = Arc::new(accumulator(&config, &signal, random.fork()));
         let client = network_client(&config, selector, &metadata, random.fork());
         let sender = Sender::new(
             sender_settings(&config),
@@ -137,7 +136,6 @@ fn metadata_settings(config: &ProducerConfig) -> MetadataSettings {
 
 fn accumulator(
     config: &ProducerConfig,
-    is_adaptive: bool,
     signal: &Arc<SenderSignal>,
     random: Random,
 ) -> RecordAccumulator {
@@ -146,7 +144,7 @@ fn accumulator(
     let pool = BufferPool::new(config.buffer_memory(), batch_size, move || wakes.wake());
     let sticky = StickySettings {
         sticky_bytes: batch_size,
-        is_adaptive,
+        is_adaptive: config.partitioner_adaptive_partitioning_enable(),
         unavailable_nodes: ArcSwap::default(),
     };
     let signal = Arc::clone(signal);
@@ -193,9 +191,10 @@ fn sender_settings(config: &ProducerConfig) -> SenderSettings {
 
 /// The time-out has a meaning for the adaptive choice only.
 fn availability_timeout(config: &ProducerConfig) -> Duration {
-    match config.partitioner_adaptive_partitioning_enable() {
-        true => config.partitioner_availability_timeout(),
-        false => Duration::ZERO,
+    if config.partitioner_adaptive_partitioning_enable() {
+        config.partitioner_availability_timeout()
+    } else {
+        Duration::ZERO
     }
 }
 

@@ -6,6 +6,7 @@ use crate::client::client_request::ClientRequest;
 use crate::client::client_response::{ClientResponse, Outcome};
 use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata_snapshot::LeaderHint;
+use crate::common::cluster::TopicInfo;
 use crate::common::node::{Node, NodeId};
 use crate::common::uuid::Uuid;
 use crate::error::{Error, ErrorCode};
@@ -58,7 +59,7 @@ impl<C: KafkaClient> Sender<C> {
                 Some(topic) => topic.partitions.push(partition),
                 None => topics.push(TopicProduceData {
                     name: Arc::clone(name),
-                    topic_id: turn.metadata.topic(name).map_or(Uuid::ZERO, |topic| topic.id()),
+                    topic_id: turn.metadata.topic(name).map_or(Uuid::ZERO, TopicInfo::id),
                     partitions: vec![partition],
                 }),
             }
@@ -119,9 +120,10 @@ impl<C: KafkaClient> Sender<C> {
                 }
             }
             Outcome::Disconnected { error, timed_out, written } => {
-                let code = match timed_out {
-                    true => ErrorCode::RequestTimedOut,
-                    false => ErrorCode::NetworkException,
+                let code = if timed_out {
+                    ErrorCode::RequestTimedOut
+                } else {
+                    ErrorCode::NetworkException
                 };
                 for batch in handler.batches {
                     let answer = Answer::local(code, error.clone(), written);
