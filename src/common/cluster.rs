@@ -135,14 +135,7 @@ fn without_gaps(partitions: Vec<PartitionInfo>) -> Vec<PartitionInfo> {
             break;
         }
         for missing in (0..info.partition).skip(filled.len()) {
-            filled.push(PartitionInfo {
-                partition: missing,
-                leader: None,
-                leader_epoch: None,
-                replicas: Vec::new(),
-                in_sync_replicas: Vec::new(),
-                offline_replicas: Vec::new(),
-            });
+            filled.push(PartitionInfo::new(missing, None));
         }
         filled.push(info);
     }
@@ -169,13 +162,8 @@ mod tests {
     }
 
     fn topic<const N: usize>(partitions: [(i32, Option<i32>); N]) -> TopicInfo {
-        let info = |(partition, leader): (i32, Option<i32>)| PartitionInfo {
-            partition,
-            leader: leader.map(NodeId),
-            leader_epoch: Some(0),
-            replicas: Vec::new(),
-            in_sync_replicas: Vec::new(),
-            offline_replicas: Vec::new(),
+        let info = |(partition, leader): (i32, Option<i32>)| {
+            PartitionInfo::new(partition, leader.map(NodeId))
         };
         TopicInfo::new("t".into(), Uuid::ZERO, false, partitions.map(info).to_vec())
     }

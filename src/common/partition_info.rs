@@ -15,6 +15,18 @@ pub struct PartitionInfo {
 }
 
 impl PartitionInfo {
+    /// Nothing but number and leader is known.
+    pub(crate) fn new(partition: i32, leader: Option<NodeId>) -> Self {
+        Self {
+            partition,
+            leader,
+            leader_epoch: None,
+            replicas: Vec::new(),
+            in_sync_replicas: Vec::new(),
+            offline_replicas: Vec::new(),
+        }
+    }
+
     /// The partition's number, from 0.
     #[must_use]
     pub fn partition(&self) -> i32 {

@@ -81,14 +81,10 @@ mod tests {
     }
 
     fn cluster(leaders: &[Option<i32>]) -> Cluster {
-        let partitions = leaders.iter().zip(0..).map(|(leader, partition)| PartitionInfo {
-            partition,
-            leader: leader.map(NodeId),
-            leader_epoch: None,
-            replicas: Vec::new(),
-            in_sync_replicas: Vec::new(),
-            offline_replicas: Vec::new(),
-        });
+        let partitions = leaders
+            .iter()
+            .zip(0..)
+            .map(|(leader, partition)| PartitionInfo::new(partition, leader.map(NodeId)));
         let topic = TopicInfo::new("t".into(), Uuid::ZERO, false, partitions.collect());
         let mut cluster = Cluster::default();
         cluster.topics.insert("t".into(), topic.into());

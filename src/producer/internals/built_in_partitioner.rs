@@ -288,14 +288,10 @@ mod tests {
 
     fn topic(leaders: &[Option<i32>]) -> (TopicInfo, Vec<Arc<PartitionQueue>>) {
         let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
-        let partitions = leaders.iter().zip(0..).map(|(leader, partition)| PartitionInfo {
-            partition,
-            leader: leader.map(NodeId),
-            leader_epoch: None,
-            replicas: Vec::new(),
-            in_sync_replicas: Vec::new(),
-            offline_replicas: Vec::new(),
-        });
+        let partitions = leaders
+            .iter()
+            .zip(0..)
+            .map(|(leader, partition)| PartitionInfo::new(partition, leader.map(NodeId)));
         let queues = (0..leaders.len()).map(|id| {
             let number = i32::try_from(id).expect("small");
             let partition = TopicPartition::new("t", number);

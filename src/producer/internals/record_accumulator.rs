@@ -537,14 +537,8 @@ mod tests {
     }
 
     fn topic(partitions: i32) -> Arc<TopicInfo> {
-        let partitions = (0..partitions).map(|partition| PartitionInfo {
-            partition,
-            leader: Some(NodeId(1)),
-            leader_epoch: None,
-            replicas: Vec::new(),
-            in_sync_replicas: Vec::new(),
-            offline_replicas: Vec::new(),
-        });
+        let leader = Some(NodeId(1));
+        let partitions = (0..partitions).map(|partition| PartitionInfo::new(partition, leader));
         TopicInfo::new("t".into(), Uuid::ZERO, false, partitions.collect()).into()
     }
 

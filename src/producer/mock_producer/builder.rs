@@ -106,12 +106,9 @@ impl<K: ?Sized, V: ?Sized> fmt::Debug for MockProducerBuilder<K, V> {
 
 pub(super) fn add_topic(cluster: &mut Cluster, topic: &str, partitions: i32) {
     let info = |partition| PartitionInfo {
-        partition,
-        leader: Some(BROKER),
-        leader_epoch: None,
         replicas: vec![BROKER],
         in_sync_replicas: vec![BROKER],
-        offline_replicas: Vec::new(),
+        ..PartitionInfo::new(partition, Some(BROKER))
     };
     let name: Arc<str> = topic.into();
     let partitions = (0..partitions.max(1)).map(info).collect();

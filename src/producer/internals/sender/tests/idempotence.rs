@@ -118,20 +118,12 @@ fn an_out_of_order_answer_to_the_next_expected_batch_proves_a_gap_and_costs_an_e
 #[test]
 fn an_expired_batch_is_settled_by_the_success_of_the_one_behind_it() {
     let mut fixture = Setup::new().idempotent().start_with_producer_id();
-    fixture.append(0, FULL);
-    fixture.rest();
-    fixture.advance(Duration::from_secs(1));
-    fixture.append(0, FULL);
-    fixture.rest();
-    let requests = fixture.requests();
-    fixture.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_secs(1)));
-    fixture.rest();
-    fixture.disconnect(&requests[0], true);
+    let behind = fixture.expire_the_first_of_two();
 
     fixture.append(0, 10);
     fixture.rest();
     assert_eq!(fixture.requests().len(), 1, "in doubt until the second is answered");
-    fixture.acknowledge(&requests[1], 9);
+    fixture.acknowledge(&behind, 9);
 
     assert_eq!(fixture.request().sequence(), (0, 0, 3));
 }
@@ -169,17 +161,9 @@ fn an_expired_batch_that_is_acknowledged_late_costs_nothing() {
 #[test]
 fn the_batch_right_behind_an_expired_one_may_prove_that_it_is_missing() {
     let mut fixture = Setup::new().idempotent().start_with_producer_id();
-    fixture.append(0, FULL);
-    fixture.rest();
-    fixture.advance(Duration::from_secs(1));
-    fixture.append(0, FULL);
-    fixture.rest();
-    let requests = fixture.requests();
-    fixture.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_secs(1)));
-    fixture.rest();
-    fixture.disconnect(&requests[0], true);
+    let behind = fixture.expire_the_first_of_two();
 
-    fixture.refuse(&requests[1], ErrorCode::OutOfOrderSequenceNumber);
+    fixture.refuse(&behind, ErrorCode::OutOfOrderSequenceNumber);
     fixture.advance(BACKOFF.mul_f64(1.2));
 
     assert_eq!(fixture.sent().sequence(), (0, 1, 0));
@@ -326,6 +310,21 @@ fn every_partition_in_trouble_starts_anew_under_one_epoch() {
 }
 
 impl Fixture {
+    /// Sends two batches a second apart; the first expires on its way and is lost with its connection. Returns the
+    /// second's request.
+    fn expire_the_first_of_two(&mut self) -> Sent {
+        self.append(0, FULL);
+        let first = self.sent();
+        self.advance(Duration::from_secs(1));
+        self.append(0, FULL);
+        self.rest();
+        let behind = self.requests().remove(1);
+        self.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_secs(1)));
+        self.rest();
+        self.disconnect(&first, true);
+        behind
+    }
+
     /// The broker lost what it knew of the producer, in a log that begins at `log_start_offset`.
     fn forget_producer(&mut self, request: &Sent, log_start_offset: i64) {
         let answer = |batch: &SentBatch| PartitionProduceResponse {
