@@ -16,6 +16,19 @@ pub use error_kind::{ConfigProblem, Deadline, ErrorKind};
 ///
 /// Cheap to clone: one failed batch answers many futures and callbacks. [`kind`](Self::kind) says what happened, the
 /// other methods where and whether it is worth another try. `Display` tells all of it in one line, the causes included.
+///
+/// ```
+/// use kafka_producer::{Error, ErrorCode, Persistence};
+///
+/// fn is_worth_another_try(error: &Error) -> bool {
+///     // What may be in the log already would be there twice.
+///     error.is_retriable() && error.persistence() != Persistence::Perhaps
+/// }
+///
+/// assert!(is_worth_another_try(&ErrorCode::NotEnoughReplicas.into()));
+/// assert!(!is_worth_another_try(&ErrorCode::RequestTimedOut.into()));
+/// assert!(!is_worth_another_try(&ErrorCode::MessageTooLarge.into()));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Error(Arc<Inner>);
 

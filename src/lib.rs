@@ -1,7 +1,33 @@
 //! A blocking Kafka producer for plain threads.
 //!
-//! The caller's thread appends each record to a batch; one dedicated sender thread does all network I/O.
-//! The design is the Java producer's, piece by piece, and so are the names of settings and behaviours.
+//! The caller's thread appends each record to a batch; one dedicated sender thread does all network I/O. There is no
+//! async runtime. The design is the Java producer's, piece by piece, and so are the names of settings and behaviours.
+//!
+//! ```no_run
+//! use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer};
+//!
+//! let config = ProducerConfig::from_properties([("bootstrap.servers", "localhost:9092")])?;
+//! let producer: KafkaProducer<str, str> =
+//!     KafkaProducer::new(config, StringSerializer::default(), StringSerializer::default())?;
+//!
+//! let metadata = producer.send(ProducerRecord::new("orders", "customer-7", "two books")).get()?;
+//! println!("{metadata}");
+//! # Ok::<(), kafka_producer::Error>(())
+//! ```
+//!
+//! # Where to look
+//!
+//! - [`KafkaProducer`] sends a [`ProducerRecord`]; a [`FutureRecordMetadata`] and, if wanted, a callback tell what became
+//!   of it: [`RecordMetadata`] or an [`Error`].
+//! - [`ProducerConfig`] holds the settings, by Kafka's property names or by typed methods.
+//! - [`Serializer`] turns keys and values into bytes. Java's serializers are all here: [`StringSerializer`],
+//!   [`ByteArraySerializer`], [`IntegerSerializer`] and so on.
+//! - [`Partitioner`] and [`ProducerInterceptor`] are for the application to implement.
+//! - [`Producer`] is what to be generic over, so that [`MockProducer`] can stand in in unit tests. With the feature
+//!   `mock-cluster` the module `mock_cluster` has a whole cluster inside the process.
+//!
+//! The crate speaks through [`log`](https://docs.rs/log). TLS, SASL, transactions and compression are not built yet:
+//! settings that ask for them are refused.
 
 #![warn(missing_docs, clippy::exhaustive_enums, clippy::missing_errors_doc)]
 #![warn(clippy::expect_used, clippy::unwrap_used)]

@@ -34,7 +34,7 @@ use crate::utils::clock::Instant;
 use crate::utils::exponential_backoff::ExponentialBackoff;
 use crate::utils::random::Random;
 
-/// Requests and answers over the connections of `S`, and what it takes to keep those up. `Runs on:` the sender thread.
+/// Requests and answers over the connections of `S`, and what it takes to keep those up. Runs on: the sender thread.
 ///
 /// One connection a node, opened when it is first wanted. A connection is ready once the broker has said which
 /// versions it knows; each request then goes out in the highest version that both sides know.

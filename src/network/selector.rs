@@ -23,7 +23,7 @@ use crate::network::wakeup::Wakeup;
 use crate::utils::clock::{Clock, Instant};
 use crate::utils::hash::HashMap;
 
-/// Sockets and the wait for them, over mio. `Runs on:` the sender thread.
+/// Sockets and the wait for them, over mio. Runs on: the sender thread.
 #[derive(Debug)]
 pub(crate) struct Selector {
     poll: Poll,

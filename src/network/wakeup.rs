@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Makes a sleeping [`poll`](crate::network::selectable::Selectable::poll) return, or the next one not sleep.
 ///
 /// Calls between two turns of the loop coalesce, and only the first one that finds the loop asleep costs a system
-/// call. `Runs on:` any thread.
+/// call. Runs on: any thread.
 #[derive(Clone)]
 pub(crate) struct Wakeup(Arc<Shared>);
 

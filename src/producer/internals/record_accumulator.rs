@@ -32,7 +32,7 @@ use crate::utils::sync::Mutex;
 
 /// The records that were accepted and not yet sent, by partition.
 ///
-/// `Runs on:` callers' threads, which share nothing but a read-mostly table and the queue they append to.
+/// Runs on: callers' threads, which share nothing but a read-mostly table and the queue they append to.
 #[derive(Debug)]
 pub(crate) struct RecordAccumulator {
     batch_size: usize,

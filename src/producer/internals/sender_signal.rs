@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::network::wakeup::Wakeup;
 use crate::utils::sync::Mutex;
 
-/// One for each producer. `Runs on:` any thread.
+/// One for each producer. Runs on: any thread.
 pub(crate) struct SenderSignal {
     /// Tells this producer from the others of the process.
     producer: u64,
