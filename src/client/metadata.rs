@@ -239,8 +239,7 @@ impl Metadata {
         let state = &mut *self.state.lock();
         let Some(requested) = state.in_progress.take() else { return };
         let previous = self.snapshot.load();
-        let is_partial = matches!(requested, RequestedTopics::Some(_));
-        let update = state.update(&previous, response, version, is_partial);
+        let update = state.update(&previous, response, version, &requested);
         state.handle_update(&update, &requested, now);
         state.set_backoff(self.settings.refresh_backoff, now);
         self.publish(update.snapshot);
@@ -331,9 +330,12 @@ impl State {
         previous: &MetadataSnapshot,
         response: &MetadataResponse,
         version: i16,
-        is_partial: bool,
+        requested: &RequestedTopics,
     ) -> Update {
-        let mut update = Update::new(previous, is_partial);
+        let mut update = match requested {
+            RequestedTopics::All(_) => Update::from_nothing(previous),
+            RequestedTopics::Some(_) => Update::from_all_known(previous),
+        };
         update.set_cluster(response);
         for topic in &response.topics {
             let tracked = topic.name.as_deref().and_then(|name| self.topics.get_key_value(name));

@@ -80,16 +80,19 @@ pub(super) struct Update {
 }
 
 impl Update {
-    /// A full answer begins with nothing; a partial one with all that is known.
-    pub(super) fn new(previous: &MetadataSnapshot, is_partial: bool) -> Self {
-        let mut snapshot = previous.successor();
-        if !is_partial {
-            snapshot.cluster.topics.clear();
-            snapshot.invalid_topics.clear();
-            snapshot.unauthorized_topics.clear();
-        }
+    /// For an answer that describes all topics in use.
+    pub(super) fn from_nothing(previous: &MetadataSnapshot) -> Self {
+        let mut update = Self::from_all_known(previous);
+        update.snapshot.cluster.topics.clear();
+        update.snapshot.invalid_topics.clear();
+        update.snapshot.unauthorized_topics.clear();
+        update
+    }
+
+    /// For an answer that describes some topics: of the others everything stays.
+    pub(super) fn from_all_known(previous: &MetadataSnapshot) -> Self {
         Self {
-            snapshot,
+            snapshot: previous.successor(),
             stale_topics: BTreeSet::new(),
             errors: BTreeMap::new(),
             answered: BTreeSet::new(),
