@@ -26,7 +26,7 @@ pub(crate) struct ProduceRequestResult {
     kept: Mutex<Vec<Thunk>>,
     /// The batches that the records were handed on to, where this one was split: for each the index, in this batch, of
     /// its first record.
-    parts: OnceLock<Vec<(u32, Arc<ProduceRequestResult>)>>,
+    parts: OnceLock<Vec<(u32, Arc<Self>)>>,
     waiters: Arc<Waiters>,
 }
 

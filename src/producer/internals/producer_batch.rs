@@ -238,9 +238,9 @@ impl ProducerBatch {
         mut self,
         max_size: usize,
         next_id: &dyn Fn() -> u64,
-    ) -> Result<Vec<Self>, Self> {
+    ) -> Result<Vec<Self>, Box<Self>> {
         let Some(buffer) = self.buffer.take() else {
-            return Err(self);
+            return Err(Box::new(self));
         };
         let mut parts: Vec<Self> = Vec::new();
         for (record, index) in memory_records::records(buffer.bytes()).zip(0..) {

@@ -176,7 +176,7 @@ impl<C: KafkaClient> Sender<C> {
         log::warn!("splitting a batch of {} in {}: {error}", batch.size(), batch.topic_partition());
         let parts = match batch.split(max_size, &|| accumulator.next_batch_id()) {
             Ok(parts) => parts,
-            Err(batch) => return self.fail(batch, error),
+            Err(batch) => return self.fail(*batch, error),
         };
         let numbers: Vec<_> = parts.iter().map(|part| (part.id(), count(part))).collect();
         if let Some(transactions) = &mut self.transactions {
