@@ -39,7 +39,7 @@ impl ConfigDef {
 
     /// The values of all properties: `given` where there is one, else the default.
     ///
-    /// A value that cannot be leaves a problem behind, and the default in its place.
+    /// An invalid value leaves a problem behind, and the default in its place.
     pub(crate) fn parse(&self, given: &BTreeMap<String, String>) -> Parsed {
         let mut parsed = Parsed::default();
         for (name, text) in given {

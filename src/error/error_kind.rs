@@ -83,7 +83,7 @@ pub enum ErrorKind {
         /// The request and the versions of both sides.
         message: Arc<str>,
     },
-    /// Settings that cannot be; all of them at once.
+    /// Settings that are invalid or contradict one another; all of them at once.
     InvalidConfig {
         /// Each with its property.
         problems: Vec<ConfigProblem>,
@@ -132,7 +132,7 @@ impl Deadline {
     }
 }
 
-/// One setting that cannot be.
+/// One invalid setting, and why it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     property: Arc<str>,

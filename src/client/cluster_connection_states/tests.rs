@@ -1,3 +1,5 @@
+//! What becomes of a broker's connection, from attempt to attempt.
+
 use super::*;
 
 const NODE: NodeId = NodeId(1);

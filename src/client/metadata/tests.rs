@@ -1,3 +1,5 @@
+//! When metadata is asked for, and what an answer changes.
+
 use super::*;
 use crate::common::node::NodeId;
 use crate::common::uuid::Uuid;

@@ -1,3 +1,5 @@
+//! Connections and requests over a network that the test plays itself.
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 

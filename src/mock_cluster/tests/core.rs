@@ -1,3 +1,5 @@
+//! Through the core, without sockets.
+
 use std::time::Duration;
 
 use crate::common::node::NodeId;

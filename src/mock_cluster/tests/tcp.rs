@@ -1,3 +1,5 @@
+//! Over TCP.
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Settings by name: what is accepted, refused and adjusted.
+
 use std::fs;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! The bytes of the serializers that come with the crate.
+
 use super::*;
 use crate::common::uuid::Uuid;
 
@@ -44,7 +46,7 @@ fn an_empty_list_is_not_null() {
 }
 
 #[test]
-fn a_uuid_is_text_of_36_letters() {
+fn a_uuid_is_text_of_36_characters() {
     let uuid = Uuid::from_bytes([0, 0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 0, 0, 0, 0, 5]);
 
     let text = bytes(&UuidSerializer::default(), &uuid);

@@ -7,7 +7,7 @@ use crate::common::uuid::Uuid;
 use crate::serialization::serializer::charset::Charset;
 use crate::serialization::serializer::{SerializationError, Serializer};
 
-/// Sends a UUID as text of 36 letters, lower case; not as its 16 bytes.
+/// Sends a UUID as text of 36 characters, lower case; not as its 16 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UuidSerializer {
     charset: Charset,
