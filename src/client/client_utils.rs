@@ -72,6 +72,7 @@ fn parse_port(text: &str) -> Option<u16> {
 mod tests {
     use super::*;
 
+    // CFG-05
     #[test]
     fn addresses_come_apart_into_host_and_port() {
         for (server, host, port) in [
@@ -87,6 +88,7 @@ mod tests {
         }
     }
 
+    // CFG-05
     #[test]
     fn what_is_no_address_is_told_why() {
         for (server, reason) in [

@@ -218,6 +218,7 @@ mod tests {
         assert_eq!((empty.key(), empty.value()), (Some(&[][..]), Some(&[][..])));
     }
 
+    // API-09
     #[test]
     fn says_what_is_wrong_with_it() {
         let record = || ProducerRecord::<str, str>::without_key("t", "v");

@@ -15,6 +15,7 @@ use crate::setup::{
 /// Room for one default batch, and for none beside it.
 const ONE_BATCH: (&str, &str) = ("buffer.memory", "16384");
 
+// BUF-02, API-12
 #[test]
 fn a_full_buffer_fails_a_record_after_max_block_ms() {
     for max_block in ["0", "20"] {
@@ -39,6 +40,7 @@ fn a_full_buffer_fails_a_record_after_max_block_ms() {
     }
 }
 
+// BUF-01
 #[test]
 fn an_answer_lets_those_who_wait_go_on() {
     let cluster = cluster();
@@ -57,6 +59,7 @@ fn an_answer_lets_those_who_wait_go_on() {
     });
 }
 
+// ACC-05
 #[test]
 fn whoever_needs_memory_ends_the_linger_of_all() {
     let cluster = cluster();
@@ -73,6 +76,7 @@ fn whoever_needs_memory_ends_the_linger_of_all() {
     assert!((0..8).all(|partition| cluster.end_offset("wide", partition) == 1));
 }
 
+// ACC-14, BUF-06
 #[test]
 fn many_threads_share_a_small_buffer() {
     let cluster = cluster();
@@ -94,6 +98,7 @@ fn many_threads_share_a_small_buffer() {
     needs_all_memory(&producer, 10240);
 }
 
+// BUF-06, INV-11
 #[test]
 fn all_of_it_comes_back_whatever_became_of_the_records() {
     let troubles = [
@@ -121,6 +126,7 @@ fn all_of_it_comes_back_whatever_became_of_the_records() {
     }
 }
 
+// BUF-06, ACC-10
 #[test]
 fn it_comes_back_from_records_that_ran_out_of_time_unsent() {
     let cluster = brokers(1);

@@ -11,6 +11,7 @@ use crate::setup::{
     send_telling, whole_batch,
 };
 
+// API-14, INV-08
 #[test]
 fn those_of_a_partition_run_once_and_in_the_order_of_send() {
     let cluster = cluster();
@@ -27,6 +28,7 @@ fn those_of_a_partition_run_once_and_in_the_order_of_send() {
     assert_eq!(journal.entries(), numbers(1000));
 }
 
+// API-14
 #[test]
 fn a_callback_has_returned_when_get_returns() {
     let cluster = cluster();
@@ -53,6 +55,7 @@ fn a_callback_has_returned_when_get_returns() {
     assert!(future.is_done());
 }
 
+// CON-05
 #[test]
 fn a_panic_in_a_callback_ends_there() {
     let cluster = cluster();
@@ -78,6 +81,7 @@ fn the_callback_of_a_record_that_is_not_accepted_runs_before_send_returns() {
     assert_eq!(told.try_recv(), Ok((thread::current().id(), true)));
 }
 
+// API-17
 #[test]
 fn a_callback_may_send() {
     let cluster = cluster();
@@ -95,6 +99,7 @@ fn a_callback_may_send() {
     assert_eq!(log(&cluster, 0), ["a", "b"]);
 }
 
+// API-17
 #[test]
 fn a_send_in_a_callback_does_not_wait_for_memory_that_only_its_own_thread_can_free() {
     let cluster = cluster();
@@ -121,6 +126,7 @@ fn a_send_in_a_callback_does_not_wait_for_memory_that_only_its_own_thread_can_fr
     assert_eq!(filling.iter().map(offset).collect::<Vec<_>>(), [1, 2]);
 }
 
+// API-17
 #[test]
 fn a_send_in_a_callback_does_not_wait_for_metadata_either() {
     let cluster = cluster();
@@ -137,6 +143,7 @@ fn a_send_in_a_callback_does_not_wait_for_metadata_either() {
     assert_eq!(*failure(&nested).kind(), ErrorKind::WouldBlock { waiting_for: "metadata" });
 }
 
+// API-18, CLS-04
 #[test]
 fn what_would_wait_for_the_callback_itself_is_refused_in_it() {
     let cluster = cluster();
@@ -181,6 +188,7 @@ fn a_callback_may_read_an_answer_that_is_there() {
     assert_eq!(told.recv_timeout(LONG).expect("called"), Ok(0));
 }
 
+// CON-05
 #[test]
 fn the_callback_of_one_producer_may_wait_for_another() {
     let cluster = cluster();

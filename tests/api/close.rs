@@ -18,6 +18,7 @@ const FOR_EVER: [(&str, &str); 2] =
     [("linger.ms", "2147483647"), ("delivery.timeout.ms", "2147483647")];
 const SHORT: Duration = Duration::from_millis(50);
 
+// CLS-01
 #[test]
 fn delivers_everything_and_runs_all_callbacks_before_it_returns() {
     let cluster = cluster();
@@ -38,6 +39,7 @@ fn delivers_everything_and_runs_all_callbacks_before_it_returns() {
     assert_eq!(journal.entries(), numbers(5000));
 }
 
+// CLS-02
 #[test]
 fn without_time_sends_nothing_more() {
     let cluster = cluster();
@@ -56,6 +58,7 @@ fn without_time_sends_nothing_more() {
     assert_eq!(log(&cluster, 0).len(), 0);
 }
 
+// CLS-03
 #[test]
 fn fails_what_a_silent_cluster_leaves_unanswered() {
     let cluster = cluster();
@@ -77,6 +80,7 @@ fn fails_what_a_silent_cluster_leaves_unanswered() {
     );
 }
 
+// CLS-03, SND-05
 #[test]
 fn fails_what_an_unreachable_leader_leaves_unsent() {
     let cluster = cluster();
@@ -90,6 +94,7 @@ fn fails_what_an_unreachable_leader_leaves_unsent() {
     assert_eq!(failure(&future).persistence(), Persistence::NeverSent);
 }
 
+// CLS-08
 #[test]
 fn is_not_held_up_by_a_peer_that_accepts_and_stays_silent() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -104,6 +109,7 @@ fn is_not_held_up_by_a_peer_that_accepts_and_stays_silent() {
     });
 }
 
+// BUF-04
 #[test]
 fn wakes_those_who_wait_for_memory() {
     let cluster = cluster();
@@ -123,6 +129,7 @@ fn wakes_those_who_wait_for_memory() {
     });
 }
 
+// API-13
 #[test]
 fn afterwards_every_call_fails_and_nothing_reaches_the_cluster() {
     let cluster = cluster();
@@ -144,6 +151,7 @@ fn afterwards_every_call_fails_and_nothing_reaches_the_cluster() {
     assert_eq!(cluster.requests(), []);
 }
 
+// CLS-05
 #[test]
 fn any_number_of_threads_may_close_as_often_as_they_like() {
     let cluster = cluster();
@@ -160,6 +168,7 @@ fn any_number_of_threads_may_close_as_often_as_they_like() {
     answer(&future).expect("acknowledged");
 }
 
+// CLS-12
 #[test]
 fn the_end_of_the_last_handle_delivers_ten_thousand_records() {
     let cluster = brokers(2);
@@ -195,6 +204,7 @@ fn the_last_handle_may_end_inside_a_callback() {
     assert_eq!(log(&cluster, 0), ["a", "b"]);
 }
 
+// CLS-04
 #[test]
 fn returns_in_time_though_a_callback_does_not() {
     let cluster = cluster();
@@ -216,6 +226,7 @@ fn returns_in_time_though_a_callback_does_not() {
     assert!(is_closed(&failure(&behind)));
 }
 
+// CLS-09, MOCK-04
 #[cfg(target_os = "linux")]
 #[test]
 fn leaves_neither_threads_nor_files_behind() {

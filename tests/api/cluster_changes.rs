@@ -8,6 +8,7 @@ use crate::setup::{
     producer, record, whole_batch,
 };
 
+// SND-02, INV-16
 #[test]
 fn a_broker_that_names_the_new_leader_is_believed() {
     let cluster = brokers(2);
@@ -23,6 +24,7 @@ fn a_broker_that_names_the_new_leader_is_believed() {
     assert_eq!(log(&cluster, 0), ["first", "moved"]);
 }
 
+// SND-03
 #[test]
 fn without_such_a_hint_the_metadata_tells() {
     let cluster = brokers(2);
@@ -38,6 +40,7 @@ fn without_such_a_hint_the_metadata_tells() {
     assert_eq!(log(&cluster, 0), ["first", "moved"]);
 }
 
+// IDEM-20, INV-06
 #[test]
 fn batches_on_their_way_to_the_old_leader_stay_ahead_of_those_behind() {
     let cluster = brokers(2);
@@ -58,6 +61,7 @@ fn batches_on_their_way_to_the_old_leader_stay_ahead_of_those_behind() {
     assert_eq!(log(&cluster, 0)[1..], long_numbers(10));
 }
 
+// BRK-01, BRK-02
 #[test]
 fn the_end_of_a_leader_goes_unnoticed_where_another_replica_is_in_sync() {
     let cluster = brokers(3);
@@ -79,6 +83,7 @@ fn the_end_of_a_leader_goes_unnoticed_where_another_replica_is_in_sync() {
     assert_eq!(log(&cluster, 0), numbers(300));
 }
 
+// BRK-09
 #[test]
 fn a_broker_may_come_back_on_another_port() {
     let cluster = brokers(2);
@@ -93,6 +98,7 @@ fn a_broker_may_come_back_on_another_port() {
     assert_eq!(leader(&cluster), old);
 }
 
+// BRK-05
 #[test]
 fn records_outlast_the_absence_of_all_brokers() {
     let cluster = brokers(2);
@@ -109,6 +115,7 @@ fn records_outlast_the_absence_of_all_brokers() {
     }
 }
 
+// BRK-05
 #[test]
 fn an_absence_beyond_delivery_timeout_fails_what_waited_and_nothing_else() {
     let cluster = brokers(1);
@@ -126,6 +133,7 @@ fn an_absence_beyond_delivery_timeout_fails_what_waited_and_nothing_else() {
     assert!(!log(&cluster, 0).contains(&"waited".to_owned()));
 }
 
+// NET-11, NET-12
 #[test]
 fn idle_connections_may_be_closed_by_either_side() {
     let cluster = brokers(1);
@@ -152,6 +160,7 @@ fn a_broker_that_turns_connections_away_is_tried_again() {
     assert_eq!(offset(&waiting), 1);
 }
 
+// BRK-06
 #[test]
 fn too_few_replicas_in_sync_hold_records_up_until_there_are_enough() {
     let cluster = MockCluster::start(3).expect("a cluster");
@@ -167,6 +176,7 @@ fn too_few_replicas_in_sync_hold_records_up_until_there_are_enough() {
     assert_eq!(offset(&waiting), 1);
 }
 
+// SND-21, MET-11, COMPAT-07
 #[test]
 fn a_topic_may_be_deleted_and_created_anew() {
     for newest_produce in [9, 12, 13] {
@@ -190,6 +200,7 @@ fn a_topic_may_be_deleted_and_created_anew() {
     }
 }
 
+// SND-21
 #[test]
 fn records_for_a_topic_that_stays_deleted_fail_in_time() {
     let cluster = MockCluster::builder().auto_create_topics(None).start().expect("a cluster");
@@ -207,6 +218,7 @@ fn records_for_a_topic_that_stays_deleted_fail_in_time() {
     assert!(error.code().is_some_and(|code| codes.contains(&code)), "{error}");
 }
 
+// HOST-19
 #[test]
 fn brokers_that_disagree_about_the_leader_are_not_stormed() {
     let cluster = brokers(2);

@@ -25,6 +25,7 @@ fn a_host_that_does_not_exist() {
     assert_contains(&text, &["max.block.ms", "no-such-host.invalid:9092"]);
 }
 
+// HOST-20
 #[test]
 fn a_web_server() {
     let text = text_from_peer("HTTP", |listener| {
@@ -36,6 +37,7 @@ fn a_web_server() {
     assert_contains(&text, &["127.0.0.1:", "not a Kafka port"]);
 }
 
+// TLS-12
 #[test]
 fn a_port_that_speaks_tls() {
     let alert = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x46];
@@ -48,6 +50,7 @@ fn a_port_that_speaks_tls() {
     assert_contains(&text, &["127.0.0.1:", "security.protocol"]);
 }
 
+// NET-03
 #[test]
 fn a_peer_that_accepts_and_stays_silent() {
     let text = text_from_peer("no answer to ApiVersions", |listener| {

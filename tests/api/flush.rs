@@ -15,6 +15,7 @@ use crate::setup::{
 const FOR_EVER: [(&str, &str); 2] =
     [("linger.ms", "2147483647"), ("delivery.timeout.ms", "2147483647")];
 
+// API-19
 #[test]
 fn ends_a_linger_without_end() {
     let cluster = cluster();
@@ -28,6 +29,7 @@ fn ends_a_linger_without_end() {
     assert_eq!(log(&cluster, 0), numbers(100));
 }
 
+// API-19, CON-03
 #[test]
 fn does_not_wait_for_what_other_threads_go_on_sending() {
     let cluster = cluster();
@@ -53,6 +55,7 @@ fn does_not_wait_for_what_other_threads_go_on_sending() {
     });
 }
 
+// INV-10
 #[test]
 fn returns_after_the_callbacks() {
     let cluster = cluster();
@@ -68,6 +71,7 @@ fn returns_after_the_callbacks() {
     assert_eq!(journal.entries(), numbers(100));
 }
 
+// CON-04
 #[test]
 fn counts_a_refused_record_as_answered() {
     let cluster = cluster();
@@ -95,6 +99,7 @@ fn gives_up_in_time_without_giving_up_the_records() {
     answer(&future).expect("acknowledged");
 }
 
+// CLS-11
 #[test]
 fn returns_when_another_thread_closes() {
     let cluster = cluster();
@@ -112,6 +117,7 @@ fn returns_when_another_thread_closes() {
     assert!(future.is_done());
 }
 
+// API-13
 #[test]
 fn has_nothing_to_do_after_close_or_before_the_first_record() {
     let cluster = cluster();

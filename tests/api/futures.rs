@@ -25,6 +25,7 @@ fn get_does_not_sit_out_an_hour_of_linger() {
     assert!(first.is_done(), "it is in the same batch");
 }
 
+// API-24
 #[test]
 fn a_wait_that_runs_out_does_not_take_the_record_back() {
     let cluster = cluster();
@@ -43,6 +44,7 @@ fn a_wait_that_runs_out_does_not_take_the_record_back() {
     assert_eq!(offset(&future), 0, "as often as one asks");
 }
 
+// API-24
 #[test]
 fn a_dropped_future_changes_nothing() {
     let cluster = cluster();
@@ -54,6 +56,7 @@ fn a_dropped_future_changes_nothing() {
     assert_eq!(log(&cluster, 0), ["a"]);
 }
 
+// API-24
 #[test]
 fn several_threads_may_wait_for_one_record() {
     let cluster = cluster();
@@ -71,6 +74,7 @@ fn several_threads_may_wait_for_one_record() {
     assert_eq!(offsets, [0; 4]);
 }
 
+// CLS-10
 #[test]
 fn a_future_outlives_its_producer() {
     let cluster = cluster();

@@ -13,6 +13,7 @@ use crate::setup::{
 /// So that several batches of a partition are on their way at once, each with one of [`long_numbers`].
 const SMALL_BATCHES: (&str, &str) = ("batch.size", "1");
 
+// IDEM-01, INV-14
 #[test]
 fn sequences_start_at_0_and_have_no_gaps() {
     let cluster = cluster();
@@ -33,6 +34,7 @@ fn sequences_start_at_0_and_have_no_gaps() {
     assert_eq!(sequences, (0..500).collect::<Vec<_>>());
 }
 
+// IDEM-03, IDEM-21, IDEM-22, SND-05
 #[test]
 fn one_trouble_with_several_batches_on_their_way_neither_doubles_nor_reorders() {
     let answers = [
@@ -70,6 +72,7 @@ fn five_survive(trouble: &Fault, position: u32, arriving: usize) {
     assert_eq!(log(&cluster, 0)[1..], long_numbers(5));
 }
 
+// SND-05
 #[test]
 fn a_lost_connection_with_five_requests_on_it_neither_doubles_nor_reorders() {
     let cluster = cluster();
@@ -84,6 +87,7 @@ fn a_lost_connection_with_five_requests_on_it_neither_doubles_nor_reorders() {
     assert_eq!(log(&cluster, 0)[1..], long_numbers(5));
 }
 
+// IDEM-04
 #[test]
 fn batches_behind_one_that_is_refused_for_good_are_numbered_anew() {
     let cluster = cluster();
@@ -103,6 +107,7 @@ fn batches_behind_one_that_is_refused_for_good_are_numbered_anew() {
     assert_eq!((numbering(0), numbering(1), numbering(4)), ((0, 0), (1, 0), (1, 3)));
 }
 
+// IDEM-05, IDEM-06
 #[test]
 fn a_broker_that_forgot_the_producer_is_no_error() {
     for code in
@@ -123,6 +128,7 @@ fn a_broker_that_forgot_the_producer_is_no_error() {
     }
 }
 
+// IDEM-07
 #[test]
 fn a_duplicate_that_the_broker_cannot_place_is_acknowledged_without_an_offset() {
     let cluster = cluster();
@@ -135,6 +141,7 @@ fn a_duplicate_that_the_broker_cannot_place_is_acknowledged_without_an_offset() 
     assert_eq!(offset(&producer.send(record("b"))), 2);
 }
 
+// IDEM-11
 #[test]
 fn a_new_epoch_restarts_idle_partitions_too() {
     let cluster = cluster();
@@ -162,6 +169,7 @@ fn a_new_epoch_restarts_idle_partitions_too() {
     }
 }
 
+// IDEM-18
 #[test]
 fn no_record_leaves_before_there_is_a_producer_id() {
     let cluster = cluster();
@@ -179,6 +187,7 @@ fn no_record_leaves_before_there_is_a_producer_id() {
     assert!(produced(&cluster).iter().all(|batch| batch.producer_id >= 0));
 }
 
+// IDEM-19
 #[test]
 fn without_leave_for_a_producer_id_records_fail_until_it_is_granted() {
     let cluster = cluster();
@@ -195,6 +204,7 @@ fn without_leave_for_a_producer_id_records_fail_until_it_is_granted() {
     assert_eq!(log(&cluster, 0), ["b"]);
 }
 
+// HOST-16
 #[test]
 fn a_producer_id_that_is_none_is_asked_for_again() {
     let cluster = cluster();
@@ -230,6 +240,7 @@ fn a_fatal_error_is_repeated_by_every_later_call() {
     producer.close(LONG).expect("nothing is left");
 }
 
+// IDEM-01, IDEM-03, IDEM-20, IDEM-22, BRK-07
 #[test]
 fn any_mixture_of_troubles_leaves_every_record_once_and_in_order() {
     for seed in 0..25 {

@@ -42,6 +42,7 @@ impl ProducerInterceptor<str, str> for Panics {
     }
 }
 
+// API-16
 #[test]
 fn each_sees_what_the_one_before_made_of_the_record() {
     let cluster = cluster();
@@ -56,6 +57,7 @@ fn each_sees_what_the_one_before_made_of_the_record() {
     assert_eq!(journal.entries(), ["a ok 2", "b ok 2", "callback"]);
 }
 
+// API-16
 #[test]
 fn a_panic_stops_neither_the_record_nor_the_others() {
     let cluster = cluster();
@@ -71,6 +73,7 @@ fn a_panic_stops_neither_the_record_nor_the_others() {
     assert_eq!(journal.entries(), ["a ok 1"]);
 }
 
+// API-16
 #[test]
 fn each_is_told_once_of_every_record_however_early_it_fails() {
     let cluster = MockCluster::builder().auto_create_topics(None).start().expect("a cluster");

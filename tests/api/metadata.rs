@@ -12,6 +12,7 @@ use crate::setup::{
 
 const FOR_LONG: (&str, &str) = ("max.block.ms", "3600000");
 
+// API-07
 #[test]
 fn an_unknown_topic_fails_after_max_block_ms_with_the_brokers_reason() {
     let cluster = without_auto_create();
@@ -28,6 +29,7 @@ fn an_unknown_topic_fails_after_max_block_ms_with_the_brokers_reason() {
     assert_eq!(same, error);
 }
 
+// API-07
 #[test]
 fn a_topic_that_appears_while_send_waits_is_found() {
     let cluster = without_auto_create();
@@ -51,6 +53,7 @@ fn brokers_may_create_a_topic_when_it_is_named() {
     assert_eq!(created.expect("acknowledged").to_string(), "created-0@0");
 }
 
+// API-08
 #[test]
 fn a_partition_that_does_not_exist_fails_after_max_block_ms() {
     let cluster = cluster();
@@ -62,6 +65,7 @@ fn a_partition_that_does_not_exist_fails_after_max_block_ms() {
     assert!(error.to_string().contains("partition 3 of 1"), "{error}");
 }
 
+// API-08
 #[test]
 fn a_partition_that_is_added_while_send_waits_is_found() {
     let cluster = cluster();
@@ -78,6 +82,7 @@ fn a_partition_that_is_added_while_send_waits_is_found() {
     });
 }
 
+// API-12
 #[test]
 fn without_time_to_wait_the_first_record_fails_and_a_later_one_works() {
     let cluster = cluster();
@@ -93,6 +98,7 @@ fn without_time_to_wait_the_first_record_fails_and_a_later_one_works() {
     assert_eq!(cluster.records(TOPIC, 0).len(), 1);
 }
 
+// API-22
 #[test]
 fn partitions_for_describes_the_topic() {
     let cluster = brokers(3);
@@ -109,6 +115,7 @@ fn partitions_for_describes_the_topic() {
     assert!(partitions.iter().all(|info| info.replicas().len() == 3));
 }
 
+// SND-15, MET-06
 #[test]
 fn a_topic_that_may_not_be_seen_fails_at_once_and_alone() {
     let cluster = cluster();
@@ -127,6 +134,7 @@ fn a_topic_that_may_not_be_seen_fails_at_once_and_alone() {
     assert_eq!(offset(&granted), 0);
 }
 
+// MET-04
 #[test]
 fn a_topic_without_leaders_at_first_is_asked_for_again() {
     let cluster = cluster();
@@ -138,6 +146,7 @@ fn a_topic_without_leaders_at_first_is_asked_for_again() {
     assert_eq!(cluster.pending_faults(), 0);
 }
 
+// HOST-03, HOST-06
 #[test]
 fn metadata_that_cannot_be_used_is_asked_for_again() {
     for trouble in [
@@ -157,6 +166,7 @@ fn metadata_that_cannot_be_used_is_asked_for_again() {
     }
 }
 
+// MET-01
 #[test]
 fn what_is_known_is_refreshed_while_nobody_sends() {
     let cluster = cluster();
@@ -173,6 +183,7 @@ fn what_is_known_is_refreshed_while_nobody_sends() {
     assert_eq!(producer.partitions_for(TOPIC).expect("known").len(), 2);
 }
 
+// MET-07
 #[test]
 fn close_ends_the_wait() {
     let cluster = without_auto_create();
@@ -188,6 +199,7 @@ fn close_ends_the_wait() {
     });
 }
 
+// MET-12, NET-01
 #[test]
 fn a_producer_may_be_there_before_the_cluster() {
     let cluster = brokers(1);
@@ -203,6 +215,7 @@ fn a_producer_may_be_there_before_the_cluster() {
     assert_eq!(cluster.records(TOPIC, 0).len(), 1);
 }
 
+// NET-01
 #[test]
 fn one_good_address_is_enough() {
     let cluster = cluster();

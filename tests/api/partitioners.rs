@@ -32,7 +32,7 @@ fn a_record_goes_where_it_wants_whatever_its_key() {
     }
 }
 
-// The numbers are Java's.
+// PAR-01: the numbers are Java's.
 #[test]
 fn keys_are_spread_as_java_spreads_them() {
     let cluster = wide(7);
@@ -57,6 +57,7 @@ fn keys_are_spread_as_java_spreads_them() {
     }
 }
 
+// PAR-02
 #[test]
 fn records_without_a_key_stay_for_a_batch_and_then_move_on() {
     let cluster = wide(4);
@@ -116,6 +117,7 @@ fn ones_own_partitioner_has_the_say() {
     }
 }
 
+// PAR-05, CON-05
 #[test]
 fn a_partitioner_that_errs_or_panics_fails_that_record_alone() {
     let cluster = wide(3);
@@ -130,6 +132,7 @@ fn a_partitioner_that_errs_or_panics_fails_that_record_alone() {
     assert_eq!(partition_of(&producer, ProducerRecord::without_key(WIDE, "1")), 1);
 }
 
+// PAR-07
 #[test]
 fn partitions_that_are_added_are_used_and_the_old_ones_go_on() {
     let cluster = brokers(1);
@@ -145,6 +148,7 @@ fn partitions_that_are_added_are_used_and_the_old_ones_go_on() {
     assert_eq!((log(&cluster, 0), log(&cluster, 1)), (numbers(2), vec!["1".to_owned()]));
 }
 
+// PAR-04
 #[test]
 fn records_wait_for_a_leader_when_no_partition_has_one() {
     let cluster = brokers(2);

@@ -13,6 +13,7 @@ use crate::setup::{
 const PLAIN: (&str, &str) = ("enable.idempotence", "false");
 const IDEMPOTENT: (&str, &str) = ("enable.idempotence", "true");
 
+// SND-01, SND-10, SND-11
 #[test]
 fn what_may_succeed_later_is_sent_again_unseen() {
     let codes = [
@@ -43,6 +44,7 @@ fn what_may_succeed_later_is_sent_again_unseen() {
     }
 }
 
+// SND-01, SND-20
 #[test]
 fn what_will_never_succeed_fails_at_the_first_attempt() {
     let codes = [
@@ -76,6 +78,7 @@ fn what_will_never_succeed_fails_at_the_first_attempt() {
     }
 }
 
+// SND-06
 #[test]
 fn when_the_retries_are_used_up_the_brokers_last_word_is_the_error() {
     for (retries, attempts) in [("0", 1), ("2", 3)] {
@@ -94,6 +97,7 @@ fn when_the_retries_are_used_up_the_brokers_last_word_is_the_error() {
     }
 }
 
+// SND-07
 #[test]
 fn delivery_timeout_ends_the_attempts_and_tells_the_brokers_last_word() {
     let cluster = cluster();
@@ -111,6 +115,7 @@ fn delivery_timeout_ends_the_attempts_and_tells_the_brokers_last_word() {
     assert_eq!(log(&cluster, 0), ["b"]);
 }
 
+// SND-07, SND-08, ACC-12
 #[test]
 fn an_answer_after_delivery_timeout_changes_nothing() {
     let cluster = cluster();
@@ -129,6 +134,7 @@ fn an_answer_after_delivery_timeout_changes_nothing() {
     assert_eq!(log(&cluster, 0), ["a", "b"]);
 }
 
+// ACC-10
 #[test]
 fn what_ran_out_of_time_unsent_is_never_sent() {
     let cluster = cluster();
@@ -145,6 +151,7 @@ fn what_ran_out_of_time_unsent_is_never_sent() {
     assert!(!log(&cluster, 0).contains(&"b".to_owned()));
 }
 
+// SND-04
 #[test]
 fn a_lost_answer_costs_the_connection_and_nothing_else() {
     let cluster = cluster();
@@ -159,6 +166,7 @@ fn a_lost_answer_costs_the_connection_and_nothing_else() {
     assert!(connections[0] < connections[1]);
 }
 
+// SND-04, SND-05
 #[test]
 fn without_idempotence_a_lost_answer_may_double_a_record() {
     for trouble in
@@ -173,6 +181,7 @@ fn without_idempotence_a_lost_answer_may_double_a_record() {
     }
 }
 
+// INV-04
 #[test]
 fn without_retries_a_lost_answer_is_told_as_doubt() {
     let cluster = cluster();
@@ -185,6 +194,7 @@ fn without_retries_a_lost_answer_is_told_as_doubt() {
     assert_eq!(log(&cluster, 0), ["a"]);
 }
 
+// SND-12
 #[test]
 fn attempts_are_spaced_by_a_growing_backoff() {
     let cluster = cluster();
@@ -204,6 +214,7 @@ fn attempts_are_spaced_by_a_growing_backoff() {
     assert_eq!(produce.len(), 5);
 }
 
+// SND-13
 #[test]
 fn a_throttled_producer_pauses() {
     let cluster = cluster();
@@ -219,6 +230,7 @@ fn a_throttled_producer_pauses() {
     assert!(at[1] - at[0] >= Duration::from_millis(50), "{at:?}");
 }
 
+// SND-19
 #[test]
 fn each_partition_of_a_request_is_judged_by_itself() {
     let cluster = cluster();
@@ -243,6 +255,7 @@ fn each_partition_of_a_request_is_judged_by_itself() {
     assert_eq!(partitions, [0, 1, 2, 1]);
 }
 
+// HOST-03, HOST-05, HOST-06
 #[test]
 fn an_answer_that_cannot_be_used_costs_its_connection_and_nothing_else() {
     for trouble in [
@@ -265,6 +278,7 @@ fn an_answer_that_cannot_be_used_costs_its_connection_and_nothing_else() {
     }
 }
 
+// ACC-11
 #[test]
 fn one_request_in_flight_keeps_the_order_without_idempotence() {
     let cluster = cluster();
@@ -283,6 +297,7 @@ fn one_request_in_flight_keeps_the_order_without_idempotence() {
     assert_eq!(log(&cluster, 0), numbers(500));
 }
 
+// ACC-11
 #[test]
 fn one_request_in_flight_is_one_and_five_are_five() {
     for in_flight in [1, 5] {

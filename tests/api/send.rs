@@ -14,6 +14,7 @@ use crate::setup::{
     LONG, TOPIC, answer, cluster, failure, log, numbers, offset, producer, record, send_telling,
 };
 
+// API-01
 #[test]
 fn a_record_is_acknowledged_and_can_be_read_back() {
     let cluster = MockCluster::start(1).expect("a cluster");
@@ -35,6 +36,7 @@ fn a_record_is_acknowledged_and_can_be_read_back() {
     assert_eq!(records[0].timestamp, metadata.timestamp());
 }
 
+// API-01
 #[test]
 fn future_and_callback_tell_the_same() {
     let cluster = cluster();
@@ -49,6 +51,7 @@ fn future_and_callback_tell_the_same() {
     assert_eq!(by_future, told.recv_timeout(LONG).expect("called"));
 }
 
+// API-02
 #[test]
 fn null_and_empty_stay_apart() {
     let cluster = cluster();
@@ -75,6 +78,7 @@ fn null_and_empty_stay_apart() {
     assert_eq!(cluster.end_offset(TOPIC, 0), 9);
 }
 
+// API-03
 #[test]
 fn headers_keep_order_and_repeats() {
     let cluster = cluster();
@@ -90,6 +94,7 @@ fn headers_keep_order_and_repeats() {
     assert_eq!(read, expected.collect::<Vec<_>>());
 }
 
+// API-20
 #[test]
 fn a_timestamp_is_the_callers_or_that_of_send() {
     let cluster = cluster();
@@ -105,6 +110,7 @@ fn a_timestamp_is_the_callers_or_that_of_send() {
     assert_eq!(stored, [1_700_000_000_000, now]);
 }
 
+// API-20
 #[test]
 fn where_the_broker_sets_the_time_the_metadata_has_it() {
     let cluster = MockCluster::start(1).expect("a cluster");
@@ -117,6 +123,7 @@ fn where_the_broker_sets_the_time_the_metadata_has_it() {
     assert_eq!(cluster.records(TOPIC, 0)[0].timestamp, metadata.timestamp());
 }
 
+// API-09
 #[test]
 fn an_impossible_record_fails_without_a_word_to_the_brokers() {
     let cluster = cluster();
@@ -137,6 +144,7 @@ fn an_impossible_record_fails_without_a_word_to_the_brokers() {
     assert!(cluster.requests().iter().all(|request| request.topics.is_empty()));
 }
 
+// API-10
 #[test]
 fn a_topic_that_the_brokers_refuse_fails_at_once_and_alone() {
     let cluster = cluster();
@@ -152,6 +160,7 @@ fn a_topic_that_the_brokers_refuse_fails_at_once_and_alone() {
     assert_eq!(offset(&producer.send(record("b"))), 0);
 }
 
+// API-04
 #[test]
 fn acks_tell_the_broker_who_has_to_have_the_record() {
     let cluster = cluster();
@@ -169,6 +178,7 @@ fn acks_tell_the_broker_who_has_to_have_the_record() {
     assert_eq!(log(&cluster, 0), ["0", "1", "all"]);
 }
 
+// API-04
 #[test]
 fn without_acks_a_refused_record_goes_unnoticed_and_the_next_finds_a_new_connection() {
     let cluster = MockCluster::builder().max_message_bytes(1000).start().expect("a cluster");
@@ -184,6 +194,7 @@ fn without_acks_a_refused_record_goes_unnoticed_and_the_next_finds_a_new_connect
     assert!(connections.last() > connections.first(), "{connections:?}");
 }
 
+// CON-01
 #[test]
 fn every_thread_finds_its_records_in_its_order() {
     let (threads, each) = (8, 500);

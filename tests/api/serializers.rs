@@ -32,6 +32,7 @@ impl Serializer<str> for Obedient {
     }
 }
 
+// API-21
 #[test]
 fn one_that_fails_or_panics_fails_that_record_alone() {
     let cluster = cluster();

@@ -11,6 +11,7 @@ use crate::setup::{
 /// the lengths of key, value and headers.
 const OVERHEAD: usize = 61 + 21 + 1 + 2 + 1;
 
+// API-06
 #[test]
 fn a_record_may_be_exactly_as_large_as_the_limit() {
     for property in ["max.request.size", "buffer.memory"] {
@@ -38,6 +39,7 @@ fn a_record_may_be_exactly_as_large_as_the_limit() {
     }
 }
 
+// API-06
 #[test]
 fn keys_and_headers_count() {
     let cluster = cluster();
@@ -52,6 +54,7 @@ fn keys_and_headers_count() {
     }
 }
 
+// ACC-02
 #[test]
 fn a_record_larger_than_a_batch_gets_one_of_its_own() {
     let cluster = cluster();
@@ -68,6 +71,7 @@ fn a_record_larger_than_a_batch_gets_one_of_its_own() {
     assert_eq!(counts, [1, 1, 1]);
 }
 
+// ACC-03
 #[test]
 fn batches_without_a_size_are_sent_all_the_same() {
     let cluster = cluster();
@@ -82,6 +86,7 @@ fn batches_without_a_size_are_sent_all_the_same() {
     }
 }
 
+// ACC-04
 #[test]
 fn requests_stay_within_their_limit_and_no_partition_starves() {
     let cluster = MockCluster::start(1).expect("a cluster");
@@ -107,6 +112,7 @@ fn requests_stay_within_their_limit_and_no_partition_starves() {
     assert!((0..50).all(|partition| cluster.end_offset("wide", partition) == 4));
 }
 
+// API-05
 #[test]
 fn a_single_record_too_large_for_the_topic_fails_at_the_first_attempt() {
     let cluster = MockCluster::start(1).expect("a cluster");

@@ -16,6 +16,7 @@ const SPOKEN: [(Api, RangeInclusive<i16>); 4] = [
     (Api::InitProducerId, 0..=5),
 ];
 
+// COMPAT-02
 #[test]
 fn the_highest_version_that_both_know_is_used() {
     for (api, versions) in SPOKEN {
@@ -33,6 +34,7 @@ fn the_highest_version_that_both_know_is_used() {
     }
 }
 
+// COMPAT-01
 #[test]
 fn the_oldest_brokers_take_plain_and_idempotent_records() {
     for idempotence in ["false", "true"] {
@@ -51,6 +53,7 @@ fn the_oldest_brokers_take_plain_and_idempotent_records() {
     }
 }
 
+// HOST-10
 #[test]
 fn newer_brokers_than_this_crate_are_spoken_to_in_what_it_knows() {
     let cluster = cluster();
@@ -66,6 +69,7 @@ fn newer_brokers_than_this_crate_are_spoken_to_in_what_it_knows() {
     }
 }
 
+// COMPAT-02
 #[test]
 fn without_a_common_version_nothing_is_sent() {
     let cluster = cluster();
@@ -79,6 +83,7 @@ fn without_a_common_version_nothing_is_sent() {
     assert_eq!(version_used(&cluster, Api::Produce), None);
 }
 
+// TXN-30
 #[test]
 fn a_broker_without_idempotent_producers_is_told_with_the_property_to_change() {
     let cluster = cluster();
@@ -93,6 +98,7 @@ fn a_broker_without_idempotent_producers_is_told_with_the_property_to_change() {
     assert_eq!(offset(&plain.send(record("b"))), 0);
 }
 
+// COMPAT-03
 #[test]
 fn each_broker_of_a_mixed_cluster_is_spoken_to_in_its_own_versions() {
     let cluster = brokers(3);
@@ -114,6 +120,7 @@ fn each_broker_of_a_mixed_cluster_is_spoken_to_in_its_own_versions() {
     assert_eq!(produce.map(|request| (request.node, request.version)).collect::<Vec<_>>(), newest);
 }
 
+// CFG-08
 #[test]
 fn brokers_learn_who_speaks() {
     let cluster = cluster();

@@ -45,7 +45,7 @@ fn acks_0_answers_without_an_offset() {
     assert_eq!(values(broker, "acks-0"), ["a", "b", "c"]);
 }
 
-/// Nobody says that the record is too large; the broker hangs up, and the producer connects again.
+/// API-04: nobody says that the record is too large; the broker hangs up, and the producer connects again.
 #[test]
 fn with_acks_0_a_broker_that_hangs_up_is_found_again() {
     let Some(broker) = harness::broker() else { return };

@@ -8,7 +8,7 @@ const NULL: Option<&[u8]> = None;
 const EMPTY: Option<&[u8]> = Some(&[]);
 const BYTES: Option<&[u8]> = Some(&[0, 255, 10, 32]);
 
-/// Every combination of null, empty and bytes as key, value and header value.
+/// API-02: every combination of null, empty and bytes as key, value and header value.
 #[test]
 fn null_and_empty_are_told_apart() {
     let Some(broker) = harness::broker() else { return };
@@ -41,7 +41,7 @@ fn null_and_empty_are_told_apart() {
     assert_eq!(read, expected);
 }
 
-/// Headers keep order, duplicates and empty keys; partition and timestamp are those asked for.
+/// API-03, API-20: headers keep order, duplicates and empty keys; partition and timestamp are those asked for.
 #[test]
 fn headers_partition_and_timestamp_arrive_unchanged() {
     let Some(broker) = harness::broker() else { return };
@@ -81,7 +81,7 @@ fn headers_partition_and_timestamp_arrive_unchanged() {
     assert_eq!((metadata.serialized_key_size(), metadata.serialized_value_size()), (4, 0));
 }
 
-/// Five hundred headers on one record.
+/// API-03: five hundred headers on one record.
 #[test]
 fn many_headers_keep_their_order() {
     let Some(broker) = harness::broker() else { return };

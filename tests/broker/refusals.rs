@@ -6,7 +6,7 @@ use kafka_producer::{Error, ErrorCode, ErrorKind, KafkaProducer, Persistence, Pr
 
 use crate::harness;
 
-/// One attempt, not in the log, and the producer goes on.
+/// API-05: one attempt, not in the log, and the producer goes on.
 #[test]
 fn a_record_beyond_the_topics_limit_is_refused_by_the_broker() {
     let Some(broker) = harness::broker() else { return };
@@ -27,7 +27,7 @@ fn a_record_beyond_the_topics_limit_is_refused_by_the_broker() {
     }
 }
 
-/// The limit itself is allowed, one byte more is not, and nothing of it leaves.
+/// API-06: the limit itself is allowed, one byte more is not, and nothing of it leaves.
 #[test]
 fn a_record_beyond_max_request_size_stays_here() {
     const LIMIT: usize = 2000;

@@ -1,4 +1,4 @@
-//! Whose time a record carries.
+//! Whose time a record carries (API-20).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -11,7 +11,7 @@ use kafka_producer::{
 
 use crate::harness;
 
-/// The error comes when `max.block.ms` is over, and names the reason.
+/// API-07: the error comes when `max.block.ms` is over, and names the reason.
 #[test]
 fn a_topic_that_does_not_exist_is_waited_for_and_then_named() {
     let Some(broker) = harness::broker() else { return };
@@ -30,7 +30,7 @@ fn a_topic_that_does_not_exist_is_waited_for_and_then_named() {
     assert!(error.to_string().contains("1500 ms"), "{error}");
 }
 
-/// A partition that is not there yet fails; once it is, the same call succeeds.
+/// API-08: a partition that is not there yet fails; once it is, the same call succeeds.
 #[test]
 fn a_partition_added_later_is_found() {
     let Some(broker) = harness::broker() else { return };
@@ -65,7 +65,7 @@ impl ProducerInterceptor<[u8], [u8]> for CountFailures {
     }
 }
 
-/// Told at once and exactly once to each who asked; other topics do not suffer.
+/// API-10: told at once and exactly once to each who asked; other topics do not suffer.
 #[test]
 fn an_illegal_name_fails_at_once() {
     let Some(broker) = harness::broker() else { return };
@@ -98,7 +98,7 @@ fn an_illegal_name_fails_at_once() {
     }
 }
 
-/// Kafka's own topics take no records from a producer.
+/// API-11: Kafka's own topics take no records from a producer.
 #[test]
 fn an_internal_topic_refuses() {
     let Some(broker) = harness::broker() else { return };

@@ -294,7 +294,7 @@ mod tests {
 
     const FOREVER: Duration = Duration::from_secs(3600);
 
-    // Java: `BufferPoolTest.testSimple`.
+    // BUF: Java's BufferPoolTest.testSimple
     #[test]
     fn lends_what_it_has_and_takes_it_back() {
         let pool = pool(64, 16);

@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    // Java: `BuiltInPartitionerTest.testStickyPartitioning`.
+    // PAR: Java's BuiltInPartitionerTest.testStickyPartitioning
     #[test]
     fn stays_until_the_share_is_reached() {
         let (topic, queues) = topic(&[Some(1), Some(1), Some(1)]);

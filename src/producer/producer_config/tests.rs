@@ -86,6 +86,7 @@ fn text_is_trimmed() {
     assert!(!config.enable_idempotence());
 }
 
+// CFG-01
 #[test]
 fn a_value_of_the_wrong_type_is_told_with_its_property_and_what_is_allowed() {
     for property in DEFINITIONS.iter().filter(|property| property.kind.bounds().is_some()) {
@@ -105,6 +106,7 @@ fn a_value_of_the_wrong_type_is_told_with_its_property_and_what_is_allowed() {
     assert_problem("sasl.login.refresh.window.factor", "most", "is not a number (allowed: 0.5 to");
 }
 
+// CFG-01
 #[test]
 fn a_range_ends_where_java_ends_it() {
     let int = i64::from(i32::MAX);
@@ -142,6 +144,7 @@ fn a_range_ends_where_java_ends_it() {
     assert_problem("delivery.timeout.ms", "-1", "is out of range (allowed: 0 to 2147483647");
 }
 
+// CFG-01
 #[test]
 fn a_choice_that_does_not_exist_is_told_with_those_that_do() {
     for (property, wrong, allowed) in [
@@ -199,7 +202,7 @@ fn all_problems_are_told_at_once() {
     );
 }
 
-// A warning in Java; here a misspelt name is no longer found out in production.
+// CFG-02: a warning in Java; here a misspelt name is no longer found out in production.
 #[test]
 fn an_unknown_name_is_refused_with_the_name_that_was_meant() {
     for (name, expected) in [
@@ -221,7 +224,7 @@ fn an_unknown_name_is_refused_with_the_name_that_was_meant() {
     }
 }
 
-// What is set and cannot be honoured is refused, so that nobody takes it for done.
+// CFG-02: what is set and cannot be honoured is refused, so that nobody takes it for done.
 #[test]
 fn what_the_crate_cannot_do_is_refused_by_name() {
     for (name, value) in [
@@ -302,6 +305,7 @@ fn a_configuration_prints_what_was_given() {
     );
 }
 
+// CFG-03
 #[test]
 fn a_delivery_timeout_that_cannot_be_kept_is_refused_if_given() {
     let error = invalid(&[
@@ -318,6 +322,7 @@ fn a_delivery_timeout_that_cannot_be_kept_is_refused_if_given() {
     valid(&[("delivery.timeout.ms", "1001"), ("linger.ms", "1000"), ("request.timeout.ms", "1")]);
 }
 
+// CFG-03
 #[test]
 fn a_delivery_timeout_that_is_the_default_is_raised() {
     let properties = [("linger.ms", "119000"), ("request.timeout.ms", "30000")];
@@ -326,6 +331,7 @@ fn a_delivery_timeout_that_is_the_default_is_raised() {
     assert!(notes(&properties).contains("delivery.timeout.ms is raised from 120000 to 149000"));
 }
 
+// CFG-04
 #[test]
 fn idempotence_gives_way_or_is_insisted_on_as_in_java() {
     const IN_FLIGHT: &str = "max.in.flight.requests.per.connection";
@@ -371,6 +377,7 @@ fn idempotence_gives_way_or_is_insisted_on_as_in_java() {
     assert_problem("transactional.id", "tx", "there are no transactions");
 }
 
+// CFG-05
 #[test]
 fn faulty_addresses_are_told_by_their_reason() {
     for (servers, reason) in [
@@ -389,6 +396,7 @@ fn faulty_addresses_are_told_by_their_reason() {
     }
 }
 
+// CFG-07
 #[test]
 fn extremes_are_kept_without_overflow() {
     let (long, int) = (i64::MAX.to_string(), i32::MAX.to_string());
@@ -412,6 +420,7 @@ fn extremes_are_kept_without_overflow() {
     assert_eq!(config.connections_max_idle(), None);
 }
 
+// CFG-08
 #[test]
 fn a_client_id_is_whatever_a_request_header_can_carry() {
     for id in ["", "größe ✓ 😀", &"x".repeat(32_767)] {
@@ -426,6 +435,7 @@ fn a_client_id_is_whatever_a_request_header_can_carry() {
     }
 }
 
+// CFG-09
 #[test]
 fn case_and_system_defaults_are_as_in_java() {
     valid(&[("security.protocol", "plaintext")]);
@@ -437,6 +447,7 @@ fn case_and_system_defaults_are_as_in_java() {
     assert_problem("receive.buffer.bytes", "-2", "allowed: -1 to 2147483647");
 }
 
+// CFG-10
 #[test]
 fn references_are_taken_literally() {
     for text in ["${file:/etc/passwd:x}", "${env:HOME}", "$HOME"] {
@@ -445,6 +456,7 @@ fn references_are_taken_literally() {
     }
 }
 
+// CFG-11
 #[test]
 fn levels_of_compression_are_checked_for_their_codec() {
     for level in ["-1", "1", "9"] {
