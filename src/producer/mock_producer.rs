@@ -29,6 +29,7 @@ use crate::producer::producer::Producer;
 use crate::producer::producer_record::{Parts, ProducerRecord};
 use crate::producer::record_metadata::RecordMetadata;
 use crate::serialization::serializer::Serializer;
+use crate::utils::panics::contain;
 use crate::utils::sync::Mutex;
 
 /// A producer for tests of your own code: it has no network and no thread, and remembers what was sent.
@@ -264,7 +265,9 @@ impl<K: ?Sized, V: ?Sized> Shared<K, V> {
         let chosen = match (record.requested_partition(), &self.partitioner) {
             (Some(partition), _) => partition,
             (None, Some(partitioner)) => {
-                partitioner.partition(record.topic(), key.as_deref(), value.as_deref(), &cluster)
+                let (topic, key, value) = (record.topic(), key.as_deref(), value.as_deref());
+                contain(|| partitioner.partition(topic, key, value, &cluster))
+                    .ok_or_else(|| invalid("the partitioner panicked".to_owned()))?
             }
             (None, None) => 0,
         };
