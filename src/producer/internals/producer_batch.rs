@@ -275,7 +275,7 @@ impl ProducerBatch {
             is_closed_for_appends: true,
             attempts: 0,
             retry: None,
-            is_perhaps_persisted: false,
+            is_perhaps_persisted: self.is_perhaps_persisted,
         }
     }
 

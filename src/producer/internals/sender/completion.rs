@@ -216,7 +216,8 @@ impl<C: KafkaClient> Sender<C> {
         record_errors: &BTreeMap<u32, Error>,
     ) {
         let queue = batch.partition().id();
-        if let Some(transactions) = self.transactions.as_mut().filter(|_| batch.attempts() > 0) {
+        // Also a batch that was never sent may hold sequences: those of the batch that it was split from.
+        if let Some(transactions) = &mut self.transactions {
             if batch.is_perhaps_persisted() {
                 transactions.expired(queue, batch.id());
             } else {

@@ -337,3 +337,21 @@ impl Fixture {
         self.rest();
     }
 }
+
+// A simulation found it: the part's sequences were never given back, and its partition took no record any more.
+#[test]
+fn a_part_that_runs_out_of_time_before_it_is_sent_gives_its_sequences_back() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.append(0, 300);
+    fixture.append(0, 300);
+    let whole = fixture.sent();
+    fixture.refuse(&whole, ErrorCode::MessageTooLarge);
+    let first_part = fixture.sent();
+
+    fixture.advance(DELIVERY_TIMEOUT);
+    fixture.turn();
+    fixture.disconnect(&first_part, true);
+    fixture.append(0, 300);
+
+    assert_eq!(fixture.sent().sequence(), (0, 1, 0));
+}
