@@ -82,6 +82,8 @@ struct Inner<K: ?Sized + 'static, V: ?Sized + 'static> {
 
 /// How long `close` waits for the sender thread to notice that it must end, beyond the time it was given.
 const FORCED_CLOSE_GRACE: Duration = Duration::from_secs(1);
+/// How long a drop waits, beyond `delivery.timeout.ms`, for the sender thread to fail what has expired.
+const EXPIRY_GRACE: Duration = Duration::from_secs(1);
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// A producer with these settings. Connects when it is needed, not here.
@@ -238,7 +240,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             self.accumulator.signal().wake();
             if !self.lifecycle.await_end(FORCED_CLOSE_GRACE) {
                 log::warn!("a callback holds up the sender thread, which ends when it returns");
-                return Err(call_timeout(timeout, "end of the sender thread"));
+                return Err(call_timeout(timeout, "return of a callback"));
             }
         }
         if let Some(thread) = self.thread.lock().take() {
@@ -260,13 +262,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Drop for Inner<K, V> {
-    /// Bounded by `delivery.timeout.ms`: what was accepted is sent or reported.
+    /// Bounded by `delivery.timeout.ms`, after which each record has failed for a reason of its own, and the time that
+    /// takes.
     fn drop(&mut self) {
         if self.accumulator.signal().is_sender_thread() {
             self.initiate_close(); // the last handle was in a callback: the thread ends by itself
             return;
         }
-        if let Err(error) = self.close(self.config.delivery_timeout()) {
+        let until_all_expired = self.config.delivery_timeout().saturating_add(EXPIRY_GRACE);
+        if let Err(error) = self.close(until_all_expired) {
             log::warn!("closing a dropped producer: {error}");
         }
     }

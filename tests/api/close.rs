@@ -257,3 +257,19 @@ fn in_a_process_of_its_own() {
 
     assert_eq!((count("task"), count("fd")), before);
 }
+
+// They failed with "the producer is closed": the time to drop and the time to deliver ended together.
+#[test]
+fn what_a_dropped_producer_cannot_deliver_tells_why() {
+    let cluster = cluster();
+    let properties = [("delivery.timeout.ms", "300"), ("request.timeout.ms", "100")];
+    let producer = producer(&cluster, &properties);
+    answer(&producer.send(record("a"))).expect("acknowledged");
+    cluster.stop_node(NodeId(1));
+    let late = producer.send(record("b"));
+
+    drop(producer);
+
+    let error = failure(&late);
+    assert_eq!(error.deadline(), Some(Deadline::Delivery), "{error}");
+}
