@@ -148,10 +148,10 @@ impl Metadata {
         self.snapshot.load().version
     }
 
-    /// Wants `topic` described anew, as soon as the backoff allows; returns the version to wait past.
+    /// Wants `topic` described anew, as soon as the backoff allows.
     ///
     /// A topic that is being asked for the first time is not asked for twice.
-    pub(crate) fn request_update_for_topic(&self, topic: &str) -> u64 {
+    pub(crate) fn request_update_for_topic(&self, topic: &str) {
         let state = &mut *self.state.lock();
         let snapshot = self.snapshot.load();
         let is_first_time = state.new_topics.contains(topic)
@@ -161,7 +161,6 @@ impl Metadata {
                 state.stale_topics.insert(Arc::clone(topic));
             }
         }
-        snapshot.version
     }
 
     /// Parks the calling thread until a view newer than `past_version` is there.

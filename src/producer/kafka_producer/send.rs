@@ -263,13 +263,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         loop {
             let now = self.clock.now();
             self.metadata.add_topic(&name, now);
-            let version = self.metadata.request_update_for_topic(topic);
-            self.accumulator.signal().wake();
             budget.remaining = max_wait.saturating_sub(now.saturating_duration_since(start));
+            // First the version: what comes after it ends the wait below.
+            let version = self.metadata.snapshot().version;
             let topics = self.accumulator.topics(&self.metadata);
             if find(&topics, topic, partition).is_some() {
                 return Ok(topics);
             }
+            self.metadata.request_update_for_topic(topic);
+            self.accumulator.signal().wake();
             let snapshot = self.metadata.snapshot();
             if budget.remaining.is_zero() {
                 let missing = || self.no_metadata(&snapshot, topic, partition, *budget);
