@@ -242,6 +242,7 @@ impl fmt::Display for Error {
         let Inner { kind, topic, partition, broker, attempts, elapsed, persistence, cause } =
             &*self.0;
         match (topic, partition) {
+            (Some(topic), _) if topic.is_empty() => {} // then that is the error
             (Some(topic), Some(partition)) => write!(formatter, "{topic}-{partition}: ")?,
             (Some(topic), None) => write!(formatter, "topic {topic}: ")?,
             _ => {}

@@ -44,6 +44,11 @@ fn parse_address(server: &str) -> Result<(String, u16), String> {
     if host.is_empty() {
         return Err("has no host (write it as host:port, e.g. localhost:9092)".into());
     }
+    if address.contains([';', ' ']) {
+        return Err(
+            "is not of the form host:port (a comma separates one server from the next)".into()
+        );
+    }
     if host.contains(':') && !address.starts_with('[') {
         return Err(format!(
             "has more than one colon (an IPv6 address goes in brackets: [{host}]:{port})"
@@ -102,7 +107,15 @@ mod tests {
             (":9092", "has no host (write it as host:port, e.g. localhost:9092)"),
             ("::1:9092", "has more than one colon (an IPv6 address goes in brackets: [::1]:9092)"),
             ("[::1:9092", "has a [ without its ]"),
-            ("local host:9092", "is not of the form host:port"),
+            ("local_host!:9092", "is not of the form host:port"),
+            (
+                "a:1;b:2",
+                "is not of the form host:port (a comma separates one server from the next)",
+            ),
+            (
+                "a:1 b:2",
+                "is not of the form host:port (a comma separates one server from the next)",
+            ),
             ("http://host:80/path", "has the port \"80/path\" (allowed: 1 to 65535)"),
             (
                 "${env:HOST}:9092",

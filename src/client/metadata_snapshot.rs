@@ -39,6 +39,17 @@ impl MetadataSnapshot {
         self.cluster.topic(topic)
     }
 
+    /// Where the brokers are, for an error; of many, the first.
+    pub(crate) fn addresses(&self) -> String {
+        const SHOWN: usize = 3;
+        let nodes = &self.cluster.nodes;
+        let mut shown: Vec<_> = nodes.values().take(SHOWN).map(ToString::to_string).collect();
+        if nodes.len() > SHOWN {
+            shown.push(format!("{} more", nodes.len() - SHOWN));
+        }
+        shown.join(", ")
+    }
+
     /// The same topics, with the addresses of the configuration for brokers.
     pub(super) fn rebootstrapped(&self, addresses: &[(String, u16)]) -> Self {
         let mut next = self.successor();

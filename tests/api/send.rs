@@ -1,17 +1,19 @@
 //! What `send` promises.
 
+use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kafka_producer::mock_cluster::{MockCluster, TopicOptions};
+use kafka_producer::mock_cluster::{Api, MockCluster, TopicOptions};
 use kafka_producer::{
     ByteArraySerializer, ErrorCode, ErrorKind, IntegerSerializer, KafkaProducer, ProducerConfig,
     ProducerRecord, StringSerializer,
 };
 
 use crate::setup::{
-    LONG, TOPIC, answer, cluster, failure, log, numbers, offset, producer, record, send_telling,
+    LONG, TOPIC, answer, build, builder, cluster, failure, log, numbers, offset, producer, record,
+    send_telling,
 };
 
 // API-01
@@ -225,6 +227,54 @@ fn every_thread_finds_its_records_in_its_order() {
         let values = of_thread.map(|record| record.value.clone().expect("a value"));
         let expected: Vec<_> = numbers(each).into_iter().map(String::into_bytes).collect();
         assert_eq!(values.collect::<Vec<_>>(), expected, "thread {name}");
+    }
+}
+
+// It asked twice, and the second time for a topic that it knew by then.
+#[test]
+fn the_first_record_of_a_topic_asks_for_metadata_once() {
+    let cluster = cluster();
+    let producer = producer(&cluster, &[]);
+    producer.partitions_for("others").expect("known"); // now no request for everything is due
+    cluster.clear_requests();
+
+    offset(&producer.send(record("a")));
+
+    let asks_again = cluster.wait_for_requests(Duration::from_millis(300), |requests| {
+        requests.iter().filter(|request| request.api == Api::Metadata).count() > 1
+    });
+    assert!(!asks_again, "{:?}", cluster.requests());
+}
+
+// It named no address: neither the connection nor the request had timed out by then.
+#[test]
+fn a_peer_that_keeps_silent_is_named() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("an address").to_string();
+    let producer = build(builder(&address, &[("max.block.ms", "50")]));
+
+    let error = failure(&producer.send(record("a")));
+
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "topic orders: no metadata of the topic within max.block.ms (50 ms): broker {address}: \
+             no answer within max.block.ms (50 ms)"
+        )
+    );
+}
+
+// API-09
+#[test]
+fn an_empty_topic_is_called_that_wherever_it_is_named() {
+    let cluster = cluster();
+    let producer = producer(&cluster, &[]);
+
+    let of_send = failure(&producer.send(ProducerRecord::without_key("", "a")));
+    let of_partitions = producer.partitions_for("").expect_err("no name");
+
+    for error in [of_send, of_partitions] {
+        assert_eq!(error.to_string(), "invalid record: the topic is empty");
     }
 }
 

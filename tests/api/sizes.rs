@@ -39,6 +39,24 @@ fn a_record_may_be_exactly_as_large_as_the_limit() {
     }
 }
 
+// It said "no room within max.block.ms" without having waited, and `try_send` would have been called for ever.
+#[test]
+fn a_batch_that_is_larger_than_all_memory_is_no_matter_of_waiting() {
+    let cluster = cluster();
+    let producer = producer(&cluster, &[("buffer.memory", "5000")]);
+
+    let error = failure(&producer.send(record("small")));
+
+    assert_eq!(
+        error.to_string(),
+        "topic orders: invalid configuration: batch.size: 16384 bytes never fit into buffer.memory (5000 bytes): \
+         lower it, or raise buffer.memory"
+    );
+    assert_eq!((error.property(), error.is_retriable()), (Some("batch.size"), false));
+    let tried = producer.try_send(record("small")).expect("answered, not given back");
+    assert_eq!(failure(&tried), error);
+}
+
 // API-06
 #[test]
 fn keys_and_headers_count() {

@@ -3,8 +3,8 @@
 use std::sync::mpsc::{self, TryRecvError};
 use std::time::Duration;
 
-use kafka_producer::ErrorKind;
 use kafka_producer::mock_cluster::{Api, Fault};
+use kafka_producer::{ErrorKind, NodeId};
 
 use crate::setup::{
     LONG, TOPIC, answer, build, builder, cluster, failure, is_closed, log, producer, record,
@@ -79,4 +79,21 @@ fn what_waiting_cannot_mend_is_told_by_the_future() {
 
     assert!(matches!(failure(&too_large).kind(), ErrorKind::RecordTooLarge { .. }));
     assert!(is_closed(&failure(&too_late)));
+}
+
+#[test]
+fn says_why_there_is_no_metadata_yet() {
+    let cluster = cluster();
+    let address = cluster.bootstrap_servers();
+    cluster.stop_node(NodeId(1));
+    let producer = build(builder(&address, &[("max.block.ms", "10")]));
+    while producer.partitions_for(TOPIC).expect_err("nobody there").to_string().ends_with("(10 ms)")
+    {
+    }
+
+    let error = producer.try_send(record("a")).expect_err("no metadata").to_string();
+
+    let expected =
+        "topic orders: the call would have to wait for metadata: broker ".to_owned() + &address;
+    assert!(error.starts_with(&expected), "{error}");
 }

@@ -11,7 +11,7 @@ use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::TopicInfo;
 use crate::common::header::Headers;
 use crate::common::partition_info::PartitionInfo;
-use crate::error::{Deadline, Error, ErrorCode, ErrorKind};
+use crate::error::{ConfigProblem, Deadline, Error, ErrorCode, ErrorKind};
 use crate::producer::callback::Callback;
 use crate::producer::internals::built_in_partitioner::partition_for_key;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
@@ -221,6 +221,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     fn append_error(&self, error: AppendError, partition: Option<i32>, budget: Budget) -> Error {
         let error = match error {
             AppendError::Closed => self.accumulator.closed_error(),
+            AppendError::Exhausted { requested } if requested > self.accumulator.pool().total() => {
+                batch_never_fits(requested, self.accumulator.pool().total())
+            }
             AppendError::Exhausted { .. } if budget.may_wait == MayWait::No => {
                 would_block("memory")
             }
@@ -299,9 +302,6 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         partition: Option<i32>,
         budget: Budget,
     ) -> Error {
-        if budget.may_wait == MayWait::No {
-            return would_block("metadata");
-        }
         let known = snapshot.topic(topic).map(|topic| topic.partitions().len());
         let (waiting_for, cause) = match (known, partition) {
             (Some(count), Some(partition)) => {
@@ -314,9 +314,16 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 ("metadata of the topic", cause)
             }
         };
+        if budget.may_wait == MayWait::No {
+            return would_block("metadata").with_cause(cause);
+        }
         let limit = self.config.max_block();
-        let kind = ErrorKind::Timeout { deadline: Deadline::MaxBlock, limit, waiting_for };
-        let error = Error::new(kind).with_cause(cause);
+        let timeout = |waiting_for| {
+            Error::new(ErrorKind::Timeout { deadline: Deadline::MaxBlock, limit, waiting_for })
+        };
+        // Nothing went wrong yet, and nobody answered.
+        let unanswered = || timeout("answer").with_broker(snapshot.addresses());
+        let error = timeout(waiting_for).with_cause(Some(cause.unwrap_or_else(unanswered)));
         match partition {
             Some(partition) => error.with_partition(partition),
             None => error,
@@ -369,10 +376,23 @@ fn refusal(snapshot: &MetadataSnapshot, topic: &str) -> Option<Error> {
 
 fn check_name(topic: &str) -> Result<(), Error> {
     if topic.is_empty() || topic.len() > MAX_STRING_BYTES {
-        let reason = format!("a topic name of {} bytes", topic.len());
+        let reason = match topic.len() {
+            0 => "the topic is empty".to_owned(),
+            length => format!("a topic name of {length} bytes"),
+        };
         return Err(Error::new(ErrorKind::InvalidRecord { reason: reason.into() }));
     }
     Ok(())
+}
+
+/// A batch is never smaller than `batch.size`: waiting does not help.
+fn batch_never_fits(size: usize, total: usize) -> Error {
+    let reason = format!(
+        "{size} bytes never fit into buffer.memory ({total} bytes): lower it, or raise buffer.memory"
+    );
+    Error::new(ErrorKind::InvalidConfig {
+        problems: vec![ConfigProblem::new("batch.size", reason)],
+    })
 }
 
 fn would_block(waiting_for: &'static str) -> Error {
