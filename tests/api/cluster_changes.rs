@@ -1,11 +1,11 @@
 //! Leaders, brokers and topics that come, go and move.
 
-use kafka_producer::mock_cluster::{Api, Fault, MockCluster, TopicOptions};
-use kafka_producer::{Deadline, ErrorCode, KafkaProducer, NodeId};
+use kafka_producer::mock_cluster::{Api, Fault, MockCluster, RecordedRequest, TopicOptions};
+use kafka_producer::{Deadline, ErrorCode, KafkaProducer, NodeId, ProducerRecord};
 
 use crate::setup::{
     LONG, TOPIC, answer, await_batches, brokers, failure, log, long_numbers, numbers, offset,
-    producer, record, whole_batch,
+    produced, producer, record, whole_batch,
 };
 
 // SND-02, INV-16
@@ -59,6 +59,32 @@ fn batches_on_their_way_to_the_old_leader_stay_ahead_of_those_behind() {
     producer.flush_timeout(LONG).expect("in time");
 
     assert_eq!(log(&cluster, 0)[1..], long_numbers(10));
+}
+
+// ACC-11
+#[test]
+fn with_one_request_in_flight_the_new_leader_gets_nothing_before_the_old_one_has_answered() {
+    let cluster = brokers(2);
+    let properties = [
+        ("enable.idempotence", "false"),
+        ("max.in.flight.requests.per.connection", "1"),
+        ("metadata.max.age.ms", "10"),
+    ];
+    let (producer, _, new) = used_and_to_be_moved(&cluster, &properties);
+    connect_to(&cluster, &producer, new); // so that metadata comes from there
+    cluster.inject(Fault::hold().on(Api::Produce));
+    producer.send(record("to the old"));
+    await_batches(&cluster, 1);
+
+    cluster.set_leader(TOPIC, 0, new);
+    await_refreshes(&cluster);
+    let second = producer.send(record("to the new"));
+    await_refreshes(&cluster);
+    assert_eq!(produced(&cluster).len(), 1);
+    cluster.release();
+
+    assert_eq!(offset(&second), 2);
+    assert_eq!(log(&cluster, 0), ["first", "to the old", "to the new"]);
 }
 
 // BRK-01, BRK-02
@@ -238,6 +264,24 @@ fn brokers_that_disagree_about_the_leader_are_not_stormed() {
     assert!(requests <= 100, "{requests} requests in 200 ms");
 }
 
+/// Has `producer` use a connection to `node`.
+fn connect_to(cluster: &MockCluster, producer: &KafkaProducer<str, str>, node: NodeId) {
+    cluster.create_topic("elsewhere", 1);
+    cluster.set_leader("elsewhere", 0, node);
+    let sent = producer.send(ProducerRecord::without_key("elsewhere", "x"));
+    answer(&sent).expect("acknowledged");
+    cluster.clear_requests();
+}
+
+/// Waits until the producer has asked for metadata three times more, and so used two answers.
+fn await_refreshes(cluster: &MockCluster) {
+    let count = |requests: &[RecordedRequest]| {
+        requests.iter().filter(|request| request.api == Api::Metadata).count()
+    };
+    let before = count(&cluster.requests());
+    assert!(cluster.wait_for_requests(LONG, |requests| count(requests) >= before + 3));
+}
+
 fn restart_all(cluster: &MockCluster) {
     for node in cluster.nodes() {
         cluster.start_node(node).expect("its port is free");
@@ -261,6 +305,6 @@ fn used_and_to_be_moved(
     (producer, old, other.unwrap_or(old))
 }
 
-fn produce_node(request: &kafka_producer::mock_cluster::RecordedRequest) -> Option<NodeId> {
+fn produce_node(request: &RecordedRequest) -> Option<NodeId> {
     (request.api == Api::Produce).then_some(request.node)
 }

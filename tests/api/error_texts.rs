@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 
 use kafka_producer::mock_cluster::{Api, Fault, MockCluster};
-use kafka_producer::{Error, ErrorCode, NodeId};
+use kafka_producer::{ErrorCode, NodeId};
 
 use crate::setup::{TOPIC, build, builder, cluster, failure, producer, record};
 
