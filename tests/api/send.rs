@@ -148,6 +148,23 @@ fn an_impossible_record_fails_without_a_word_to_the_brokers() {
 
 // API-10
 #[test]
+fn a_name_that_was_found_invalid_is_not_asked_about_again() {
+    let cluster = cluster();
+    let producer = producer(&cluster, &[]);
+    let invalid = || ProducerRecord::without_key("a b", "a");
+    failure(&producer.send(invalid()));
+    cluster.clear_requests();
+
+    for _ in 0..10 {
+        let error = failure(&producer.send(invalid()));
+        assert_eq!(error.code(), Some(ErrorCode::InvalidTopicException));
+    }
+
+    assert!(cluster.requests().iter().all(|request| request.topics != ["a b"]));
+}
+
+// API-10
+#[test]
 fn a_topic_that_the_brokers_refuse_fails_at_once_and_alone() {
     let cluster = cluster();
     let producer = producer(&cluster, &[("max.block.ms", "3600000")]);

@@ -260,6 +260,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         budget: &mut Budget,
     ) -> Result<Guard<Arc<TopicTable>>, Error> {
         check_name(topic)?;
+        if self.metadata.snapshot().invalid_topics.contains(topic) {
+            return Err(invalid_topic()); // a name does not become valid
+        }
         let start = self.clock.now();
         let max_wait = budget.remaining;
         let name: Arc<str> = topic.into();
@@ -368,10 +371,14 @@ fn find<'t>(topics: &'t TopicTable, topic: &str, partition: Option<i32>) -> Opti
 /// Why the brokers will never describe `topic`, if that is so.
 fn refusal(snapshot: &MetadataSnapshot, topic: &str) -> Option<Error> {
     if snapshot.invalid_topics.contains(topic) {
-        return Some(Error::broker_code(ErrorCode::InvalidTopicException, None));
+        return Some(invalid_topic());
     }
     let is_unauthorized = snapshot.unauthorized_topics.contains(topic);
     is_unauthorized.then(|| Error::broker_code(ErrorCode::TopicAuthorizationFailed, None))
+}
+
+fn invalid_topic() -> Error {
+    Error::broker_code(ErrorCode::InvalidTopicException, None)
 }
 
 fn check_name(topic: &str) -> Result<(), Error> {
