@@ -123,8 +123,9 @@ fn print_throughput(options: &Options, elapsed: Duration) {
         (ACKNOWLEDGED.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed));
     let (seconds, usage) = (elapsed.as_secs_f64(), Usage::of_this_process());
     let rate = acknowledged as f64 / seconds;
+    // The line of other clients' benchmarks, so that they can be compared.
     println!(
-        "{acknowledged} acknowledged, {failed} failed in {seconds:.2} s = {rate:.0} rec/s {:.1} MB/s \
+        "ours: {acknowledged} acked {failed} failed in {seconds:.2} s = {rate:.0} rec/s {:.1} MB/s \
          | cpu {:.2}+{:.2} s = {:.3} s/M rec | rss {} MB",
         rate * options.size as f64 / 1e6,
         usage.user_seconds,
@@ -143,7 +144,7 @@ fn print_latencies(mut latencies: Vec<Duration>) {
     };
     let usage = Usage::of_this_process();
     println!(
-        "{} awaited sends: p50 {:.0} us p95 {:.0} us p99 {:.0} us p99.9 {:.0} us | cpu {:.2}+{:.2} s",
+        "ours: sync {} sends p50 {:.0} us p95 {:.0} us p99 {:.0} us p99.9 {:.0} us | cpu {:.2}+{:.2} s",
         latencies.len(),
         quantile(0.5),
         quantile(0.95),

@@ -41,7 +41,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         KafkaProducer::new(config, StringSerializer::default(), StringSerializer::default())?;
 
     println!("{} threads are sending to {}; stop them with Ctrl-C", options.threads, options.topic);
-    let end = options.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let end = options
+        .seconds
+        .and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
     let sent: u64 = thread::scope(|scope| {
         let start = |number| {
             scope.spawn({

@@ -105,6 +105,18 @@ fn a_main_that_just_returns_loses_nothing() {
     assert!(events == expected, "each event is there once");
 }
 
+// Scripts compare it with what other clients' benchmarks print.
+#[test]
+fn the_benchmark_prints_the_usual_line() {
+    let mut example = harness::example("bench_produce");
+    let printed = output(example.args(["--records", "1000", "--threads", "3"]));
+    assert!(printed.starts_with("ours: 1000 acked 0 failed in "), "{printed}");
+
+    let mut example = harness::example("bench_produce");
+    let printed = output(example.args(["--records", "10", "--sync"]));
+    assert!(printed.starts_with("ours: sync 10 sends p50 "), "{printed}");
+}
+
 fn output(command: &mut Command) -> String {
     let output = command.output().expect("a program that starts");
     let errors = String::from_utf8_lossy(&output.stderr);
