@@ -38,6 +38,9 @@ use crate::utils::sync::Mutex;
 /// reason why not, at the latest after `max.block.ms` and `delivery.timeout.ms`. Dropping the last handle waits, up to
 /// `delivery.timeout.ms`, until that has happened, so nothing is lost when `main` just returns.
 ///
+/// A handle that is not dropped by then keeps the producer open, and the process ends without it: one in a `static`, in a
+/// thread that runs on, or in a callback that is still to come. Then call [`close`](Self::close) before `main` returns.
+///
 /// ```no_run
 /// use std::time::Duration;
 ///
