@@ -89,7 +89,7 @@ const FORCED_CLOSE_GRACE: Duration = Duration::from_secs(1);
 const EXPIRY_GRACE: Duration = Duration::from_secs(1);
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
-    /// A producer with these settings. Connects when it is needed, not here.
+    /// A producer with these settings. Connects in the background: no broker has to be there yet.
     ///
     /// # Errors
     ///
