@@ -150,7 +150,7 @@ impl<C: KafkaClient> Sender<C> {
             let error = self.expiry_error(&batch, Some(error), now);
             return self.fail(batch, &error);
         }
-        if answer.code == ErrorCode::MessageTooLarge && batch.record_count() > 1 {
+        if answer.code == ErrorCode::MessageTooLarge && self.can_split(&batch) {
             return self.split_and_reenqueue(batch, &error, now);
         }
         if self.can_retry(&batch, answer) {
@@ -166,6 +166,13 @@ impl<C: KafkaClient> Sender<C> {
             self.fatal = Some(error.clone());
         }
         self.fail_with_record_errors(batch, &error, &answer.record_errors);
+    }
+
+    /// A broker knows a whole batch again, but not its parts: if an earlier attempt may have been appended, they could be
+    /// appended a second time.
+    fn can_split(&self, batch: &ProducerBatch) -> bool {
+        let is_safe = self.transactions.is_none() || !batch.is_perhaps_persisted();
+        is_safe && batch.record_count() > 1
     }
 
     /// The broker takes smaller batches: sends the records in halves, or in less where `batch.size` is. Costs no retry.

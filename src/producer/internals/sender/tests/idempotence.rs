@@ -355,3 +355,21 @@ fn a_part_that_runs_out_of_time_before_it_is_sent_gives_its_sequences_back() {
 
     assert_eq!(fixture.sent().sequence(), (0, 1, 0));
 }
+
+// A simulation found it: the parts of a batch that was in the log already were appended behind it.
+#[test]
+fn a_batch_that_may_be_in_the_log_is_not_sent_again_in_parts() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    let future = fixture.append(0, 300);
+    fixture.append(0, 300);
+    let whole = fixture.sent();
+    fixture.disconnect(&whole, true);
+    fixture.advance(BACKOFF.mul_f64(1.2));
+    let again = fixture.sent();
+
+    fixture.refuse(&again, ErrorCode::MessageTooLarge);
+
+    assert_eq!(error(&future).code(), Some(ErrorCode::MessageTooLarge));
+    assert_eq!(error(&future).persistence(), Persistence::Perhaps);
+    assert_eq!(fixture.requests().len(), 0);
+}
