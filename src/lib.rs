@@ -53,6 +53,8 @@ mod producer;
 mod protocol;
 mod record;
 mod serialization;
+#[cfg(test)]
+mod simulation;
 mod utils;
 
 pub use common::cluster::{Cluster, TopicInfo};

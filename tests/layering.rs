@@ -31,13 +31,27 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("mock_cluster", &["common", "compress", "error", "protocol", "record", "utils"]),
+    (
+        "simulation",
+        &[
+            "client",
+            "common",
+            "error",
+            "mock_cluster",
+            "network",
+            "producer",
+            "protocol",
+            "record",
+            "utils",
+        ],
+    ),
     ("lib", &[]),
 ];
 
 /// The crates from outside that have a home, and the modules that may name them. (`crc32c`, at home in `utils`, is not
 /// here: our own module bears its name.)
 const HOMES: &[(&str, &[&str])] = &[
-    ("arc_swap", &["client", "producer"]),
+    ("arc_swap", &["client", "producer", "simulation"]),
     ("byteorder", &["protocol", "record"]),
     ("crossbeam_channel", &["client", "producer"]),
     ("mio", &["network"]),

@@ -1,5 +1,8 @@
 //! The brokers without sockets, threads or clocks: bytes in, bytes out, and when.
 
+#[cfg(test)]
+mod simulated;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::node::NodeId;

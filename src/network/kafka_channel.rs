@@ -15,13 +15,13 @@ use crate::utils::clock::Instant;
 ///
 /// Readiness is remembered: the operating system tells of it once, and it holds until a call says `WouldBlock`.
 #[derive(Debug)]
-pub(super) struct KafkaChannel {
-    pub(super) node: NodeId,
-    pub(super) token: usize,
-    pub(super) transport: Box<dyn TransportLayer>,
-    pub(super) last_active: Instant,
+pub(crate) struct KafkaChannel {
+    pub(crate) node: NodeId,
+    pub(crate) token: usize,
+    pub(crate) transport: Box<dyn TransportLayer>,
+    pub(crate) last_active: Instant,
     /// Whether the selector already has it on its list of channels to run.
-    pub(super) is_queued: bool,
+    pub(crate) is_queued: bool,
     state: ChannelState,
     pending_send: Option<NetworkSend>,
     receive: NetworkReceive,
@@ -32,16 +32,16 @@ pub(super) struct KafkaChannel {
 
 /// What the operating system said of a socket.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Readiness {
-    pub(super) readable: bool,
-    pub(super) writable: bool,
+pub(crate) struct Readiness {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
 }
 
 /// After this many buffers read from one channel in a row the others get their turn.
 const MAX_READS: usize = 16;
 
 impl KafkaChannel {
-    pub(super) fn new(
+    pub(crate) fn new(
         node: NodeId,
         token: usize,
         transport: Box<dyn TransportLayer>,
@@ -62,29 +62,29 @@ impl KafkaChannel {
         }
     }
 
-    pub(super) fn lift_receive_limit(&mut self) {
+    pub(crate) fn lift_receive_limit(&mut self) {
         self.receive_limit = MAX_FRAME_BYTES;
     }
 
     /// Takes the next request; the last one must be written.
-    pub(super) fn set_send(&mut self, send: NetworkSend) {
+    pub(crate) fn set_send(&mut self, send: NetworkSend) {
         debug_assert_eq!(self.state, ChannelState::Ready, "only a connected node is sent requests");
         debug_assert!(self.pending_send.is_none(), "one request is written at a time");
         self.pending_send = Some(send);
     }
 
     /// Whether the request being written had left in part.
-    pub(super) fn is_send_started(&self) -> bool {
+    pub(crate) fn is_send_started(&self) -> bool {
         self.pending_send.as_ref().is_some_and(NetworkSend::is_started)
     }
 
-    pub(super) fn handle_readiness(&mut self, readiness: Readiness) {
+    pub(crate) fn handle_readiness(&mut self, readiness: Readiness) {
         self.is_readable |= readiness.readable;
         self.is_writable |= readiness.writable;
     }
 
     /// Whether there is something to do without another event.
-    pub(super) fn is_runnable(&self) -> bool {
+    pub(crate) fn is_runnable(&self) -> bool {
         match self.state {
             ChannelState::Connecting | ChannelState::Preparing => false,
             ChannelState::Ready => {
@@ -98,7 +98,7 @@ impl KafkaChannel {
     /// # Errors
     ///
     /// The connection is lost; what arrived before is in `results` all the same.
-    pub(super) fn run(
+    pub(crate) fn run(
         &mut self,
         scratch: &mut [u8],
         results: &mut PollResults,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 
+pub(crate) use mio::net::TcpStream;
+
 /// Bytes in and out of one connection, whatever protects them on the way.
 ///
 /// Nothing here waits. Every method may answer `WouldBlock`: the caller then waits for the socket's next event.
@@ -37,5 +39,5 @@ pub(crate) trait TransportLayer: fmt::Debug + Send {
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// The socket, to be registered with mio.
-    fn socket(&mut self) -> &mut mio::net::TcpStream;
+    fn socket(&mut self) -> &mut TcpStream;
 }

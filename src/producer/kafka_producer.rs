@@ -38,9 +38,6 @@ use crate::utils::sync::Mutex;
 /// reason why not, at the latest after `max.block.ms` and `delivery.timeout.ms`. Dropping the last handle waits, up to
 /// `delivery.timeout.ms`, until that has happened, so nothing is lost when `main` just returns.
 ///
-/// A handle that is not dropped by then keeps the producer open, and the process ends without it: one in a `static`, in a
-/// thread that runs on, or in a callback that is still to come. Then call [`close`](Self::close) before `main` returns.
-///
 /// ```no_run
 /// use std::time::Duration;
 ///
@@ -89,7 +86,7 @@ const FORCED_CLOSE_GRACE: Duration = Duration::from_secs(1);
 const EXPIRY_GRACE: Duration = Duration::from_secs(1);
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
-    /// A producer with these settings. Connects in the background: no broker has to be there yet.
+    /// A producer with these settings. Connects when it is needed, not here.
     ///
     /// # Errors
     ///

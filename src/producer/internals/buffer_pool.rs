@@ -42,6 +42,14 @@ struct Waiter {
     condvar: Arc<Condvar>,
 }
 
+/// A place in the line of those who wait for memory.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    number: u64,
+    size: usize,
+    condvar: Arc<Condvar>,
+}
+
 /// Why there is no memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AllocateError {
@@ -122,17 +130,48 @@ impl BufferPool {
             self.refuse();
             return Err(AllocateError::Exhausted);
         }
-        let (ticket, condvar) = self.queue_up(size)?;
-        (self.on_wait)();
+        let ticket = self.queue_up(size)?;
+        let waits = |state: &mut State| !state.is_closed && state.is_waiting(ticket.number);
+        ticket.condvar.wait_while_for(&mut self.state.lock(), waits, timeout);
+        self.leave_queue(&ticket)
+    }
+
+    /// Takes a place in the line for `size` bytes, until [`leave_queue`](Self::leave_queue). Never waits.
+    pub(crate) fn queue_up(&self, size: usize) -> Result<Ticket, AllocateError> {
+        let condvar = Arc::new(Condvar::new());
         let mut state = self.state.lock();
-        let waits = |state: &mut State| !state.is_closed && state.is_waiting(ticket);
-        condvar.wait_while_for(&mut state, waits, timeout);
-        let served = state.leave(ticket);
+        if state.is_closed {
+            return Err(AllocateError::Closed);
+        }
+        let number = state.next_ticket;
+        state.next_ticket += 1;
+        let waiter = Waiter { ticket: number, requested: size, condvar: Arc::clone(&condvar) };
+        state.waiters.push_back(waiter);
+        state.serve_waiters(self.poolable_size);
+        drop(state);
+        (self.on_wait)();
+        Ok(Ticket { number, size, condvar })
+    }
+
+    /// Whether the wait of `ticket` is over, for better or worse.
+    #[cfg(test)]
+    pub(crate) fn is_served(&self, ticket: &Ticket) -> bool {
+        let state = self.state.lock();
+        state.is_closed || !state.is_waiting(ticket.number)
+    }
+
+    /// Ends the wait of `ticket`, with the memory if it was its turn.
+    pub(crate) fn leave_queue(
+        self: &Arc<Self>,
+        ticket: &Ticket,
+    ) -> Result<PooledBuffer, AllocateError> {
+        let mut state = self.state.lock();
+        let served = state.leave(ticket.number);
         state.serve_waiters(self.poolable_size);
         let is_closed = state.is_closed;
         drop(state);
         match served {
-            Some(buffer) => Ok(self.lend(size, buffer)),
+            Some(buffer) => Ok(self.lend(ticket.size, buffer)),
             None if is_closed => Err(AllocateError::Closed),
             None => Err(AllocateError::Exhausted),
         }
@@ -153,19 +192,6 @@ impl BufferPool {
         if !was_short {
             (self.on_wait)();
         }
-    }
-
-    fn queue_up(&self, requested: usize) -> Result<(u64, Arc<Condvar>), AllocateError> {
-        let mut state = self.state.lock();
-        if state.is_closed {
-            return Err(AllocateError::Closed);
-        }
-        let ticket = state.next_ticket;
-        state.next_ticket += 1;
-        let condvar = Arc::new(Condvar::new());
-        state.waiters.push_back(Waiter { ticket, requested, condvar: Arc::clone(&condvar) });
-        state.serve_waiters(self.poolable_size);
-        Ok((ticket, condvar))
     }
 
     fn lend(self: &Arc<Self>, size: usize, mut bytes: Vec<u8>) -> PooledBuffer {

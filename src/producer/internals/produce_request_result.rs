@@ -169,7 +169,7 @@ impl ProduceRequestResult {
     }
 
     /// Whether all records of the batch are answered.
-    fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         match self.parts.get() {
             Some(parts) => parts.iter().all(|(_, part)| part.is_settled()),
             None => self.is_done.load(Ordering::Acquire),

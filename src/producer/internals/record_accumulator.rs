@@ -147,8 +147,18 @@ impl RecordAccumulator {
         callback: &mut Option<Callback>,
         now: &dyn Fn() -> Instant,
     ) -> Result<Appended, AppendError> {
+        self.append_into(append, None, callback, now)
+    }
+
+    /// As [`append`](Self::append), with memory for a new batch that was waited for already.
+    pub(crate) fn append_into(
+        &self,
+        append: &Append<'_>,
+        mut buffer: Option<PooledBuffer>,
+        callback: &mut Option<Callback>,
+        now: &dyn Fn() -> Instant,
+    ) -> Result<Appended, AppendError> {
         let TopicEntry { info, queues, partitioner } = append.topic;
-        let mut buffer = None;
         loop {
             let partition = append.partition.unwrap_or_else(|| partitioner.peek(info, queues));
             let queue = usize::try_from(partition).ok().and_then(|index| queues.get(index));

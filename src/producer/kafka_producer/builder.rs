@@ -63,7 +63,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         self
     }
 
-    /// Starts the producer. Connects in the background: no broker has to be there yet.
+    /// Starts the producer. Connects when it is needed, not here.
     ///
     /// # Errors
     ///

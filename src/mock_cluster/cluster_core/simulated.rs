@@ -1,0 +1,122 @@
+//! What a simulation changes in the cluster, and reads from it, without a server.
+
+use crate::common::node::NodeId;
+use crate::common::uuid::Uuid;
+use crate::error::ErrorCode;
+use crate::mock_cluster::api::Api;
+use crate::mock_cluster::cluster_core::ClusterCore;
+use crate::mock_cluster::cluster_state::Partition;
+use crate::mock_cluster::connection::ConnectionId;
+use crate::mock_cluster::fault::Fault;
+use crate::mock_cluster::mock_record::MockRecord;
+use crate::mock_cluster::topic_options::TopicOptions;
+use crate::protocol::api_keys::ApiKey;
+use crate::protocol::message::init_producer_id::InitProducerIdResponse;
+
+impl ClusterCore {
+    pub(crate) fn create_topic(&mut self, name: &str, options: TopicOptions) {
+        self.world.state.create_topic(name, options);
+    }
+
+    pub(crate) fn delete_topic(&mut self, name: &str) {
+        self.world.delete_topic(name);
+    }
+
+    pub(crate) fn add_partitions(&mut self, name: &str, total: i32) {
+        self.world.state.add_partitions(name, total);
+    }
+
+    pub(crate) fn partition_count(&self, topic: &str) -> usize {
+        self.world.state.topic(topic).map_or(0, |topic| topic.partitions.len())
+    }
+
+    pub(crate) fn topic_id(&self, topic: &str) -> Option<Uuid> {
+        self.world.state.topic(topic).map(|topic| topic.id)
+    }
+
+    /// Lets `node` lead, if it runs.
+    pub(crate) fn move_leader(&mut self, topic: &str, partition: i32, node: NodeId) {
+        if self.is_running(node) {
+            self.with_partition(topic, partition, |partition| partition.set_leader(node));
+        }
+    }
+
+    /// Leaves only the leader in sync.
+    pub(crate) fn shrink_in_sync(&mut self, topic: &str, partition: i32) {
+        self.with_partition(topic, partition, |partition| {
+            if let Some(leader) = partition.leader {
+                partition.in_sync = vec![leader];
+            }
+        });
+    }
+
+    /// Every replica that runs is in sync again.
+    pub(crate) fn restore_in_sync(&mut self, topic: &str, partition: i32) {
+        let running: Vec<_> = self.world.state.running().map(|(node, _)| node).collect();
+        self.with_partition(topic, partition, |partition| {
+            partition.in_sync = partition.replicas.clone();
+            partition.in_sync.retain(|node| running.contains(node));
+        });
+    }
+
+    pub(crate) fn is_running(&self, node: NodeId) -> bool {
+        self.world.state.is_running(node)
+    }
+
+    /// Where `node` is reached.
+    pub(crate) fn port(&self, node: NodeId) -> Option<u16> {
+        self.world.state.brokers.get(&node).map(|broker| broker.port)
+    }
+
+    pub(crate) fn freeze_metadata(&mut self, node: NodeId) {
+        self.world.freeze_metadata(node);
+    }
+
+    pub(crate) fn thaw_metadata(&mut self, node: NodeId) {
+        self.world.thaw_metadata(node);
+    }
+
+    pub(crate) fn forget_producers(&mut self) {
+        self.world.forget_producers();
+    }
+
+    pub(crate) fn clear_faults(&mut self) {
+        self.faults.clear();
+        self.cuts.clear();
+    }
+
+    pub(crate) fn records(&self, topic: &str, partition: i32) -> Vec<MockRecord> {
+        self.world.records(topic, partition)
+    }
+
+    /// Whether `id` has bytes that no broker has looked at yet.
+    pub(crate) fn has_unread_input(&self, id: ConnectionId) -> bool {
+        self.is_connected(id) && !self.wants_input(id)
+    }
+
+    /// Whether nothing waits to be read, appended or answered.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.not_reading.is_empty() && self.next_due().is_none()
+    }
+
+    /// The next producer id comes with this epoch.
+    pub(crate) fn give_epoch(&mut self, producer_epoch: i16) {
+        let producer_id = self.world.new_producer_id();
+        let response = InitProducerIdResponse {
+            throttle_time_ms: 0,
+            error_code: ErrorCode::None,
+            producer_id,
+            producer_epoch,
+        };
+        let mut body = Vec::new();
+        response.encode(*ApiKey::InitProducerId.versions().end(), &mut body);
+        self.inject(Fault::respond_with_body(body).on(Api::InitProducerId));
+    }
+
+    fn with_partition(&mut self, topic: &str, partition: i32, change: impl FnOnce(&mut Partition)) {
+        let topic = self.world.state.topic_mut(topic);
+        if let Some(partition) = topic.and_then(|topic| topic.partition_mut(partition)) {
+            change(partition);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! INV-03: with idempotence no record is there twice. INV-06: what is there is in the order of `send`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::simulation::checkers::Evidence;
+use crate::simulation::history::id_of;
+use crate::simulation::world::PartitionEvidence;
+
+pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
+    let logs = evidence.logs.iter();
+    logs.filter(|log| !is_unguarded(evidence, log))
+        .flat_map(|log| check_log(evidence, log))
+        .collect()
+}
+
+/// A broker that knows nothing of a producer takes its batches in any order: of several on their way the second one may
+/// be appended while the first one is refused.
+fn is_unguarded(evidence: &Evidence<'_>, log: &PartitionEvidence) -> bool {
+    let was_recreated =
+        evidence.logs.iter().any(|other| other.is_deleted && other.topic == log.topic);
+    evidence.scenario.settings.max_in_flight > 1 && (was_recreated || evidence.forgot_producers)
+}
+
+fn check_log(evidence: &Evidence<'_>, log: &PartitionEvidence) -> Vec<String> {
+    let settings = &evidence.scenario.settings;
+    let mut complaints = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut newest = BTreeMap::<usize, usize>::new();
+    for record in &log.records {
+        let Some(id) = record.value.as_deref().and_then(id_of) else { continue };
+        let Some(sent) = evidence.history.records.get(id) else { continue };
+        let place = format!("{}-{}@{}", log.topic, log.partition, record.offset);
+        if !seen.insert(id) {
+            if settings.is_idempotent {
+                complaints.push(format!("INV-03: record {id} is there again at {place}"));
+            }
+            continue;
+        }
+        // Without idempotence a request that was given up may still be carried out, so only acknowledged records count.
+        let is_acknowledged = sent.answer.as_ref().is_some_and(|answer| answer.result.is_ok());
+        let has_acks = settings.acks != 0;
+        let counts =
+            settings.is_idempotent || (settings.max_in_flight == 1 && has_acks && is_acknowledged);
+        if !counts {
+            continue;
+        }
+        let previous = newest.insert(sent.caller, id);
+        if previous.is_some_and(|previous| previous > id) {
+            complaints.push(format!("INV-06: record {id} is behind {previous:?} at {place}"));
+        }
+    }
+    complaints
+}

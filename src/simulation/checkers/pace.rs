@@ -1,0 +1,54 @@
+//! INV-23: connection attempts keep the backoff. INV-16: so do batches that are sent again to the same leader.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::common::node::NodeId;
+use crate::simulation::checkers::Evidence;
+use crate::simulation::scenario::{Families, Settings};
+use crate::utils::clock::Instant;
+
+/// The most that chance takes from a backoff.
+const LEAST_OF_BACKOFF: f64 = 0.79;
+
+pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let settings = &evidence.scenario.settings;
+    let Settings { reconnect_backoff, reconnect_backoff_max, .. } = *settings;
+    let least = least(reconnect_backoff, reconnect_backoff_max);
+    let mut last = BTreeMap::<NodeId, Instant>::new();
+    for (at, node) in &evidence.wire.connects {
+        let previous = last.insert(*node, *at);
+        let waited = previous.map(|previous| at.saturating_duration_since(previous));
+        if waited.is_some_and(|waited| waited < least) {
+            complaints
+                .push(format!("INV-23: node {node} is tried again after {waited:?} at {at:?}"));
+        }
+    }
+    complaints.extend(hurried_retries(evidence));
+    complaints
+}
+
+fn hurried_retries(evidence: &Evidence<'_>) -> Vec<String> {
+    let Families { broker, leaders, metadata, state_loss, .. } = evidence.scenario.families;
+    if [broker, leaders, metadata, state_loss].iter().any(Option::is_some) {
+        return Vec::new(); // leaders that come and go may be asked at once
+    }
+    let settings = &evidence.scenario.settings;
+    let least = least(settings.retry_backoff, settings.retry_backoff_max);
+    let mut last = BTreeMap::new();
+    let mut complaints = Vec::new();
+    for batch in &evidence.wire.batches {
+        let key = (&batch.topic, batch.partition, batch.records_hash);
+        let previous = last.insert(key, batch.at);
+        let waited = previous.map(|previous| batch.at.saturating_duration_since(previous));
+        if waited.is_some_and(|waited| waited < least) {
+            complaints.push(format!("INV-16: sent again after {waited:?}: {batch:?}"));
+        }
+    }
+    complaints
+}
+
+fn least(initial: Duration, max: Duration) -> Duration {
+    initial.min(max).mul_f64(LEAST_OF_BACKOFF)
+}
