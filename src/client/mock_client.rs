@@ -20,7 +20,8 @@ pub(crate) struct MockClient(Arc<Mutex<State>>);
 struct State {
     /// Oldest first. Holds the bytes of each request for as long as it is in flight, as a socket would.
     in_flight: Vec<InFlight>,
-    responses: Vec<ClientResponse>,
+    /// What the next poll tells, and of which node.
+    responses: Vec<(NodeId, ClientResponse)>,
     timeouts: Vec<Option<Duration>>,
     refusing: BTreeSet<NodeId>,
     next_attempts: BTreeMap<NodeId, Instant>,
@@ -65,7 +66,7 @@ impl MockClient {
         self.0.lock().least_loaded = node;
     }
 
-    /// Refuses further requests to a node that owes this many answers.
+    /// Refuses further requests to a node that owes this many answers; the next poll makes room, as it tells of them.
     pub(crate) fn set_max_in_flight(&self, count: usize) {
         self.0.lock().max_in_flight = Some(count);
     }
@@ -103,8 +104,9 @@ impl MockClient {
         let state = &mut *self.0.lock();
         let position =
             state.in_flight.iter().position(|entry| entry.correlation_id == correlation_id);
-        state.in_flight.remove(position.expect("a request in flight"));
-        state.responses.push(ClientResponse { correlation_id, outcome });
+        let ended = state.in_flight.remove(position.expect("a request in flight"));
+        let response = ClientResponse { correlation_id, outcome };
+        state.responses.push((ended.request.node, response));
     }
 
     /// Whether the next poll has something to tell, and so would not wait.
@@ -130,7 +132,9 @@ impl MockClient {
 impl KafkaClient for MockClient {
     fn ready(&mut self, node: NodeId, _now: Instant) -> bool {
         let state = self.0.lock();
-        let owed = state.in_flight.iter().filter(|entry| entry.request.node == node).count();
+        let in_flight = state.in_flight.iter().map(|entry| entry.request.node);
+        let untold = state.responses.iter().map(|(of, _)| *of);
+        let owed = in_flight.chain(untold).filter(|of| *of == node).count();
         !state.refusing.contains(&node) && state.max_in_flight.is_none_or(|max| owed < max)
     }
 
@@ -156,7 +160,8 @@ impl KafkaClient for MockClient {
             panic!("{message}");
         }
         state.timeouts.push(timeout);
-        Polled { now, responses: std::mem::take(&mut state.responses) }
+        let responses = std::mem::take(&mut state.responses).into_iter();
+        Polled { now, responses: responses.map(|(_, response)| response).collect() }
     }
 
     fn least_loaded_node(&mut self, _now: Instant) -> Option<NodeId> {

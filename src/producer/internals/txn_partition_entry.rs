@@ -98,7 +98,10 @@ impl TxnPartitionEntry {
             return true;
         }
         // Until the broker has accepted a first batch, a second one could be accepted in its place.
-        self.producer == current && self.is_confirmed && !self.is_unresolved()
+        self.producer == current
+            && self.is_confirmed
+            && !self.is_unresolved()
+            && self.in_flight.len() < REMEMBERED_BATCHES
     }
 
     /// The state that batch `id` carries; a batch that is sent for the first time takes the next sequences.
@@ -221,6 +224,10 @@ impl TxnPartitionEntry {
     }
 }
 
+/// How many batches of a producer a broker remembers for each partition. With more in flight, as on their way to an old
+/// and to a new leader, it could take one that it has for one out of order.
+const REMEMBERED_BATCHES: usize = 5;
+
 /// Sequences go round from the largest positive number to 0.
 fn sequence_after(sequence: i32, count: i32) -> i32 {
     sequence.wrapping_add(count) & i32::MAX
@@ -261,6 +268,21 @@ mod tests {
         entry.left_wire();
         entry.acknowledged(1, 5, state);
         assert!(entry.may_send(2, FIRST));
+    }
+
+    #[test]
+    fn no_more_batches_are_in_flight_than_a_broker_remembers() {
+        let mut entry = confirmed();
+        let first = entry.send(2, 1, FIRST);
+        for id in 3..7 {
+            entry.send(id, 1, FIRST);
+        }
+
+        assert!(!entry.may_send(7, FIRST));
+        entry.left_wire();
+        assert!(!entry.may_send(7, FIRST));
+        entry.acknowledged(2, 1, first);
+        assert!(entry.may_send(7, FIRST));
     }
 
     #[test]

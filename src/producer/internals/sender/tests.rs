@@ -2,6 +2,7 @@
 //! `RecordAccumulatorTest` and the idempotent part of `TransactionManagerTest`.
 
 mod batching;
+mod chance;
 mod completion;
 mod expiry;
 mod idempotence;

@@ -127,6 +127,28 @@ fn a_batch_that_the_broker_has_already_is_a_success() {
     assert_eq!(fixture.sent().sequence(), (0, 0, 2));
 }
 
+// Java sends five to the old leader and five to the new one. If some of the first were appended and their answers lost,
+// the new leader does not know them any more, calls their retries out of order, and the records are written twice.
+#[test]
+fn a_new_leader_is_not_sent_more_than_it_remembers() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.client.set_max_in_flight(5);
+    for _ in 0..8 {
+        fixture.append(0, FULL);
+    }
+    fixture.rest();
+    assert_eq!(fixture.requests().len(), 5);
+
+    fixture.lead(&[(0, 2)]);
+    fixture.rest();
+    assert_eq!(fixture.requests().len(), 5);
+    let oldest = fixture.requests().remove(0);
+    fixture.acknowledge(&oldest, 1);
+
+    let newest = fixture.requests().pop().expect("another one");
+    assert_eq!((newest.node, newest.sequence()), (NODE_2, (0, 0, 6)));
+}
+
 // The request of the first attempt may still hold the bytes.
 #[test]
 fn a_retry_to_another_leader_carries_the_same_bytes() {
