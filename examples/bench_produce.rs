@@ -8,6 +8,7 @@
 mod common;
 
 use std::error::Error;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,7 +45,7 @@ struct Options {
     #[arg(long, action = ArgAction::Set)]
     idempotence: Option<bool>,
     /// How many threads share the producer
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     threads: u64,
     /// Waits for each record before the next, and reports latencies
     #[arg(long)]
@@ -54,6 +55,7 @@ struct Options {
 // Counted by callbacks that capture nothing, one for every record.
 static ACKNOWLEDGED: AtomicU64 = AtomicU64::new(0);
 static FAILED: AtomicU64 = AtomicU64::new(0);
+static FIRST_FAILURE: OnceLock<String> = OnceLock::new();
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
@@ -75,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     producer.close(Duration::from_secs(120))?;
     print_throughput(&options, start.elapsed());
-    Ok(())
+    FIRST_FAILURE.get().map_or(Ok(()), |failure| Err(failure.as_str().into()))
 }
 
 fn config(options: &Options, cluster: &Cluster) -> Result<ProducerConfig, kafka_producer::Error> {
@@ -101,6 +103,9 @@ fn send_share(producer: &KafkaProducer<[u8], [u8]>, options: &Options, value: &[
         producer.send_with_callback(record, |result| {
             let counter = if result.is_ok() { &ACKNOWLEDGED } else { &FAILED };
             counter.fetch_add(1, Ordering::Relaxed);
+            if let Err(error) = result {
+                FIRST_FAILURE.get_or_init(|| error.to_string());
+            }
         });
     }
 }

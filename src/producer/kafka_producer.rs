@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use builder::KafkaProducerBuilder;
-pub(super) use send::serialize;
+pub(super) use send::{in_field, serialize};
 
 use crate::client::metadata::Metadata;
 use crate::common::partition_info::PartitionInfo;

@@ -260,8 +260,10 @@ impl<K: ?Sized, V: ?Sized> Shared<K, V> {
     fn prepare(&self, record: &mut ProducerRecord<'_, K, V>) -> Result<SentRecord, Error> {
         let cluster = self.admit(record)?;
         let Parts { topic, key, value, headers } = record.parts();
-        let key = serialize(&*self.key_serializer, topic, headers, key)?;
-        let value = serialize(&*self.value_serializer, topic, headers, value)?;
+        let key = serialize(&*self.key_serializer, topic, headers, key)
+            .map_err(|error| kafka_producer::in_field("key", &error))?;
+        let value = serialize(&*self.value_serializer, topic, headers, value)
+            .map_err(|error| kafka_producer::in_field("value", &error))?;
         let chosen = match (record.requested_partition(), &self.partitioner) {
             (Some(partition), _) => partition,
             (None, Some(partitioner)) => {

@@ -15,7 +15,7 @@ use crate::client::client_response::{ClientResponse, Outcome};
 use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata::Metadata;
 use crate::common::node::NodeId;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::producer::internals::node_availability::NodeAvailability;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
@@ -295,7 +295,10 @@ impl<C: KafkaClient> Sender<C> {
 
     fn adopt_producer_id(&mut self, answer: &InitProducerIdResponse) -> Result<(), Error> {
         if !answer.error_code.is_ok() {
-            return Err(Error::broker_code(answer.error_code, None));
+            return Err(Error::broker_code(
+                answer.error_code,
+                Some(why_refused(answer.error_code)),
+            ));
         }
         if answer.producer_id < 0 || answer.producer_epoch < 0 {
             log::warn!("a broker gave out a negative producer id or epoch");
@@ -317,6 +320,16 @@ impl<C: KafkaClient> Sender<C> {
             self.fail(batch, error);
             self.reconsider(partition, now);
         }
+    }
+}
+
+fn why_refused(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::ClusterAuthorizationFailed => {
+            "no producer id was given: this client needs the operation IdempotentWrite on the cluster, \
+             or enable.idempotence=false"
+        }
+        _ => "no producer id was given",
     }
 }
 

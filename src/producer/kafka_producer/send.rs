@@ -144,8 +144,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             }
         };
         let Parts { topic: name, key, value, headers } = record.parts();
-        let key = serialize(&*self.key_serializer, name, headers, key, &mut scratch.key)?;
-        let value = serialize(&*self.value_serializer, name, headers, value, &mut scratch.value)?;
+        let key = serialize(&*self.key_serializer, name, headers, key, &mut scratch.key)
+            .map_err(|error| in_field("key", &error))?;
+        let value = serialize(&*self.value_serializer, name, headers, value, &mut scratch.value)
+            .map_err(|error| in_field("value", &error))?;
         let partition = match requested {
             Some(partition) => Some(partition),
             None => self.partition(topic.info(), key, value)?,
@@ -374,11 +376,15 @@ fn refusal(snapshot: &MetadataSnapshot, topic: &str) -> Option<Error> {
         return Some(invalid_topic());
     }
     let is_unauthorized = snapshot.unauthorized_topics.contains(topic);
-    is_unauthorized.then(|| Error::broker_code(ErrorCode::TopicAuthorizationFailed, None))
+    is_unauthorized.then(|| {
+        let missing = "the operation Describe on the topic is not allowed to this client";
+        Error::broker_code(ErrorCode::TopicAuthorizationFailed, Some(missing))
+    })
 }
 
 fn invalid_topic() -> Error {
-    Error::broker_code(ErrorCode::InvalidTopicException, None)
+    let rule = "a topic's name has 1 to 249 characters of a-z, A-Z, 0-9, '.', '_' and '-', and is not '.' or '..'";
+    Error::broker_code(ErrorCode::InvalidTopicException, Some(rule))
 }
 
 fn check_name(topic: &str) -> Result<(), Error> {
@@ -404,6 +410,15 @@ fn batch_never_fits(size: usize, total: usize) -> Error {
 
 fn would_block(waiting_for: &'static str) -> Error {
     Error::new(ErrorKind::WouldBlock { waiting_for })
+}
+
+/// Says which of the two could not be serialized.
+pub(in crate::producer) fn in_field(field: &str, error: &Error) -> Error {
+    let message = match error.kind() {
+        ErrorKind::Serialization { message } => format!("{field}: {message}"),
+        other => format!("{field}: {other}"),
+    };
+    Error::new(ErrorKind::Serialization { message: message.into() })
 }
 
 /// Step 3: the bytes of a key or a value; null stays null.

@@ -125,7 +125,7 @@ impl ProducerConfigBuilder {
     ///
     /// - Property: `connections.max.idle.ms`, in whole milliseconds; a part of one counts as one.
     /// - Default: 9 minutes, a minute less than the brokers'.
-    /// - Valid: any.
+    /// - Valid: any but zero, with which no connection would ever be used.
     /// - Since: 0.9.
     pub fn connections_max_idle(self, duration: Option<Duration>) -> Self {
         self.property("connections.max.idle.ms", duration.map_or("-1".to_owned(), millis))

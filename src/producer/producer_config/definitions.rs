@@ -52,7 +52,7 @@ const WORKING: &[Property] = &[
     Property::long("connections.max.idle.ms")
         .default("540000")
         .medium()
-        .doc("How long an unused connection stays open. A negative value keeps it for ever."),
+        .doc("How long an unused connection stays open. A negative value keeps it for ever; 0 is refused."),
     Property::int("delivery.timeout.ms")
         .default("120000")
         .at_least(0)

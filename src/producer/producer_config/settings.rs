@@ -82,6 +82,7 @@ settings! {
 const ACKS: &str = "acks";
 const BOOTSTRAP_SERVERS: &str = "bootstrap.servers";
 const CLIENT_ID: &str = "client.id";
+const CONNECTIONS_MAX_IDLE: &str = "connections.max.idle.ms";
 const DELIVERY_TIMEOUT: &str = "delivery.timeout.ms";
 const ENABLE_IDEMPOTENCE: &str = "enable.idempotence";
 const LINGER: &str = "linger.ms";
@@ -109,7 +110,7 @@ impl Settings {
             acks: acks(parsed),
             batch_size: parsed.count("batch.size").max(1),
             buffer_memory: parsed.count("buffer.memory"),
-            connections_max_idle: parsed.millis_unless_negative("connections.max.idle.ms"),
+            connections_max_idle: connections_max_idle(parsed),
             enable_idempotence: enable_idempotence(parsed),
             delivery_timeout: delivery_timeout(parsed),
             linger: parsed.millis(LINGER).min(MAX_INT_MILLIS),
@@ -153,6 +154,16 @@ fn bootstrap_servers(parsed: &mut Parsed) -> Vec<(String, u16)> {
             Vec::new()
         }
     }
+}
+
+/// Zero would close every connection before its first answer.
+fn connections_max_idle(parsed: &mut Parsed) -> Option<Duration> {
+    let idle = parsed.millis_unless_negative(CONNECTIONS_MAX_IDLE);
+    if idle == Some(Duration::ZERO) {
+        let reason = "0 would close every connection before it is used: set it to -1 for never";
+        parsed.refuse(CONNECTIONS_MAX_IDLE, reason.to_owned());
+    }
+    idle
 }
 
 /// It goes into every request header, into log lines and into a thread's name.

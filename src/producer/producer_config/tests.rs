@@ -555,3 +555,12 @@ fn notes(properties: &[(&str, &str)]) -> String {
     assert_eq!(parsed.problems, []);
     parsed.notes.iter().map(|note| format!("{}: {}\n", note.level, note.text)).collect()
 }
+
+#[test]
+fn an_idle_time_of_zero_is_refused_because_no_connection_would_live_to_be_used() {
+    let given = [("bootstrap.servers", "localhost:9092"), ("connections.max.idle.ms", "0")];
+
+    let error = ProducerConfig::from_properties(given).expect_err("refused").to_string();
+
+    assert!(error.contains("connections.max.idle.ms") && error.contains("-1"), "{error}");
+}
