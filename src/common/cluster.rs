@@ -59,10 +59,11 @@ impl Cluster {
         self.topics.get(topic).map(Arc::as_ref)
     }
 
-    /// The leader of a partition; `None` while it has no known leader.
+    /// The leader of a partition; `None` while it has no known leader, or one that is no longer among the brokers.
     #[must_use]
     pub fn leader(&self, topic: &str, partition: i32) -> Option<NodeId> {
-        self.topic(topic)?.partition(partition)?.leader
+        let leader = self.topic(topic)?.partition(partition)?.leader;
+        leader.filter(|leader| self.nodes.contains_key(leader))
     }
 }
 

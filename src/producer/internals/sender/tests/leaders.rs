@@ -168,14 +168,40 @@ fn a_leader_that_changed_while_the_request_was_under_way_is_asked_at_once() {
 #[test]
 fn a_named_leader_that_is_none_is_ignored() {
     let mut fixture = Setup::new().start();
-    fixture.metadata.rebootstrap(); // the addresses of the configuration have negative numbers
     fixture.append(0, 10);
     let request = fixture.sent();
+    fixture.metadata.rebootstrap(); // the addresses of the configuration have negative numbers
 
     fixture.name_leader(&request, -1);
     fixture.rest();
 
-    assert_eq!(fixture.metadata.snapshot().cluster.leader(TOPIC, 0), Some(NODE_1));
+    let metadata = fixture.metadata.snapshot();
+    let partition = metadata.topic(TOPIC).and_then(|topic| topic.partition(0)).expect("known");
+    assert_eq!(partition.leader(), Some(NODE_1));
+}
+
+// An answer about other topics replaces the brokers and leaves this topic's leaders as they were. Its records then
+// waited for a broker that could not be connected to, and nobody asked for metadata, until they ran out of time.
+#[test]
+fn a_leader_that_has_left_the_cluster_is_none() {
+    let mut fixture = Setup::new().start();
+    fixture.lead(&[(0, 2)]);
+    fixture.metadata.add_topic(&"payments".into(), fixture.now);
+    let _only_the_new_topic = fixture.metadata.next_request(fixture.now);
+    let mut response = fixture.metadata_response(&[]);
+    response.topics.clear();
+    response.brokers.retain(|broker| broker.node_id != NODE_2.0);
+    fixture.metadata.handle_response(&response, 13, fixture.now);
+
+    fixture.append(0, 10);
+    fixture.rest();
+    assert_eq!(fixture.requests().len(), 0);
+    let asked = fixture.metadata.next_request(fixture.now).topics.expect("some");
+    assert!(asked.iter().any(|topic| topic.name.as_deref() == Some(TOPIC)), "{asked:?}");
+
+    let response = fixture.metadata_response(&[(0, 1)]);
+    fixture.metadata.handle_response(&response, 13, fixture.now);
+    assert_eq!(fixture.sent().node, NODE_1);
 }
 
 impl Fixture {
