@@ -481,6 +481,27 @@ fn a_node_that_has_left_the_cluster_is_not_worth_asking_again() {
     assert_eq!(setup.client.next_attempt(NODE, setup.now), None);
 }
 
+// The attempt failed at the beginning of a turn, and the turn then waited for an event that never came.
+#[test]
+fn a_broker_that_cannot_tell_metadata_is_no_reason_to_wait_for_ever() {
+    let mut setup = Setup::new();
+    setup.poll();
+    setup.poll();
+    setup.metadata.handle_failure(setup.now); // the backoff of an attempt elsewhere
+    let announced = ApiVersion { api_key: ApiKey::Produce.id(), min_version: 0, max_version: 13 };
+    setup.answer(&ResponseBody::ApiVersions(ApiVersionsResponse {
+        api_keys: vec![announced],
+        ..ApiVersionsResponse::default()
+    }));
+    assert!(setup.client.selector.closed.is_empty());
+
+    setup.now = setup.now + Duration::from_secs(1);
+    setup.wait();
+
+    assert_eq!(setup.client.selector.closed, [BOOTSTRAP]);
+    assert!(setup.client.selector.timeouts.last().expect("a poll").is_some());
+}
+
 #[test]
 fn the_least_loaded_node_is_one_without_requests() {
     let mut setup = Setup::with_nodes(&[1, 2]);

@@ -32,15 +32,18 @@ impl<S: Selectable> NetworkClient<S> {
         }
         match self.find_least_loaded_node(now) {
             Some(node) if self.can_send_internal(node, now) => self.ask_metadata(node, now),
-            Some(node) if self.connections.can_connect(node, now) => self.connect(node, now),
+            Some(node) if self.connections.can_connect(node, now) => {
+                self.connect(node, now);
+                None
+            }
             // It is being connected to.
-            Some(_) => {}
-            None => return self.first_next_attempt(now),
+            Some(_) => None,
+            None => self.first_next_attempt(now),
         }
-        None
     }
 
-    fn ask_metadata(&mut self, node: NodeId, now: Instant) {
+    /// Returns when to ask again, where it could not ask: no event will tell.
+    fn ask_metadata(&mut self, node: NodeId, now: Instant) -> Option<Instant> {
         let body = RequestBody::Metadata(self.metadata_updater.next_request(now));
         let sent = self.version_for(node, &body).and_then(|version| {
             let outgoing = Outgoing {
@@ -57,6 +60,7 @@ impl<S: Selectable> NetworkClient<S> {
             self.metadata_updater.handle_failure(now);
             self.close_connection(node, error, now);
         }
+        self.metadata().next_update()
     }
 
     /// Whether no known node could be connected to when last tried, and the configured addresses are others.
