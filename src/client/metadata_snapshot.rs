@@ -114,6 +114,7 @@ impl Update {
     /// Takes over the answer's brokers and what it says of the cluster as a whole.
     pub(super) fn set_cluster(&mut self, response: &MetadataResponse) {
         let cluster = &mut self.snapshot.cluster;
+        warn_of_another_cluster(cluster.id.as_deref(), response.cluster_id.as_deref());
         cluster.nodes = response.brokers.iter().filter_map(node).collect();
         cluster.id = response.cluster_id.as_deref().map(Into::into);
         cluster.controller = leader(response.controller_id, &cluster.nodes);
@@ -163,6 +164,9 @@ impl Update {
                 }
                 _ => {
                     self.is_news |= epoch.is_none() || known_epoch < epoch;
+                    // Else the next broker that lags behind would be believed. Without an id, the topic may be another.
+                    let kept = known_epoch.filter(|_| reliable_epochs && !topic.topic_id.is_zero());
+                    let epoch = epoch.or(kept);
                     partitions.push(partition(answered, epoch, &self.snapshot.cluster.nodes));
                 }
             }
@@ -217,6 +221,16 @@ fn with_leader(topic: &TopicInfo, hint: &LeaderHint) -> TopicInfo {
     }
     let name = Arc::clone(topic.shared_name());
     TopicInfo::new(name, topic.id(), topic.is_internal(), partitions)
+}
+
+/// Offsets and topics are others there: somebody wiped the cluster, or an address leads elsewhere.
+fn warn_of_another_cluster(known: Option<&str>, answered: Option<&str>) {
+    match (known, answered) {
+        (Some(known), Some(answered)) if known != answered => {
+            log::warn!("the brokers belong to cluster {answered} now, and belonged to {known}");
+        }
+        _ => {}
+    }
 }
 
 fn node(broker: &MetadataResponseBroker) -> Option<(NodeId, Node)> {

@@ -149,6 +149,7 @@ fn answers_that_tell_nothing_new_stretch_the_backoff() {
     assert!(metadata.next_update().expect("none under way") > at(0) + 6 * BACKOFF);
 }
 
+// MET-06
 #[test]
 fn invalid_and_unauthorized_topics_are_told_apart_and_not_asked_for_again() {
     let metadata = metadata();
@@ -167,6 +168,7 @@ fn invalid_and_unauthorized_topics_are_told_apart_and_not_asked_for_again() {
     assert_eq!(metadata.next_update(), Some(at(0) + MAX_AGE));
 }
 
+// MET-03
 #[test]
 fn a_broker_that_lags_behind_does_not_undo_a_newer_leader() {
     let metadata = with_topic("orders", &[(0, 2, 7)]);
@@ -177,6 +179,7 @@ fn a_broker_that_lags_behind_does_not_undo_a_newer_leader() {
     assert_eq!(metadata.snapshot().cluster.leader("orders", 0), Some(NodeId(2)));
 }
 
+// MET-11
 #[test]
 fn a_topic_created_anew_begins_its_epochs_anew() {
     let metadata = with_topic("orders", &[(0, 2, 7)]);
@@ -187,6 +190,20 @@ fn a_topic_created_anew_begins_its_epochs_anew() {
     answer(&metadata, &[recreated], at(1));
 
     assert_eq!(metadata.snapshot().cluster.leader("orders", 0), Some(NodeId(1)));
+}
+
+// MET-03
+#[test]
+fn an_answer_without_an_epoch_does_not_open_the_door_to_older_ones() {
+    let metadata = with_topic_id("orders", &[(0, 2, 7)]);
+    for ((leader, epoch), expected) in
+        [((-1, -1), None), ((1, 6), None), ((2, 7), Some(NodeId(2))), ((1, 8), Some(NodeId(1)))]
+    {
+        metadata.request_update();
+        answer(&metadata, &[topic_with_id("orders", &[(0, leader, epoch)])], at(1));
+
+        assert_eq!(metadata.snapshot().cluster.leader("orders", 0), expected, "epoch {epoch}");
+    }
 }
 
 #[test]
@@ -211,11 +228,28 @@ fn a_topic_that_the_answer_leaves_out_is_asked_for_again() {
     assert_eq!(names(&metadata.next_request(at(1))), ["orders"]);
 }
 
+// MET-08
 #[test]
 fn a_leader_that_is_no_known_broker_is_no_leader() {
     let metadata = with_topic("orders", &[(0, 9, 0)]);
 
     assert_eq!(metadata.snapshot().cluster.leader("orders", 0), None);
+}
+
+// MET-08
+#[test]
+fn partitions_that_are_left_out_or_have_no_replicas_are_without_leader() {
+    let mut holes = topic("orders", &[(3, 1, 0), (0, 1, 0), (2, -1, 0)]);
+    holes.partitions[2].replica_nodes.clear();
+    holes.partitions[2].isr_nodes.clear();
+    let metadata = metadata();
+    metadata.add_topic(&"orders".into(), at(0));
+
+    answer(&metadata, &[holes], at(0));
+
+    let cluster = &metadata.snapshot().cluster;
+    let leaders = [0, 1, 2, 3, 4].map(|partition| cluster.leader("orders", partition));
+    assert_eq!(leaders, [Some(NodeId(1)), None, None, Some(NodeId(1)), None]);
 }
 
 #[test]
@@ -234,11 +268,17 @@ fn a_hint_is_taken_if_it_is_newer_and_its_broker_is_known() {
     assert_eq!(snapshot.cluster.node(NodeId(5)).expect("known now").host(), "five");
 }
 
+// MET-02
 #[test]
 fn a_topic_that_nobody_uses_is_forgotten() {
     let metadata = with_topic("orders", &[(0, 1, 0)]);
 
     assert_eq!(names(&metadata.next_request(at(301))), [""; 0]);
+    metadata.handle_response(&response(&[]), 13, at(301));
+
+    assert!(metadata.add_topic(&"orders".into(), at(302)), "new again");
+    assert!(metadata.next_update() <= Some(at(302)), "at once");
+    assert_eq!(names(&metadata.next_request(at(302))), ["orders"]);
 }
 
 #[test]
@@ -254,6 +294,7 @@ fn a_failed_request_is_made_again_after_a_growing_backoff() {
     assert_eq!(names(&metadata.next_request(at(3))), ["orders"]);
 }
 
+// MET-05
 #[test]
 fn an_answer_without_brokers_is_a_failure() {
     let metadata = metadata();
@@ -263,6 +304,24 @@ fn an_answer_without_brokers_is_a_failure() {
 
     assert_eq!(metadata.snapshot().version, 0);
     assert!(metadata.next_update().expect("none under way") > at(0));
+}
+
+// MET-05
+#[test]
+fn an_answer_that_says_nothing_useful_takes_no_broker_away() {
+    let metadata = with_topic("orders", &[(0, 1, 0)]);
+    metadata.request_update();
+    let _ = metadata.next_request(at(1));
+    metadata.handle_response(&MetadataResponse::default(), 13, at(1));
+    assert_eq!(metadata.snapshot().cluster.leader("orders", 0), Some(NodeId(1)));
+
+    let _ = metadata.next_request(at(2));
+    let refused = refused("orders", ErrorCode::UnknownServerError);
+    let answer = MetadataResponse { controller_id: 77, ..response(&[refused]) };
+    metadata.handle_response(&answer, 13, at(2));
+
+    assert!(metadata.snapshot().cluster.node(NodeId(1)).is_some());
+    assert_eq!(metadata.snapshot().cluster.controller(), None);
 }
 
 #[test]
@@ -304,6 +363,17 @@ fn with_topic(name: &str, partitions: &[(i32, i32, i32)]) -> Metadata {
     metadata.add_topic(&name.into(), at(0));
     answer(&metadata, &[topic(name, partitions)], at(0));
     metadata
+}
+
+fn with_topic_id(name: &str, partitions: &[(i32, i32, i32)]) -> Metadata {
+    let metadata = metadata();
+    metadata.add_topic(&name.into(), at(0));
+    answer(&metadata, &[topic_with_id(name, partitions)], at(0));
+    metadata
+}
+
+fn topic_with_id(name: &str, partitions: &[(i32, i32, i32)]) -> MetadataResponseTopic {
+    MetadataResponseTopic { topic_id: Uuid::from_bytes([5; 16]), ..topic(name, partitions) }
 }
 
 fn answer(metadata: &Metadata, topics: &[MetadataResponseTopic], now: Instant) {
