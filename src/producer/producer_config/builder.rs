@@ -124,7 +124,7 @@ impl ProducerConfigBuilder {
     /// Sets how long an unused connection stays open; `None` keeps it for ever.
     ///
     /// - Property: `connections.max.idle.ms`, in whole milliseconds; a part of one counts as one.
-    /// - Default: 9 minutes, a minute less than the brokers'.
+    /// - Default: 3 minutes; cloud load balancers drop idle connections silently after 4. (Java: 9 minutes.)
     /// - Valid: any but zero, with which no connection would ever be used.
     /// - Since: 0.9.
     pub fn connections_max_idle(self, duration: Option<Duration>) -> Self {

@@ -50,9 +50,10 @@ const WORKING: &[Property] = &[
         .doc("The name under which brokers log, limit and count this producer; up to 32767 bytes, no control \
               characters. If it is not given: `producer-<number>`, numbered within the process."),
     Property::long("connections.max.idle.ms")
-        .default("540000")
+        .default("180000")
         .medium()
-        .doc("How long an unused connection stays open. A negative value keeps it for ever; 0 is refused."),
+        .doc("How long an unused connection stays open. Cloud load balancers drop one silently after 4 minutes. A \
+              negative value keeps it for ever; 0 is refused."),
     Property::int("delivery.timeout.ms")
         .default("120000")
         .at_least(0)

@@ -10,14 +10,14 @@ use crate::utils::random::Random;
 const SERVERS: (&str, &str) = ("bootstrap.servers", "localhost:9092");
 
 #[test]
-fn an_address_is_all_that_must_be_given_and_the_rest_is_javas() {
+fn an_address_is_all_that_must_be_given_and_the_rest_has_defaults() {
     let config = valid(&[]);
 
     assert_eq!(config.bootstrap_servers(), [("localhost".to_owned(), 9092)]);
     assert_eq!(config.acks(), Acks::All);
     assert_eq!(config.batch_size(), 16_384);
     assert_eq!(config.buffer_memory(), 33_554_432);
-    assert_eq!(config.connections_max_idle(), Some(Duration::from_secs(540)));
+    assert_eq!(config.connections_max_idle(), Some(Duration::from_secs(180)));
     assert_eq!(config.delivery_timeout(), Duration::from_secs(120));
     assert!(config.enable_idempotence());
     assert_eq!(config.linger(), Duration::from_millis(5));
