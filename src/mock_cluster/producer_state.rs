@@ -163,6 +163,7 @@ mod tests {
         assert_eq!(append(&mut states, 0, 8, 2), Ok(None));
     }
 
+    // IDEM-09
     #[test]
     fn the_sequence_after_the_greatest_is_zero() {
         let mut states = ProducerStates::default();

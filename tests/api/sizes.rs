@@ -11,7 +11,7 @@ use crate::setup::{
 /// the lengths of key, value and headers.
 const OVERHEAD: usize = 61 + 21 + 1 + 2 + 1;
 
-// API-06
+// API-06, BUF-03
 #[test]
 fn a_record_may_be_exactly_as_large_as_the_limit() {
     for property in ["max.request.size", "buffer.memory"] {

@@ -9,7 +9,7 @@ use crate::setup::{LONG, TOPIC, answer, producer, record};
 
 const COUNT: usize = 300;
 
-// SND: Java's SenderTest.testIdempotentSplitBatchAndSend
+// Java: SenderTest.testIdempotentSplitBatchAndSend
 #[test]
 fn every_record_of_a_batch_that_is_too_large_arrives_once_and_in_order() {
     // Without idempotence only one request at a time keeps the order.

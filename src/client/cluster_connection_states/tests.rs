@@ -30,6 +30,7 @@ fn a_failed_attempt_is_followed_by_its_backoff() {
     assert!(states.can_connect(NODE, next));
 }
 
+// NET-02, NET-11
 #[test]
 fn backoff_and_set_up_time_grow_with_failures_and_start_over_once_ready() {
     let mut states = states();
@@ -63,6 +64,7 @@ fn the_set_up_time_covers_everything_up_to_readiness() {
     assert_eq!(states.setup_deadline(NODE), deadline);
 }
 
+// NET-13
 #[test]
 fn every_address_of_a_name_is_tried_before_it_is_looked_up_again() {
     let mut states = states();
@@ -89,6 +91,7 @@ fn a_new_look_up_does_not_begin_with_the_address_that_just_failed() {
     assert_eq!(next, Some(address(2)));
 }
 
+// NET-13
 #[test]
 fn a_connection_that_was_used_is_looked_up_again_when_it_ends() {
     let mut states = states();

@@ -1,5 +1,7 @@
 //! Connections and requests over a network that the test plays itself.
 
+mod nodes;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -178,6 +180,7 @@ fn metadata_gets_its_turn_at_a_node_that_is_full() {
     assert_eq!(setup.last_request(), (NODE, ApiKey::Metadata, 13));
 }
 
+// NET-03
 #[test]
 fn a_peer_that_accepts_and_says_nothing_is_given_up_in_time() {
     let mut setup = Setup::new();
@@ -196,6 +199,7 @@ fn a_peer_that_accepts_and_says_nothing_is_given_up_in_time() {
     assert_eq!(setup.client.selector.closed, [BOOTSTRAP]);
 }
 
+// NET-02
 #[test]
 fn a_peer_that_does_not_accept_is_given_up_in_time() {
     let mut setup = Setup::new();
@@ -244,6 +248,7 @@ fn a_refused_connection_is_tried_again_after_its_backoff_and_not_before() {
     assert!(error.contains("10.0.0.9:9092") && error.contains("refused"), "{error}");
 }
 
+// NET-02, NET-13
 #[test]
 fn every_address_of_a_name_is_tried() {
     let mut setup = Setup::with_bootstrap("kafka");
@@ -301,6 +306,7 @@ fn an_old_broker_is_asked_again_in_a_version_that_it_knows() {
     }
 }
 
+// NET-16
 /// The question is put again in the same turn in which the connection turns out to be gone.
 #[test]
 fn an_old_broker_that_answers_and_closes_at_once_is_tried_again_later() {
@@ -377,6 +383,46 @@ fn an_answer_that_nobody_asked_for_ends_the_connection_and_what_follows_is_ignor
     assert_eq!(setup.client.selector.closed, [NODE]);
 }
 
+// BUF-09
+#[test]
+fn an_answer_to_a_request_that_is_still_being_written_ends_the_connection() {
+    let mut setup = Setup::ready(13);
+    setup.client.selector.writes = false;
+    setup.client.selector.writes_in_part = true;
+    let correlation_id = setup.send(produce(Uuid::ZERO));
+
+    let early = frame(correlation_id, ApiKey::Produce, 12, &produce_response(0));
+    setup.client.selector.receive(NODE, early);
+    let responses = setup.poll();
+
+    let Outcome::Disconnected { error, written: true, .. } = &responses[0].outcome else {
+        panic!("{responses:?}")
+    };
+    assert!(error.to_string().contains("nobody asked for"), "{error}");
+    assert_eq!(setup.client.selector.closed, [NODE]);
+}
+
+// NET-17
+#[test]
+fn an_answer_found_together_with_the_end_of_its_connection_counts() {
+    let mut setup = Setup::ready(13);
+    let answered = setup.send(produce(Uuid::ZERO));
+    setup.poll();
+    let unanswered = setup.send(produce(Uuid::ZERO));
+    setup.poll();
+
+    setup.client.selector.disconnect(NODE, DisconnectCause::EndOfStream);
+    let answer = frame(answered, ApiKey::Produce, 12, &produce_response(0));
+    setup.client.selector.receive(NODE, answer);
+    let responses = setup.poll();
+
+    let outcomes: Vec<_> = responses
+        .iter()
+        .map(|response| (response.correlation_id, matches!(response.outcome, Outcome::Answered(_))))
+        .collect();
+    assert_eq!(outcomes, [(answered, true), (unanswered, false)]);
+}
+
 #[test]
 fn no_bytes_whatever_make_it_panic() {
     let mut random = Random::new(42);
@@ -447,6 +493,7 @@ fn a_lost_connection_asks_for_metadata() {
     );
 }
 
+// BRK-10
 #[test]
 fn when_all_brokers_are_lost_it_starts_from_the_configured_addresses() {
     let mut setup = Setup::ready(13);
@@ -500,18 +547,6 @@ fn a_broker_that_cannot_tell_metadata_is_no_reason_to_wait_for_ever() {
 
     assert_eq!(setup.client.selector.closed, [BOOTSTRAP]);
     assert!(setup.client.selector.timeouts.last().expect("a poll").is_some());
-}
-
-#[test]
-fn the_least_loaded_node_is_one_without_requests() {
-    let mut setup = Setup::with_nodes(&[1, 2]);
-    setup.make_ready(NodeId(2));
-    setup.send(produce(Uuid::ZERO));
-    setup.poll();
-
-    for _ in 0..20 {
-        assert_eq!(setup.client.least_loaded_node(setup.now), Some(NodeId(2)));
-    }
 }
 
 #[test]

@@ -100,6 +100,7 @@ fn answer_to(api: ApiKey) -> &'static str {
 mod tests {
     use super::*;
 
+    // NET-16
     // It said "the connection was lost" where connecting and the end were seen in one poll.
     #[test]
     fn who_closes_before_the_first_answer_is_no_broker_for_us() {

@@ -63,6 +63,7 @@ fn an_answer_may_come_byte_by_byte() {
     assert_eq!(setup.seen.completed_receives, [(NODE, b"pong".to_vec())]);
 }
 
+// NET-15
 #[test]
 fn a_large_request_goes_out_whole_while_the_peer_reads_slowly() {
     let batch: Vec<u8> = (0..16_u32 << 20).map(|position| (position % 251) as u8).collect();
@@ -85,6 +86,7 @@ fn a_large_request_goes_out_whole_while_the_peer_reads_slowly() {
     assert!(setup.polls < 100_000, "{} polls", setup.polls);
 }
 
+// NET-15
 #[test]
 fn a_peer_that_does_not_read_costs_no_turns() {
     let mut setup = Setup::connected();
@@ -101,6 +103,7 @@ fn a_peer_that_does_not_read_costs_no_turns() {
     assert!(setup.selector.close(NODE), "a part had left");
 }
 
+// NET-15
 #[test]
 fn an_answer_larger_than_one_turn_reads_arrives_without_further_events() {
     let mut setup = Setup::connected();
@@ -128,6 +131,7 @@ fn a_peer_that_has_not_shown_itself_to_be_a_broker_may_not_send_much() {
     assert!(setup.lost().to_string().contains("1048576 bytes"));
 }
 
+// NET-16
 #[test]
 fn a_closed_port_refuses() {
     let address = {
@@ -148,6 +152,7 @@ fn a_closed_port_refuses() {
     assert!(matches!(error.kind(), ErrorKind::Io { kind: seen, .. } if *seen == kind), "{error}");
 }
 
+// NET-16
 #[test]
 fn an_address_that_cannot_be_connected_to_is_reported_by_the_poll() {
     let mut setup = Setup::connected();
@@ -156,6 +161,25 @@ fn an_address_that_cannot_be_connected_to_is_reported_by_the_poll() {
     setup.poll_until(|seen| !seen.disconnected.is_empty());
 
     assert_eq!(setup.seen.disconnected[0].node, NodeId(8));
+}
+
+// NET-16
+#[test]
+fn a_connection_that_ends_as_it_begins_is_reported_lost_once_and_can_be_made_anew() {
+    let mut setup = Setup::connected();
+    setup.selector.connect(NodeId(8), setup.address(), setup.now);
+    drop(accept(&setup.listener));
+
+    setup.poll_until(|seen| !seen.disconnected.is_empty());
+    setup.poll(Duration::from_millis(20));
+    assert_eq!(setup.seen.disconnected.len(), 1);
+    assert_eq!(setup.seen.disconnected[0].node, NodeId(8));
+
+    setup.selector.connect(NodeId(8), setup.address(), setup.now);
+    let mut peer = accept(&setup.listener);
+    peer.write_all(b"\0\0\0\x04pong").unwrap();
+    setup.poll_until(|seen| !seen.completed_receives.is_empty());
+    assert_eq!(setup.seen.completed_receives, [(NodeId(8), b"pong".to_vec())]);
 }
 
 #[test]
@@ -186,6 +210,7 @@ fn a_wait_without_end_does_not_overflow_into_none() {
     waker.join().unwrap();
 }
 
+// NET-17
 #[test]
 fn what_arrived_before_the_end_is_delivered_and_half_a_frame_is_not() {
     let mut setup = Setup::connected();
@@ -270,6 +295,7 @@ fn many_wakeups_from_many_threads_lose_none() {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
+// NET-12
 #[test]
 fn a_connection_that_nobody_uses_is_closed() {
     let settings = SelectorSettings {

@@ -320,7 +320,7 @@ mod tests {
 
     const FOREVER: Duration = Duration::from_secs(3600);
 
-    // BUF: Java's BufferPoolTest.testSimple
+    // Java: BufferPoolTest.testSimple
     #[test]
     fn lends_what_it_has_and_takes_it_back() {
         let pool = pool(64, 16);
@@ -351,6 +351,7 @@ mod tests {
         assert_eq!((bytes.as_ptr(), bytes.len()), (address, 0));
     }
 
+    // BUF-02
     #[test]
     fn a_wait_that_runs_out_leaves_nothing_behind() {
         let pool = pool(16, 16);
@@ -364,11 +365,13 @@ mod tests {
         assert_eq!(pool.available(), 16);
     }
 
+    // BUF-03
     #[test]
     fn more_than_there_is_does_not_wait() {
         assert_eq!(pool(16, 16).allocate(17, FOREVER).err(), Some(AllocateError::Exhausted));
     }
 
+    // BUF-01
     #[test]
     fn a_newcomer_does_not_overtake_one_who_waits() {
         let (pool, waiting) = pool_that_tells(32, 16);
@@ -387,6 +390,7 @@ mod tests {
         assert_eq!(pool.available(), 32);
     }
 
+    // BUF-01
     #[test]
     fn those_who_wait_are_served_in_the_order_they_came() {
         let (pool, waiting) = pool_that_tells(16, 16);
@@ -411,6 +415,7 @@ mod tests {
         assert_eq!(served.try_iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
     }
 
+    // BUF-04
     #[test]
     fn closing_wakes_everybody() {
         let (pool, waiting) = pool_that_tells(16, 16);

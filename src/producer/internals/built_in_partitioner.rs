@@ -180,6 +180,7 @@ mod tests {
     use crate::producer::internals::partition_ref::PartitionRef;
     use crate::producer::internals::sender_signal::SenderSignal;
 
+    // PAR-01
     #[test]
     fn a_key_goes_where_java_sends_it() {
         for (key, of_ten, of_seven) in
@@ -190,7 +191,7 @@ mod tests {
         }
     }
 
-    // PAR: Java's BuiltInPartitionerTest.testStickyPartitioning
+    // PAR-02: Java's BuiltInPartitionerTest.testStickyPartitioning
     #[test]
     fn stays_until_the_share_is_reached() {
         let (topic, queues) = topic(&[Some(1), Some(1), Some(1)]);
@@ -237,6 +238,7 @@ mod tests {
         assert_eq!(partitioner.produced_bytes.load(Ordering::Relaxed), 0);
     }
 
+    // PAR-03
     #[test]
     fn avoids_partitions_without_a_leader_or_with_an_unavailable_one() {
         let (topic, queues) = topic(&[None, Some(1), Some(2), Some(1)]);
@@ -261,6 +263,7 @@ mod tests {
         assert!((0..2).contains(&drawn));
     }
 
+    // PAR-03
     // The example of KIP-794: queues of 0, 3 and 1 batches weigh 4, 1 and 3.
     #[test]
     fn weighs_by_the_length_of_the_queues() {

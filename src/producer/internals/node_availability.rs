@@ -58,6 +58,7 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(5);
 
+    // PAR-03
     #[test]
     fn a_broker_that_takes_nothing_for_too_long_is_avoided_until_it_does() {
         let settings = settings();

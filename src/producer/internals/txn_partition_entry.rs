@@ -298,6 +298,7 @@ mod tests {
         assert_eq!(entry.send(2, 1, FIRST), first);
     }
 
+    // IDEM-09
     #[test]
     fn sequences_go_round_to_zero() {
         assert_eq!(sequence_after(i32::MAX, 1), 0);
@@ -305,6 +306,7 @@ mod tests {
         assert_eq!(sequence_before(0), i32::MAX);
     }
 
+    // IDEM-09
     // Java: TransactionManagerTest.testSequenceNumberOverflow. The sequences after the turn seemed to be older than those
     // before it, so that a gap was seen where there was none.
     #[test]

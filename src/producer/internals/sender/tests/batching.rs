@@ -2,6 +2,7 @@
 
 use super::*;
 
+// ACC-01
 #[test]
 fn a_batch_that_is_not_full_lingers() {
     let mut fixture = Setup::new().linger().start();
@@ -14,6 +15,7 @@ fn a_batch_that_is_not_full_lingers() {
     assert_eq!(fixture.sent().partitions(), [0]);
 }
 
+// ACC-01
 #[test]
 fn a_full_batch_is_sent_at_once() {
     let mut fixture = Setup::new().linger().start();
@@ -35,6 +37,7 @@ fn a_batch_with_another_behind_it_is_sent_at_once_and_that_one_lingers() {
     assert_eq!(fixture.rest(), Some(LINGER));
 }
 
+// ACC-05
 // Java: RecordAccumulatorTest.testFlush
 #[test]
 fn a_record_that_somebody_waits_for_does_not_linger() {
@@ -63,6 +66,7 @@ fn a_batch_that_is_flushed_while_the_one_before_it_waits_does_not_linger_after_t
     assert_eq!(fixture.requests().len(), 2);
 }
 
+// ACC-05
 // Java: RecordAccumulatorTest.testNextReadyCheckDelay, with close in place of time.
 #[test]
 fn nothing_lingers_once_the_producer_closes() {
@@ -76,6 +80,7 @@ fn nothing_lingers_once_the_producer_closes() {
     assert_eq!(fixture.sent().partitions(), [0, 1]);
 }
 
+// ACC-05
 #[test]
 fn nothing_lingers_while_a_caller_waits_for_memory() {
     let mut fixture = Setup::new().linger().buffer_memory(BATCH_SIZE).start();
@@ -128,6 +133,7 @@ fn a_request_carries_one_batch_of_each_partition() {
     assert_eq!(fixture.sent().partitions(), [0, 3]);
 }
 
+// ACC-04
 // Java: RecordAccumulatorTest.testPartialDrain
 #[test]
 fn a_request_is_no_larger_than_it_may_be() {
@@ -142,6 +148,7 @@ fn a_request_is_no_larger_than_it_may_be() {
     assert_eq!(sent, [vec![0, 1], vec![2, 3], vec![4]]);
 }
 
+// ACC-04
 #[test]
 fn a_batch_larger_than_a_request_may_be_goes_alone() {
     let mut fixture = Setup::new().with(|settings| settings.max_request_size = 500).start();
@@ -172,6 +179,7 @@ fn a_node_that_is_not_ready_does_not_hold_up_others() {
     assert_eq!(fixture.rest(), Some(Duration::from_millis(70)));
 }
 
+// PAR-03
 // A broker that had once refused was avoided long after its partitions had gone elsewhere, and so never heard of again.
 #[test]
 fn a_node_is_avoided_only_while_it_has_batches_waiting() {
@@ -198,6 +206,7 @@ fn a_node_is_avoided_only_while_it_has_batches_waiting() {
     assert_eq!(avoided(&fixture), []);
 }
 
+// ACC-04
 // Java: RecordAccumulatorTest.testDrainOnANode (drain index)
 #[test]
 fn no_partition_starves_while_others_are_always_full() {

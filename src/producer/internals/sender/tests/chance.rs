@@ -12,6 +12,7 @@ const NODES: [NodeId; 2] = [NODE_1, NODE_2];
 const STEPS: usize = 250;
 const SEEDS: Range<u64> = 0..60;
 
+// ACC-07
 #[test]
 fn with_idempotence_every_record_is_answered_once_and_is_in_the_log_once_and_in_order() {
     for seed in SEEDS {

@@ -20,6 +20,7 @@ fn an_acknowledged_batch_answers_each_record_with_its_offset() {
     assert!(fixture.accumulator.incomplete().is_empty());
 }
 
+// SND-16
 // Java: SenderTest.testTransactionalSplit... without acks: the record is answered once it is with the socket.
 #[test]
 fn without_acks_a_batch_is_done_when_it_is_with_the_socket() {
@@ -176,6 +177,7 @@ fn a_callback_that_panics_harms_nobody_else() {
     assert_eq!((offset(&first), offset(&second)), (0, 1));
 }
 
+// ACC-12
 #[test]
 fn an_answer_that_comes_twice_is_ignored() {
     let mut fixture = Setup::new().start();
@@ -189,6 +191,7 @@ fn an_answer_that_comes_twice_is_ignored() {
     assert_eq!(offset(&future), 1);
 }
 
+// ACC-15
 // Java: SenderTest.testForceClose...
 #[test]
 fn an_abort_answers_everything_wherever_it_is() {

@@ -86,6 +86,7 @@ fn a_batch_that_was_refused_whenever_it_was_sent_is_refused_and_not_unsent() {
     assert_eq!(error(&future).persistence(), Persistence::Refused);
 }
 
+// SND-07
 // Java: SenderTest.testInflightBatchesExpireOnDeliveryTimeout, and KAFKA-19012: a buffer that was given back while the
 // socket still read it was filled by another partition, and its records ended up in the wrong topic.
 #[test]
@@ -126,12 +127,14 @@ fn a_batch_on_its_way_again_tells_what_the_attempt_before_ended_with() {
     assert_eq!(error.persistence(), Persistence::Perhaps);
 }
 
+// SND-08, SND-09, ACC-12
 // Java: SenderTest.testExpiredBatchDoesNotSplitOnMessageTooLargeError and others: the first outcome counts.
 #[test]
 fn an_answer_that_comes_too_late_changes_nothing() {
-    let answers: [fn(&mut Fixture, &Sent); 3] = [
+    let answers: [fn(&mut Fixture, &Sent); 4] = [
         |fixture, request| fixture.acknowledge(request, 3),
         |fixture, request| fixture.refuse(request, ErrorCode::NotEnoughReplicas),
+        |fixture, request| fixture.refuse(request, ErrorCode::MessageTooLarge),
         |fixture, request| fixture.disconnect(request, true),
     ];
     for answer in answers {
@@ -140,6 +143,7 @@ fn an_answer_that_comes_too_late_changes_nothing() {
         let counted = Arc::clone(&count);
         let callback: Callback = Box::new(move |_| *counted.lock() += 1);
         let future = fixture.append_with(0, 10, Some(callback));
+        fixture.append(0, 10); // so that there is something to split
         let request = fixture.sent();
         fixture.advance(DELIVERY_TIMEOUT);
         fixture.rest();

@@ -82,6 +82,7 @@ fn partitions_without_trouble_change_their_epoch_when_nothing_of_theirs_is_on_it
     assert_eq!(fixture.requests()[1].sequence(), (1, 1, 0));
 }
 
+// IDEM-10
 // Java: TransactionManagerTest.testEpochUpdateAfterBumpFromEndTxn... for idempotent producers; the request for the
 // number was put off until something else happened.
 #[test]
@@ -101,6 +102,26 @@ fn after_the_last_epoch_comes_a_new_producer_id() {
     assert_eq!(offset(&future), 2);
 }
 
+// IDEM-10
+// Java: SenderTest.testForceCloseWithProducerIdReset
+#[test]
+fn an_end_by_force_does_not_wait_for_a_new_producer_id() {
+    let mut fixture = Setup::new().idempotent().start();
+    fixture.append(0, FULL);
+    let waiting = fixture.append(0, FULL);
+    fixture.give_producer_id(7, i16::MAX);
+    let first = fixture.request();
+    fixture.refuse(&first, ErrorCode::MessageTooLarge);
+    assert_eq!(fixture.producer_id_requests().len(), 1, "it asks for a new one");
+
+    fixture.accumulator.close();
+    fixture.sender.abort(&Error::new(ErrorKind::Closed));
+
+    let error = error(&waiting);
+    assert_eq!((error.kind(), error.persistence()), (&ErrorKind::Closed, Persistence::NeverSent));
+    assert_eq!(fixture.available_memory(), BUFFER_MEMORY);
+}
+
 // Java: SenderTest.testCorrectHandlingOfOutOfOrderResponses and TransactionManagerTest.testBatchesReceivedAfterClose...
 #[test]
 fn an_out_of_order_answer_to_the_next_expected_batch_proves_a_gap_and_costs_an_epoch() {
@@ -114,6 +135,7 @@ fn an_out_of_order_answer_to_the_next_expected_batch_proves_a_gap_and_costs_an_e
     assert_eq!(fixture.sent().sequence(), (0, 1, 0));
 }
 
+// IDEM-08
 // Java: SenderTest.testResetOfProducerStateShouldAllowQueuedBatchesToDrain
 #[test]
 fn an_expired_batch_is_settled_by_the_success_of_the_one_behind_it() {
@@ -128,6 +150,7 @@ fn an_expired_batch_is_settled_by_the_success_of_the_one_behind_it() {
     assert_eq!(fixture.request().sequence(), (0, 0, 3));
 }
 
+// IDEM-08
 // Java: SenderTest.testExpiryOfUnsentBatchesShouldNotCauseUnresolvedSequences and its counterparts
 #[test]
 fn an_expired_batch_with_nothing_behind_it_costs_an_epoch() {
@@ -158,6 +181,7 @@ fn an_expired_batch_that_is_acknowledged_late_costs_nothing() {
     assert_eq!(fixture.request().sequence(), (0, 0, 2));
 }
 
+// IDEM-08
 #[test]
 fn the_batch_right_behind_an_expired_one_may_prove_that_it_is_missing() {
     let mut fixture = Setup::new().idempotent().start_with_producer_id();

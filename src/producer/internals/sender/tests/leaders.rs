@@ -113,6 +113,7 @@ fn a_broker_that_no_longer_leads_is_asked_again_only_after_the_backoff() {
     assert_eq!(fixture.sent().node, NODE_1);
 }
 
+// ACC-06
 // Java: ProducerBatchTest.testWithLeaderChangesAcrossRetries (KIP-951)
 #[test]
 fn new_metadata_with_another_leader_ends_the_backoff() {
@@ -137,6 +138,27 @@ fn new_metadata_with_the_same_leader_does_not_end_the_backoff() {
 
     assert!(fixture.rest() <= Some(BACKOFF.mul_f64(1.2)));
     assert_eq!(fixture.requests().len(), 0);
+}
+
+// ACC-17
+// Java: RecordAccumulatorTest.testDrainWithANodeThatDoesntHostAnyPartitions
+#[test]
+fn a_topic_that_vanishes_from_the_metadata_disturbs_nobody_and_may_come_back() {
+    let mut fixture = Setup::new().linger().start();
+    let future = fixture.append(0, 10);
+    fixture.rest();
+    let _ = fixture.metadata.request_update();
+    let mut without = fixture.metadata_response(&[]);
+    without.topics.clear();
+    let _ = fixture.metadata.next_request(fixture.now);
+    fixture.metadata.handle_response(&without, 13, fixture.now);
+
+    fixture.advance(LINGER);
+    fixture.rest();
+    assert!(fixture.requests().is_empty() && outcome(&future).is_none());
+    fixture.lead(&[]);
+
+    assert_eq!(fixture.sent().partitions(), [0]);
 }
 
 // The leader was taken down after the answer's hint had been applied, and so never seemed to change.

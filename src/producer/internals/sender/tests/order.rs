@@ -53,6 +53,7 @@ fn a_partition_whose_batch_expired_waits_for_the_end_of_the_request_all_the_same
     assert!(fixture.request().batches[0].size < FULL);
 }
 
+// ACC-07
 // Java: RecordAccumulatorTest.testReenqueue... (order of the deque)
 #[test]
 fn batches_that_fail_together_are_sent_again_in_their_order() {

@@ -11,6 +11,7 @@ use crate::utils::clock::SystemClock;
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(60);
 
+// SND-22
 #[test]
 fn a_panic_fails_every_pending_record_with_its_cause() {
     let fixture = Setup::new().start();
@@ -35,6 +36,7 @@ fn a_panic_fails_every_pending_record_with_its_cause() {
     assert!(running.client.is_closed());
 }
 
+// SND-22
 // Such batches were neither in their queue nor with a request: they vanished, and whoever waited did so forever.
 #[test]
 fn a_panic_in_the_midst_of_a_request_fails_its_records_too() {
@@ -124,6 +126,7 @@ fn an_error_that_ends_the_producer_is_the_answer_to_every_later_record() {
     assert!(running.accumulator.closed_error().is_fatal());
 }
 
+// ACC-15, ACC-13
 // Each record is either refused or answered, wherever the end finds it.
 #[test]
 fn no_record_of_a_thread_that_appends_during_the_end_is_forgotten() {
