@@ -39,7 +39,7 @@ pub(super) struct Caller {
 enum State {
     Idle { until: Instant },
     AwaitsMetadata { draft: Draft, past_version: u64 },
-    AwaitsMemory { draft: Draft, ticket: Ticket },
+    AwaitsMemory { draft: Draft, ticket: Ticket, requested: usize },
     AwaitsAnswer { id: usize, until: Instant },
     Flushes { batches: Vec<Arc<ProduceRequestResult>>, accepted: usize, until: Instant },
     Done,
@@ -161,7 +161,7 @@ impl World {
         match std::mem::replace(&mut caller.state, State::Done) {
             State::Idle { .. } => self.act(caller),
             State::AwaitsMetadata { draft, .. } => self.hand_over(caller, draft, None),
-            State::AwaitsMemory { draft, ticket } => {
+            State::AwaitsMemory { draft, ticket, requested } => {
                 match self.producer.accumulator.pool().leave_queue(&ticket) {
                     Ok(buffer) => {
                         self.coverage.hit("a waiter got memory");
@@ -169,6 +169,11 @@ impl World {
                     }
                     Err(AllocateError::Exhausted) => {
                         self.coverage.hit("a waiter for memory timed out");
+                        let pool = self.producer.accumulator.pool();
+                        if pool.available() >= requested && !pool.is_exhausted() {
+                            let complaint = "INV-09: nobody gave a waiter the memory there was";
+                            self.complain(complaint.to_owned());
+                        }
                         self.rest(caller);
                     }
                     Err(AllocateError::Closed) => {
@@ -268,7 +273,7 @@ impl World {
             }
             Attempt::NeedsMemory { requested } if self.now < draft.until => {
                 match self.producer.accumulator.pool().queue_up(requested) {
-                    Ok(ticket) => caller.state = State::AwaitsMemory { draft, ticket },
+                    Ok(ticket) => caller.state = State::AwaitsMemory { draft, ticket, requested },
                     Err(_) => caller.state = State::Done,
                 }
             }
