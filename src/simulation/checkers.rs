@@ -3,6 +3,7 @@
 mod answers;
 mod conservation;
 mod integrity;
+mod linger;
 mod loss;
 mod offsets;
 mod order;
@@ -39,6 +40,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
         offsets::check,
         answers::check,
         conservation::check,
+        linger::check,
         sequences::check,
         wire::check,
         pace::check,

@@ -16,6 +16,10 @@ pub(super) struct History {
     pub(super) records: Vec<SentRecord>,
     /// How many callbacks ran so far.
     pub(super) answered: u64,
+    /// The moments at which somebody began to wait for records.
+    pub(super) urgent: Vec<Instant>,
+    /// Whether somebody ever waited for memory.
+    pub(super) lacked_memory: bool,
     /// How many records have no answer yet.
     pub(super) pending: usize,
     /// What went wrong while callbacks ran.

@@ -6,6 +6,7 @@ use crate::protocol::api_keys::ApiKey;
 use crate::protocol::message::produce::ProduceRequest;
 use crate::protocol::readable::Reader;
 use crate::protocol::request_header::RequestHeader;
+use crate::simulation::history::id_of;
 use crate::utils::clock::Instant;
 
 /// Everything that was handed to a connection.
@@ -33,6 +34,8 @@ pub(super) struct WireBatch {
     pub(super) epoch: i16,
     pub(super) base_sequence: i32,
     pub(super) record_count: i32,
+    /// The number of the first record, as its value tells.
+    pub(super) first_id: Option<usize>,
     pub(super) size: usize,
     /// What tells the batch's records from others', whatever its header says.
     pub(super) records_hash: u64,
@@ -84,11 +87,38 @@ impl WireBatch {
             epoch: i16::from_be_bytes([header[51], header[52]]),
             base_sequence: i32::from_be_bytes(std::array::from_fn(|index| header[53 + index])),
             record_count: i32::from_be_bytes(std::array::from_fn(|index| header[57 + index])),
+            first_id: first_id(&bytes[HEADER_BYTES..]),
             size: bytes.len(),
             records_hash: hash(&bytes[HEADER_BYTES..]),
             announced_leader: None,
         })
     }
+}
+
+/// The number of the record at the start of `records`.
+fn first_id(mut records: &[u8]) -> Option<usize> {
+    read_varint(&mut records)?; // its length
+    records = records.get(1..)?; // no attributes are defined
+    read_varint(&mut records)?; // distance in time
+    read_varint(&mut records)?; // distance in offset
+    let key_size = usize::try_from(read_varint(&mut records)?).unwrap_or(0);
+    records = records.get(key_size..)?;
+    read_varint(&mut records)?; // the value's length
+    id_of(records)
+}
+
+fn read_varint(bytes: &mut &[u8]) -> Option<i64> {
+    let mut unsigned = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        unsigned |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            let magnitude = i64::try_from(unsigned >> 1).ok()?;
+            return Some(if unsigned & 1 == 0 { magnitude } else { -magnitude - 1 });
+        }
+    }
+    None
 }
 
 fn hash(bytes: &[u8]) -> u64 {

@@ -272,6 +272,7 @@ impl World {
                 caller.state = State::AwaitsMetadata { draft, past_version };
             }
             Attempt::NeedsMemory { requested } if self.now < draft.until => {
+                self.history.lock().lacked_memory = true;
                 match self.producer.accumulator.pool().queue_up(requested) {
                     Ok(ticket) => caller.state = State::AwaitsMemory { draft, ticket, requested },
                     Err(_) => caller.state = State::Done,
@@ -381,7 +382,13 @@ impl World {
         Box::new(move |result| history.lock().answer(id, result))
     }
 
+    /// From now on batches have reason not to linger.
+    fn note_urgency(&self) {
+        self.history.lock().urgent.push(self.now);
+    }
+
     fn begin_flush(&self, caller: &mut Caller) {
+        self.note_urgency();
         let batches = self.producer.accumulator.incomplete().snapshot();
         batches.iter().for_each(|batch| batch.expedite());
         let accepted = self.history.lock().next_id();
@@ -404,6 +411,7 @@ impl World {
 
     fn await_last(&self, caller: &mut Caller) {
         let Some(id) = caller.last_id else { return };
+        self.note_urgency();
         let history = self.history.lock();
         if let Some(future) = &history.records[id].future {
             // Expedites the batch; there is no answer yet, or it is the one that the callback had.

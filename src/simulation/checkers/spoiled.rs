@@ -218,6 +218,16 @@ fn a_hurried_retry_is_seen() {
 }
 
 #[test]
+fn a_batch_that_does_not_linger_is_seen() {
+    check_spoiled("ACC-01", |course| {
+        course.scenario.families.errors = None;
+        course.scenario.settings.batch_size = 10_000;
+        course.scenario.settings.linger = Duration::from_millis(500);
+        course.wire.batches[0].record_count = 5; // nothing follows that would have sent it
+    });
+}
+
+#[test]
 fn a_hurried_connection_attempt_is_seen() {
     check_spoiled("INV-23", |course| {
         let again = course.wire.connects[0];
@@ -350,6 +360,7 @@ fn batch(base_sequence: i32, milliseconds: u64) -> WireBatch {
         epoch: 0,
         base_sequence,
         record_count: 2,
+        first_id: usize::try_from(base_sequence).ok(),
         size: 100,
         records_hash: u64::from(base_sequence.unsigned_abs()),
         announced_leader: Some(NodeId(1)),

@@ -1,0 +1,43 @@
+//! ACC-01: a batch that has room waits for `linger.ms`, unless somebody waits for it.
+
+use crate::simulation::checkers::Evidence;
+use crate::simulation::wire_log::WireBatch;
+use crate::utils::clock::Instant;
+
+/// More than a record takes beside its value.
+const RECORD_OVERHEAD: usize = 100;
+
+pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
+    if !evidence.scenario.is_calm() || evidence.history.lacked_memory {
+        return Vec::new();
+    }
+    let batches = evidence.wire.batches.iter();
+    let hurried = batches.filter(|batch| is_hurried(evidence, batch));
+    hurried.map(|batch| format!("ACC-01: linger.ms is not over: {batch:?}")).collect()
+}
+
+fn is_hurried(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
+    let settings = &evidence.scenario.settings;
+    let Some(first_id) = batch.first_id else { return true };
+    let Some(first) = evidence.history.records.get(first_id) else { return true };
+    let waited = batch.at.saturating_duration_since(first.accepted_at);
+    // A record that did not fit closes the batch, and may itself have gone to another partition.
+    let has_room = batch.size + evidence.scenario.max_value + RECORD_OVERHEAD < settings.batch_size;
+    if waited >= settings.linger || !has_room {
+        return false;
+    }
+    let since = |moment: &Instant| *moment >= first.accepted_at && *moment <= batch.at;
+    let is_urgent = evidence.history.urgent.iter().any(since);
+    !is_urgent && !has_successor(evidence, batch, first_id)
+}
+
+/// Whether a later batch of the partition was begun before this one left: then there was no use in waiting.
+fn has_successor(evidence: &Evidence<'_>, batch: &WireBatch, first_id: usize) -> bool {
+    let records = evidence.history.records.iter().skip(first_id);
+    let in_partition = records.filter(|record| {
+        let partition = record.answer.as_ref().map(|answer| answer.partition);
+        record.topic == batch.topic && partition == Some(batch.partition)
+    });
+    let accepted_before = in_partition.filter(|record| record.accepted_at <= batch.at).count();
+    accepted_before > usize::try_from(batch.record_count).unwrap_or(0)
+}
