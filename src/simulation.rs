@@ -21,7 +21,7 @@ use crate::simulation::coverage::Coverage;
 use crate::simulation::run::run;
 
 /// How many seeds a test run takes unless `SIM_SEEDS` says otherwise.
-const USUAL_SEEDS: u64 = 1_500;
+const USUAL_SEEDS: u64 = 1_200;
 /// After this many failures a test run ends.
 const MAX_TOLD: usize = 20;
 
