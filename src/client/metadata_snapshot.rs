@@ -205,22 +205,13 @@ impl MetadataSnapshot {
             let Some(topic) = next.cluster.topics.get_mut(&hint.topic) else { continue };
             let known = topic.partition(hint.partition);
             if known.is_some_and(|known| known.leader_epoch < Some(hint.epoch)) {
-                *topic = Arc::new(with_leader(topic, hint));
+                // Copies the topic for the first of its partitions only: one answer may name leaders of thousands.
+                Arc::make_mut(topic).set_leader(hint.partition, hint.leader, hint.epoch);
                 is_changed = true;
             }
         }
         is_changed.then_some(next)
     }
-}
-
-fn with_leader(topic: &TopicInfo, hint: &LeaderHint) -> TopicInfo {
-    let mut partitions = topic.partitions().to_vec();
-    for partition in partitions.iter_mut().filter(|known| known.partition == hint.partition) {
-        partition.leader = Some(hint.leader);
-        partition.leader_epoch = Some(hint.epoch);
-    }
-    let name = Arc::clone(topic.shared_name());
-    TopicInfo::new(name, topic.id(), topic.is_internal(), partitions)
 }
 
 /// Offsets and topics are others there: somebody wiped the cluster, or an address leads elsewhere.

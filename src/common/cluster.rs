@@ -124,6 +124,18 @@ impl TopicInfo {
     pub(crate) fn shared_name(&self) -> &Arc<str> {
         &self.name
     }
+
+    /// Takes over that a partition is led by `leader` since `epoch`; without effect where there is no such partition.
+    pub(crate) fn set_leader(&mut self, partition: i32, leader: NodeId, epoch: i32) {
+        let known =
+            usize::try_from(partition).ok().and_then(|index| self.partitions.get_mut(index));
+        let Some(known) = known else { return };
+        known.leader = Some(leader);
+        known.leader_epoch = Some(epoch);
+        if let Err(position) = self.available.binary_search(&partition) {
+            self.available.insert(position, partition);
+        }
+    }
 }
 
 /// The most partitions that a gap may be filled up to: a broker's word alone must not fill our memory.
@@ -155,6 +167,21 @@ mod tests {
         assert_eq!(numbers.collect::<Vec<_>>(), [0, 1, 2, 3]);
         assert_eq!(topic.partition(2).expect("filled in").leader(), None);
         assert_eq!(topic.available_partitions(), [0, 3]);
+    }
+
+    #[test]
+    fn a_partition_that_gets_a_leader_becomes_available() {
+        let mut topic = topic([(0, Some(1)), (1, None), (2, Some(1))]);
+
+        topic.set_leader(1, NodeId(2), 7);
+        topic.set_leader(2, NodeId(2), 8);
+        topic.set_leader(9, NodeId(2), 8);
+
+        assert_eq!(topic.available_partitions(), [0, 1, 2]);
+        let leaders = topic.partitions().iter().map(|info| (info.leader, info.leader_epoch));
+        let second = Some(NodeId(2));
+        let expected = [(Some(NodeId(1)), None), (second, Some(7)), (second, Some(8))];
+        assert_eq!(leaders.collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -335,6 +335,23 @@ fn the_last_error_is_kept_until_a_broker_answers() {
     assert_eq!(metadata.last_error(), None);
 }
 
+// Each of the leaders copied the whole topic: a broker that hands over thousands of partitions held the sender up.
+#[test]
+fn many_leaders_in_one_answer_cost_no_more_than_the_topic() {
+    let partitions: Vec<_> = (0..1000).map(|number| (number, 1, 0)).collect();
+    let metadata = with_topic("orders", &partitions);
+    let hint =
+        |partition| LeaderHint { topic: "orders".into(), partition, leader: NodeId(2), epoch: 1 };
+    let hints: Vec<_> = (0..1000).map(hint).collect();
+
+    let taken = allocation_counter::measure(|| assert!(metadata.update_leaders(&hints, &[])));
+
+    assert!(taken.count_total < 10_000, "{taken:?}");
+    let snapshot = metadata.snapshot();
+    assert_eq!(snapshot.cluster.leader("orders", 999), Some(NodeId(2)));
+    assert_eq!(snapshot.cluster.topics["orders"].available_partitions().len(), 1000);
+}
+
 #[test]
 fn going_back_to_the_configured_addresses_keeps_the_topics() {
     let metadata = with_topic("orders", &[(0, 1, 0)]);
