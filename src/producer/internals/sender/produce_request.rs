@@ -1,5 +1,6 @@
 //! Produce requests out, their answers in.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::client::client_request::ClientRequest;
@@ -186,26 +187,27 @@ fn node(endpoint: &NodeEndpoint) -> Option<Node> {
     Some(Node::new(NodeId(endpoint.node_id), &endpoint.host, port, endpoint.rack.as_deref()))
 }
 
-/// Finds the answer for each batch. Brokers answer in the order of the request, so the next one is tried first.
+/// Finds the answer for each batch. Brokers answer in any order: Kafka's in that of a hash map.
 struct Answers<'a> {
-    /// The topic's name, and the answer.
+    /// The topic's name, if it is one that was asked about, and the answer; by name and partition.
     partitions: Vec<(Option<&'a str>, &'a PartitionProduceResponse)>,
-    next: usize,
     used: usize,
 }
 
 impl<'a> Answers<'a> {
     fn new(response: &'a ProduceResponse, topics: &'a [(Arc<str>, Uuid)]) -> Self {
+        let with_id = topics.iter().filter(|(_, id)| !id.is_zero());
+        let names: BTreeMap<Uuid, &str> = with_id.map(|(name, id)| (*id, &**name)).collect();
         let mut partitions = Vec::new();
         for topic in &response.topics {
-            let by_id = || topics.iter().find(|(_, id)| *id == topic.topic_id && !id.is_zero());
             let name = match topic.name.as_str() {
-                "" => by_id().map(|(name, _)| &**name),
+                "" => names.get(&topic.topic_id).copied(),
                 name => Some(name),
             };
             partitions.extend(topic.partitions.iter().map(|partition| (name, partition)));
         }
-        Self { partitions, next: 0, used: 0 }
+        partitions.sort_by_key(|(name, partition)| (*name, partition.index));
+        Self { partitions, used: 0 }
     }
 
     fn count(&self) -> usize {
@@ -213,16 +215,14 @@ impl<'a> Answers<'a> {
     }
 
     fn of(&mut self, batch: &ProducerBatch) -> Option<&'a PartitionProduceResponse> {
-        let wanted = batch.topic_partition();
-        let fits = |(name, partition): &(Option<&str>, &PartitionProduceResponse)| {
-            *name == Some(wanted.topic()) && partition.index == wanted.partition()
+        let topic_partition = batch.topic_partition();
+        let wanted = (Some(topic_partition.topic()), topic_partition.partition());
+        let place = |(name, partition): &(Option<&'a str>, &PartitionProduceResponse)| {
+            (*name, partition.index)
         };
-        let position = match self.partitions.get(self.next) {
-            Some(entry) if fits(entry) => self.next,
-            _ => self.partitions.iter().position(fits)?,
-        };
-        self.next = position + 1;
+        let position = self.partitions.partition_point(|entry| place(entry) < wanted);
+        let (_, answer) = self.partitions.get(position).filter(|entry| place(entry) == wanted)?;
         self.used += 1;
-        Some(self.partitions[position].1)
+        Some(*answer)
     }
 }

@@ -74,6 +74,28 @@ fn an_answer_for_a_partition_that_was_not_asked_about_is_ignored() {
     assert_eq!(futures.each_ref().map(offset), [4, 2]);
 }
 
+// Kafka answers in the order of a hash map: looking for each batch among all answers took the square of their number.
+#[test]
+fn answers_come_in_any_order() {
+    let mut fixture = Setup::new().start();
+    let futures: Vec<_> = (0..10).map(|partition| fixture.append(partition, 10)).collect();
+    let request = fixture.sent();
+
+    let answer = |index| PartitionProduceResponse {
+        index,
+        base_offset: i64::from(100 + index),
+        ..PartitionProduceResponse::default()
+    };
+    let order = [3, 9, 0, 5, 1, 8, 2, 7, 6, 4];
+    let mut answers: Vec<_> = order.into_iter().map(answer).collect();
+    answers.push(PartitionProduceResponse { base_offset: 7, ..answer(3) });
+    fixture.answer(request.id, answers);
+    fixture.rest();
+
+    let offsets = futures.iter().map(offset);
+    assert_eq!(offsets.collect::<Vec<_>>(), (100..110).collect::<Vec<_>>());
+}
+
 #[test]
 fn an_answer_of_another_kind_is_as_good_as_none() {
     let mut fixture = Setup::new().start();
