@@ -234,6 +234,13 @@ impl RecordAccumulator {
         self.table.load()
     }
 
+    /// As [`topics`](Self::topics), of one view of the cluster.
+    #[cfg(test)]
+    pub(super) fn topics_of(&self, metadata: &MetadataSnapshot) -> Guard<Arc<TopicTable>> {
+        self.update_table(metadata);
+        self.table.load()
+    }
+
     fn update_table(&self, metadata: &MetadataSnapshot) {
         let mut growth = self.growth.lock();
         if self.table.load().version >= metadata.version {

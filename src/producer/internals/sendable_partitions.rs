@@ -24,7 +24,9 @@ pub(crate) struct SendablePartitions {
     /// By the queues' numbers.
     slots: Vec<Option<Slot>>,
     /// For each leader the partitions with a sendable head, each once, longest waiting first.
-    nodes: BTreeMap<NodeId, VecDeque<usize>>,
+    nodes: BTreeMap<NodeId, Line>,
+    /// Counts the places that were ever taken in a line.
+    next_place: u64,
     /// When each partition is to be looked at although nothing happens.
     deadlines: Deadlines,
     /// Partitions whose head waits for company.
@@ -47,10 +49,27 @@ pub(crate) struct SendablePartitions {
 #[derive(Debug)]
 struct Slot {
     queue: Arc<PartitionQueue>,
-    /// The node in whose line it stands.
-    in_line_at: Option<NodeId>,
+    /// Where it stands in line.
+    place: Option<Place>,
     /// Nothing more may be sent until the answer to what is on its way is there.
     is_muted: bool,
+}
+
+/// A place in the line of a node. Whoever comes back gets another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    node: NodeId,
+    number: u64,
+}
+
+/// Partitions that wait for one node. Leaving costs the same however long it is: a place is given up by its partition,
+/// and found empty later.
+#[derive(Debug, Default)]
+struct Line {
+    /// Each place with the partition that took it, and may have left it since.
+    places: VecDeque<(usize, Place)>,
+    /// How many partitions stand in it; a line without any is removed.
+    standing: usize,
 }
 
 /// The world of one turn.
@@ -81,6 +100,7 @@ impl SendablePartitions {
             delivery_timeout,
             slots: Vec::new(),
             nodes: BTreeMap::new(),
+            next_place: 0,
             deadlines: Deadlines::default(),
             lingering: BTreeSet::new(),
             backing_off: BTreeSet::new(),
@@ -166,9 +186,9 @@ impl SendablePartitions {
         let Some(mut line) = self.nodes.remove(&node) else {
             return drained;
         };
-        let mut stays = VecDeque::new();
-        while let Some(id) = line.pop_front() {
-            let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
+        while let Some((id, place)) = line.places.pop_front() {
+            let slot = self.slots.get_mut(id).and_then(Option::as_mut);
+            let Some(slot) = slot.filter(|slot| slot.place == Some(place)) else {
                 continue;
             };
             let mut batches = slot.queue.lock();
@@ -177,11 +197,11 @@ impl SendablePartitions {
             });
             let head_size = batches.head().map_or(0, |head| head.size());
             if may_send && size > 0 && size + head_size > max_size {
-                drop(batches);
-                stays.push_back(id);
+                line.places.push_front((id, place));
                 break;
             }
-            slot.in_line_at = None;
+            slot.place = None;
+            line.standing -= 1;
             let batch = if may_send { batches.pop_head() } else { None };
             drop(batches);
             if let Some(batch) = batch {
@@ -189,9 +209,8 @@ impl SendablePartitions {
                 drained.push(batch);
             }
         }
-        stays.append(&mut line);
-        if !stays.is_empty() {
-            self.nodes.insert(node, stays);
+        if line.standing > 0 {
+            self.nodes.insert(node, line);
         }
         for batch in &drained {
             self.reconsider(batch.partition().id(), turn);
@@ -309,26 +328,41 @@ impl SendablePartitions {
         let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        let current = std::mem::replace(&mut slot.in_line_at, wanted);
+        let current = slot.place.map(|place| place.node);
         if current == wanted {
             return;
         }
-        if let Some(line) = current.and_then(|node| self.nodes.get_mut(&node)) {
-            line.retain(|other| *other != id);
-        }
+        let place = wanted.map(|node| Place { node, number: self.next_place });
+        slot.place = place;
         if let Some(node) = current {
-            if self.nodes.get(&node).is_some_and(VecDeque::is_empty) {
-                self.nodes.remove(&node);
-            }
+            self.leave_line(node);
         }
-        if let Some(node) = wanted {
-            self.nodes.entry(node).or_default().push_back(id);
+        if let Some(place) = place {
+            self.next_place += 1;
+            let line = self.nodes.entry(place.node).or_default();
+            line.places.push_back((id, place));
+            line.standing += 1;
+        }
+    }
+
+    /// A partition in the line of `node` has given up its place.
+    fn leave_line(&mut self, node: NodeId) {
+        let Some(line) = self.nodes.get_mut(&node) else {
+            return;
+        };
+        line.standing -= 1;
+        if line.standing == 0 {
+            self.nodes.remove(&node);
+        } else if line.places.len() > 2 * line.standing + SPARE_PLACES {
+            let slots = &self.slots;
+            let stands = |id: usize| slots.get(id).and_then(Option::as_ref)?.place;
+            line.places.retain(|(id, place)| stands(*id) == Some(*place));
         }
     }
 
     /// The metadata changed: whatever waits for a leader, or for its turn at one, may belong elsewhere.
     fn reconsider_leaders(&mut self, turn: &Turn<'_>) {
-        let in_line = self.nodes.values().flatten();
+        let in_line = self.nodes.values().flat_map(|line| &line.places).map(|(id, _)| id);
         let waiting = self.leaderless.iter().chain(&self.backing_off).chain(in_line);
         for id in waiting.copied().collect::<Vec<_>>() {
             self.reconsider(id, turn);
@@ -342,16 +376,123 @@ impl SendablePartitions {
         let slot = &mut self.slots[id];
         if slot.is_none() {
             let queue = accumulator.queue(id)?;
-            *slot = Some(Slot { queue, in_line_at: None, is_muted: false });
+            *slot = Some(Slot { queue, place: None, is_muted: false });
         }
         slot.as_ref()
     }
 }
+
+/// A line is cleared of empty places when they outnumber the others by this many.
+const SPARE_PLACES: usize = 16;
 
 fn keep(set: &mut BTreeSet<usize>, id: usize, is_member: bool) {
     if is_member {
         set.insert(id);
     } else {
         set.remove(&id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arc_swap::ArcSwap;
+
+    use super::*;
+    use crate::common::cluster::{Cluster, TopicInfo};
+    use crate::common::header::Headers;
+    use crate::common::node::Node;
+    use crate::common::partition_info::PartitionInfo;
+    use crate::common::uuid::Uuid;
+    use crate::network::wakeup::Wakeup;
+    use crate::producer::internals::buffer_pool::BufferPool;
+    use crate::producer::internals::built_in_partitioner::StickySettings;
+    use crate::producer::internals::record_accumulator::Append;
+    use crate::producer::internals::sender_signal::SenderSignal;
+    use crate::record::default_record::RecordContents;
+    use crate::utils::random::Random;
+
+    const MANY: i32 = 2000;
+    const BATCH_SIZE: usize = 100;
+    const NODE_1: NodeId = NodeId(1);
+    const NODE_2: NodeId = NodeId(2);
+
+    // Each that left was looked for in the whole line: a broker that handed over its partitions took the square of
+    // their number.
+    #[test]
+    fn a_whole_line_moves_to_another_leader_in_order() {
+        let accumulator = accumulator_with_a_record_each();
+        let mut partitions = SendablePartitions::new(Duration::ZERO, Duration::from_secs(120));
+
+        let metadata = led_by(NODE_1, 1);
+        partitions.refresh(&accumulator, &turn(&metadata));
+        let metadata = led_by(NODE_2, 2);
+        partitions.refresh(&accumulator, &turn(&metadata));
+
+        assert_eq!(partitions.ready_nodes(), [NODE_2]);
+        let drained = partitions.drain(NODE_2, usize::MAX, None, &turn(&metadata));
+        let numbers = drained.iter().map(|batch| batch.topic_partition().partition());
+        assert_eq!(numbers.collect::<Vec<_>>(), (0..MANY).collect::<Vec<_>>());
+        assert!(!partitions.is_ready(NODE_2));
+    }
+
+    #[test]
+    fn whoever_comes_and_goes_leaves_no_places_behind() {
+        let accumulator = accumulator_with_a_record_each();
+        let mut partitions = SendablePartitions::new(Duration::ZERO, Duration::from_secs(120));
+        let metadata = led_by(NODE_1, 1);
+        partitions.refresh(&accumulator, &turn(&metadata));
+
+        for id in (0..1900).cycle().take(20_000) {
+            partitions.mute(id);
+            partitions.unmute(id);
+            partitions.reconsider(id, &turn(&metadata));
+        }
+
+        let line = &partitions.nodes[&NODE_1];
+        assert_eq!(line.standing, 2000);
+        assert!(line.places.len() < 5000, "{}", line.places.len());
+        let mut first = partitions.drain(NODE_1, 1, None, &turn(&metadata));
+        assert_eq!(first.remove(0).topic_partition().partition(), 1900);
+        let drained = partitions.drain(NODE_1, usize::MAX, None, &turn(&metadata));
+        assert_eq!(drained.len(), 1999);
+    }
+
+    fn turn(metadata: &MetadataSnapshot) -> Turn<'_> {
+        Turn { now: Instant::ZERO, metadata, is_urgent: false }
+    }
+
+    fn led_by(leader: NodeId, version: u64) -> MetadataSnapshot {
+        let partitions = (0..MANY).map(|number| PartitionInfo::new(number, Some(leader)));
+        let topic = TopicInfo::new("orders".into(), Uuid::ZERO, false, partitions.collect());
+        let mut cluster = Cluster::default();
+        cluster.nodes.insert(leader, Node::new(leader, "localhost", 9092, None));
+        cluster.topics.insert("orders".into(), Arc::new(topic));
+        MetadataSnapshot { cluster, version, ..MetadataSnapshot::default() }
+    }
+
+    fn accumulator_with_a_record_each() -> RecordAccumulator {
+        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let pool = Arc::new(BufferPool::new(1 << 30, BATCH_SIZE, || {}));
+        let sticky = Arc::new(StickySettings {
+            sticky_bytes: BATCH_SIZE,
+            is_adaptive: true,
+            unavailable_nodes: ArcSwap::default(),
+        });
+        let accumulator = RecordAccumulator::new(BATCH_SIZE, pool, sticky, signal, Random::new(5));
+        let topics = accumulator.topics_of(&led_by(NODE_1, 1));
+        let headers = Headers::new();
+        for number in 0..MANY {
+            let record =
+                RecordContents { timestamp_ms: 1, key: None, value: None, headers: &headers };
+            let append = Append {
+                topic: topics.get("orders").expect("known"),
+                partition: Some(number),
+                record,
+                max_wait: Duration::ZERO,
+            };
+            accumulator.append(&append, &mut None, &|| Instant::ZERO).expect("room");
+        }
+        drop(topics);
+        accumulator
     }
 }
