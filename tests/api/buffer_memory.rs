@@ -1,12 +1,15 @@
 //! What happens when `buffer.memory` is full, and that it comes back.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
-use kafka_producer::mock_cluster::{Api, Fault};
+use kafka_producer::mock_cluster::{Api, Fault, MockCluster};
 use kafka_producer::{
     Deadline, ErrorCode, ErrorKind, KafkaProducer, NodeId, Persistence, ProducerRecord,
 };
 
+#[cfg(target_os = "linux")]
+use crate::setup::run_alone;
 use crate::setup::{
     LONG, answer, await_batches, brokers, cluster, failure, log, numbers, offset, producer, record,
     whole_batch,
@@ -145,6 +148,82 @@ fn it_comes_back_from_records_that_ran_out_of_time_unsent() {
 
     assert_eq!(error.deadline(), Some(Deadline::Delivery));
     assert!(producer.try_send(record("a")).is_ok());
+}
+
+// BUF-10
+// A wait for memory behind one for metadata had all of the time once more.
+#[test]
+fn metadata_and_memory_share_max_block_ms() {
+    let cluster = brokers(2);
+    for (topic, node) in [("orders", 1), ("elsewhere", 2), ("other", 2)] {
+        cluster.create_topic(topic, 1);
+        cluster.set_leader(topic, 0, NodeId(node));
+    }
+    let producer = producer(&cluster, &[ONE_BATCH, ("max.block.ms", "1000")]);
+    // Connects to the second broker, where no answer is held.
+    answer(&producer.send(ProducerRecord::without_key("elsewhere", "a"))).expect("acknowledged");
+    know_topic(&producer);
+    cluster.clear_requests();
+    cluster.inject(Fault::hold().on(Api::Produce));
+    producer.send(record("fills the buffer"));
+    await_batches(&cluster, 1);
+    let late = Duration::from_millis(600);
+    cluster.inject(Fault::delay(late).on(Api::Metadata).topic("other"));
+
+    let start = Instant::now();
+    let error = failure(&producer.send(ProducerRecord::without_key("other", "a")));
+    let taken = start.elapsed();
+
+    assert!(matches!(error.kind(), ErrorKind::BufferExhausted { .. }), "{error}");
+    assert!(taken >= Duration::from_millis(1000), "{taken:?}");
+    assert!(taken < Duration::from_millis(1500), "{taken:?}");
+    cluster.release();
+}
+
+// BUF-07
+#[cfg(target_os = "linux")]
+#[test]
+fn more_than_the_brokers_take_does_not_fill_the_memory() {
+    run_alone("buffer_memory::overload_alone");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "measures what the whole process takes, so it runs in one where nothing else does"]
+fn overload_alone() {
+    const BUFFER_MEMORY: usize = 8 << 20;
+    let cluster = MockCluster::builder().retention_bytes(1 << 20).start().expect("a cluster");
+    let properties = [("buffer.memory", "8388608"), ("max.block.ms", "100")];
+    let producer = producer(&cluster, &properties);
+    know_topic(&producer);
+    cluster.inject(Fault::delay(Duration::from_millis(50)).on(Api::Produce).always());
+    let before = memory_peak();
+    let value = "x".repeat(1000);
+    let end = Instant::now() + Duration::from_secs(3);
+
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while Instant::now() < end {
+                    let start = Instant::now();
+                    producer.send(record(&value));
+                    assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
+                }
+            });
+        }
+    });
+
+    let grown = memory_peak() - before;
+    assert!(grown < BUFFER_MEMORY + (64 << 20), "{grown} bytes");
+    assert!(grown > BUFFER_MEMORY / 2, "{grown} bytes: there was no overload");
+}
+
+/// The most bytes that this process ever had in memory.
+#[cfg(target_os = "linux")]
+fn memory_peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
 }
 
 /// Also where `max.block.ms` leaves no time to ask.

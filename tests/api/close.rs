@@ -1,7 +1,6 @@
 //! What `close` promises, and the end of the last handle.
 
 use std::net::TcpListener;
-use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -13,6 +12,8 @@ use crate::setup::{
     Journal, LONG, TOPIC, answer, await_batches, brokers, build, builder, cluster, failure,
     is_closed, log, numbers, producer, record, send_telling, whole_batch,
 };
+#[cfg(target_os = "linux")]
+use crate::setup::{run_alone, threads_and_files};
 
 const FOR_EVER: [(&str, &str); 2] =
     [("linger.ms", "2147483647"), ("delivery.timeout.ms", "2147483647")];
@@ -230,21 +231,14 @@ fn returns_in_time_though_a_callback_does_not() {
 #[cfg(target_os = "linux")]
 #[test]
 fn leaves_neither_threads_nor_files_behind() {
-    let this = std::env::current_exe().expect("a path");
-    let child = ["--exact", "--ignored", "close::in_a_process_of_its_own"];
-
-    let output = Command::new(this).args(child).output().expect("it runs");
-
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    run_alone("close::in_a_process_of_its_own");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 #[ignore = "counts what the whole process has, so it runs in one where nothing else does"]
 fn in_a_process_of_its_own() {
-    let count =
-        |what: &str| std::fs::read_dir(format!("/proc/self/{what}")).expect("Linux").count();
-    let before = (count("task"), count("fd"));
+    let before = threads_and_files();
 
     for _ in 0..3 {
         let cluster = MockCluster::start(2).expect("a cluster");
@@ -255,7 +249,7 @@ fn in_a_process_of_its_own() {
         dropped.send(record("b"));
     }
 
-    assert_eq!((count("task"), count("fd")), before);
+    assert_eq!(threads_and_files(), before);
 }
 
 // They failed with "the producer is closed": the time to drop and the time to deliver ended together.

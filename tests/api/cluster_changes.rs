@@ -202,6 +202,59 @@ fn too_few_replicas_in_sync_hold_records_up_until_there_are_enough() {
     assert_eq!(offset(&waiting), 1);
 }
 
+// BRK-08
+#[test]
+fn a_leader_whose_disk_fails_gives_way_to_another() {
+    let cluster = brokers(2);
+    let (producer, old, new) = used_and_to_be_moved(&cluster, &[]);
+    cluster.inject(Fault::error(ErrorCode::KafkaStorageError).on(Api::Produce).at(old).always());
+
+    let waiting = producer.send(record("a"));
+    await_batches(&cluster, 2);
+    cluster.set_leader(TOPIC, 0, new);
+
+    assert_eq!(offset(&waiting), 1);
+    assert_eq!(log(&cluster, 0), ["first", "a"]);
+}
+
+// BRK-11
+#[test]
+fn while_nobody_can_create_topics_those_that_exist_go_on() {
+    let cluster = brokers(1);
+    let (producer, ..) = used_and_to_be_moved(&cluster, &[("max.block.ms", "100")]);
+    // What a broker answers that finds no controller.
+    let not_created = Fault::error(ErrorCode::LeaderNotAvailable).on(Api::Metadata);
+    cluster.inject(not_created.topic("new").always());
+
+    let error = failure(&producer.send(ProducerRecord::without_key("new", "x")));
+
+    assert_eq!(error.deadline(), Some(Deadline::MaxBlock));
+    assert_eq!(error.code(), Some(ErrorCode::LeaderNotAvailable));
+    assert_eq!(offset(&producer.send(record("a"))), 1);
+}
+
+// IDEM-15
+#[test]
+fn a_topic_that_metadata_leaves_out_for_a_while_keeps_its_sequences() {
+    let cluster = brokers(1);
+    let (producer, ..) = used_and_to_be_moved(&cluster, &[("metadata.max.age.ms", "10")]);
+    let not_there = Fault::error(ErrorCode::UnknownTopicOrPartition).on(Api::Metadata);
+    cluster.inject(not_there.topic(TOPIC).after(1).times(5));
+    cluster.close_connections(NodeId(1));
+
+    let mut futures = Vec::new();
+    while cluster.pending_faults() > 0 {
+        let number = futures.len().to_string();
+        futures.push(producer.send(record(&number)));
+    }
+    producer.flush_timeout(LONG).expect("in time");
+
+    assert_eq!(log(&cluster, 0)[1..], numbers(futures.len()));
+    let records = cluster.records(TOPIC, 0);
+    let places = records.iter().map(|record| (record.producer_epoch, record.sequence));
+    assert!(places.eq((0..).take(records.len()).map(|sequence| (0, sequence))));
+}
+
 // SND-21, MET-11, COMPAT-07
 #[test]
 fn a_topic_may_be_deleted_and_created_anew() {

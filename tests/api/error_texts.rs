@@ -89,12 +89,12 @@ fn a_brokers_refusal_names_partition_broker_and_attempts() {
 #[test]
 fn delivery_timeout_names_the_last_trouble() {
     let cluster = cluster();
-    let producer = producer(&cluster, &hundred_millis());
+    let producer = producer(&cluster, &half_a_second());
     cluster.inject(Fault::error(ErrorCode::KafkaStorageError).on(Api::Produce).always());
 
     let error = failure(&producer.send(record("a")));
 
-    let parts = ["orders-0: ", "delivery.timeout.ms (100 ms)", "KAFKA_STORAGE_ERROR (56)"];
+    let parts = ["orders-0: ", "delivery.timeout.ms (500 ms)", "KAFKA_STORAGE_ERROR (56)"];
     assert_contains(&error.to_string(), &parts);
     assert_contains(&error.to_string(), &[&broker(&cluster), "it may be in the log"]);
 }
@@ -102,7 +102,7 @@ fn delivery_timeout_names_the_last_trouble() {
 #[test]
 fn delivery_timeout_names_the_broker_that_cannot_be_reached() {
     let cluster = cluster();
-    let producer = producer(&cluster, &hundred_millis());
+    let producer = producer(&cluster, &half_a_second());
     producer.partitions_for(TOPIC).expect("known");
     let address = cluster.bootstrap_servers();
     cluster.stop_node(NodeId(1));
@@ -137,8 +137,8 @@ fn a_full_buffer_names_sizes_and_both_properties() {
     cluster.release();
 }
 
-fn hundred_millis() -> [(&'static str, &'static str); 3] {
-    [("delivery.timeout.ms", "100"), ("request.timeout.ms", "100"), ("linger.ms", "0")]
+fn half_a_second() -> [(&'static str, &'static str); 3] {
+    [("delivery.timeout.ms", "500"), ("request.timeout.ms", "500"), ("linger.ms", "0")]
 }
 
 /// As errors name it.

@@ -1,9 +1,12 @@
 //! Exactly once and in order, whatever goes wrong.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kafka_producer::mock_cluster::{Api, Fault, MockCluster};
-use kafka_producer::{ErrorCode, FutureRecordMetadata, KafkaProducer, NodeId, ProducerRecord};
+use kafka_producer::{
+    Deadline, ErrorCode, FutureRecordMetadata, KafkaProducer, NodeId, Persistence, ProducerRecord,
+};
 
 use crate::setup::{
     LONG, TOPIC, answer, await_batches, brokers, cluster, failure, log, long_numbers, numbers,
@@ -107,7 +110,7 @@ fn batches_behind_one_that_is_refused_for_good_are_numbered_anew() {
     assert_eq!((numbering(0), numbering(1), numbering(4)), ((0, 0), (1, 0), (1, 3)));
 }
 
-// IDEM-05, IDEM-06
+// IDEM-05, IDEM-06, BRK-13
 #[test]
 fn a_broker_that_forgot_the_producer_is_no_error() {
     for code in
@@ -139,6 +142,32 @@ fn a_duplicate_that_the_broker_cannot_place_is_acknowledged_without_an_offset() 
 
     assert!(!metadata.has_offset());
     assert_eq!(offset(&producer.send(record("b"))), 2);
+}
+
+// IDEM-14
+#[test]
+fn what_runs_out_of_time_in_doubt_neither_hides_nor_doubles_what_follows() {
+    let cluster = cluster();
+    let times = [("delivery.timeout.ms", "1000"), ("request.timeout.ms", "500")];
+    let producer = producer(&cluster, &[&[SMALL_BATCHES][..], &times].concat());
+    answer(&producer.send(record("first"))).expect("acknowledged");
+    let in_doubt = Fault::append_then_error(ErrorCode::RequestTimedOut).on(Api::Produce);
+    cluster.inject(in_doubt.always());
+
+    let expires = producer.send(record("a"));
+    expires.get_timeout(Duration::from_millis(600)).expect_err("in doubt");
+    let behind = producer.send(record("b"));
+    let error = failure(&expires);
+    cluster.clear_faults();
+
+    assert_eq!(
+        (error.deadline(), error.code()),
+        (Some(Deadline::Delivery), Some(ErrorCode::RequestTimedOut))
+    );
+    assert_eq!(error.persistence(), Persistence::Perhaps);
+    assert_eq!(offset(&behind), 2);
+    assert_eq!(offset(&producer.send(record("c"))), 3);
+    assert_eq!(log(&cluster, 0), ["first", "a", "b", "c"]);
 }
 
 // IDEM-11

@@ -183,6 +183,30 @@ fn what_is_known_is_refreshed_while_nobody_sends() {
     assert_eq!(producer.partitions_for(TOPIC).expect("known").len(), 2);
 }
 
+// MET-13
+#[test]
+fn of_many_topics_only_those_in_use_are_asked_for() {
+    let cluster = cluster();
+    for number in 0..2000 {
+        cluster.create_topic(&format!("topic-{number}"), 10);
+    }
+    let producer = producer(&cluster, &[("metadata.max.age.ms", "20")]);
+    let used = ["topic-0", "topic-1000", "topic-1999"];
+    for topic in used {
+        answer(&producer.send(ProducerRecord::without_key(topic, "a"))).expect("acknowledged");
+    }
+    cluster.clear_requests();
+
+    let refreshed = cluster.wait_for_requests(LONG, |requests| requests.len() >= 3);
+
+    assert!(refreshed);
+    for request in cluster.requests() {
+        let mut topics = request.topics.clone();
+        topics.sort();
+        assert_eq!((request.api, topics.as_slice()), (Api::Metadata, &used.map(String::from)[..]));
+    }
+}
+
 // MET-07
 #[test]
 fn close_ends_the_wait() {

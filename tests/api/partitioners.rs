@@ -1,9 +1,12 @@
 //! Who chooses a record's partition, and how.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use kafka_producer::mock_cluster::MockCluster;
-use kafka_producer::{Cluster, ErrorKind, KafkaProducer, NodeId, Partitioner, ProducerRecord};
+use kafka_producer::mock_cluster::{Api, Fault, MockCluster};
+use kafka_producer::{
+    Cluster, ErrorKind, FutureRecordMetadata, KafkaProducer, NodeId, Partitioner, ProducerRecord,
+};
 
 use crate::setup::{
     LONG, answer, brokers, build, builder, failure, log, numbers, producer, record,
@@ -169,6 +172,43 @@ fn records_wait_for_a_leader_when_no_partition_has_one() {
     cluster.start_node(NodeId(1)).expect("its port is free");
 
     assert_eq!(future.get_timeout(LONG).expect("acknowledged").offset(), 0);
+}
+
+// PAR-03
+#[test]
+fn a_broker_that_takes_nothing_is_spared_records_without_keys_until_it_does() {
+    let cluster = wide_on_two_brokers();
+    let properties = [
+        ("partitioner.availability.timeout.ms", "20"),
+        ("max.in.flight.requests.per.connection", "1"),
+        ("batch.size", "100"),
+    ];
+    let producer = producer(&cluster, &properties);
+    let value = "x".repeat(100);
+    let send = || producer.send(ProducerRecord::without_key(WIDE, value.as_str()));
+    let partition_soon = |future: FutureRecordMetadata| {
+        future.get_timeout(Duration::from_millis(50)).map(|it| it.partition()).ok()
+    };
+    for partition in [0, 1] {
+        let record = ProducerRecord::without_key(WIDE, "x").partition(partition);
+        assert_eq!(partition_of(&producer, record), partition);
+    }
+
+    cluster.inject(Fault::hold().on(Api::Produce).at(NodeId(2)).always());
+    let is_spared = (0..100).any(|_| (0..50).all(|_| partition_soon(send()) == Some(0)));
+    cluster.clear_faults();
+    cluster.release();
+    let comes_back = (0..10_000).any(|_| partition_soon(send()) == Some(1));
+
+    assert!(is_spared && comes_back, "{is_spared} {comes_back}");
+}
+
+fn wide_on_two_brokers() -> MockCluster {
+    let cluster = brokers(2);
+    cluster.create_topic(WIDE, 2);
+    cluster.set_leader(WIDE, 0, NodeId(1));
+    cluster.set_leader(WIDE, 1, NodeId(2));
+    cluster
 }
 
 fn wide(partitions: i32) -> MockCluster {

@@ -147,3 +147,21 @@ impl Journal {
 pub(crate) fn is_closed(error: &Error) -> bool {
     *error.kind() == ErrorKind::Closed
 }
+
+/// Runs an ignored test of this binary in a process in which nothing else goes on.
+#[cfg(target_os = "linux")]
+pub(crate) fn run_alone(test: &str) {
+    let this = std::env::current_exe().expect("a path");
+    let output = std::process::Command::new(this).args(["--exact", "--ignored", test]).output();
+    let output = output.expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+/// How many threads and open files this process has.
+#[cfg(target_os = "linux")]
+pub(crate) fn threads_and_files() -> (usize, usize) {
+    let count =
+        |what: &str| std::fs::read_dir(format!("/proc/self/{what}")).expect("Linux").count();
+    (count("task"), count("fd"))
+}

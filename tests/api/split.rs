@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::thread;
 
 use kafka_producer::mock_cluster::{MockCluster, TopicOptions};
 
-use crate::setup::{LONG, TOPIC, answer, producer, record};
+use crate::setup::{LONG, TOPIC, answer, log, produced, producer, record};
 
 const COUNT: usize = 300;
 
@@ -48,6 +49,40 @@ fn every_record_of_a_batch_that_is_too_large_arrives_once_and_in_order() {
             values.iter().map(|v| v.as_bytes()).collect::<Vec<_>>()
         );
     }
+}
+
+// ACC-13
+#[test]
+fn records_that_come_while_batches_leave_and_are_split_arrive_whole_and_once() {
+    let (threads, each) = (4, 250);
+    let cluster = cluster(1000);
+    let producer = producer(&cluster, &[("batch.size", "2000"), ("linger.ms", "1")]);
+
+    thread::scope(|scope| {
+        for thread in 0..threads {
+            let producer = &producer;
+            scope.spawn(move || {
+                for number in 0..each {
+                    producer.send(record(&value(thread, number)));
+                }
+            });
+        }
+    });
+    producer.flush_timeout(LONG).expect("in time");
+
+    let stored = log(&cluster, 0);
+    for thread in 0..threads {
+        let name = format!("{thread}-");
+        let of_thread: Vec<_> = stored.iter().filter(|value| value.starts_with(&name)).collect();
+        let expected: Vec<_> = (0..each).map(|number| value(thread, number)).collect();
+        assert_eq!(of_thread, expected.iter().collect::<Vec<_>>());
+    }
+    assert_eq!(stored.len(), threads * each);
+    assert!(produced(&cluster).iter().any(|batch| batch.size > 1000), "some had to be split");
+}
+
+fn value(thread: usize, number: usize) -> String {
+    format!("{thread}-{number:0100}")
 }
 
 #[test]

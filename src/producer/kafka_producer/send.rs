@@ -23,6 +23,7 @@ use crate::producer::producer_record::{Parts, ProducerRecord};
 use crate::protocol::writable::MAX_STRING_BYTES;
 use crate::record::default_record::RecordContents;
 use crate::serialization::serializer::Serializer;
+use crate::utils::clock::Instant;
 use crate::utils::panics::contain;
 
 /// Whether a call may wait for metadata and memory.
@@ -267,11 +268,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         }
         let start = self.clock.now();
         let max_wait = budget.remaining;
+        let left = |now: Instant| max_wait.saturating_sub(now.saturating_duration_since(start));
         let name: Arc<str> = topic.into();
         loop {
             let now = self.clock.now();
             self.metadata.add_topic(&name, now);
-            budget.remaining = max_wait.saturating_sub(now.saturating_duration_since(start));
+            budget.remaining = left(now);
             // First the version: what comes after it ends the wait below.
             let version = self.metadata.snapshot().version;
             let topics = self.accumulator.topics(&self.metadata);
@@ -289,6 +291,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             if self.metadata.await_update(version, budget.remaining) == AwaitUpdate::Closed {
                 return Err(self.accumulator.closed_error());
             }
+            budget.remaining = left(self.clock.now()); // what is left is for memory
             let topics = self.accumulator.topics(&self.metadata);
             if find(&topics, topic, partition).is_some() {
                 return Ok(topics);
