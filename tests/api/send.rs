@@ -1,5 +1,6 @@
 //! What `send` promises.
 
+use std::cell::RefCell;
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
@@ -51,6 +52,32 @@ fn future_and_callback_tell_the_same() {
 
     let by_future = answer(&future).expect("acknowledged");
     assert_eq!(by_future, told.recv_timeout(LONG).expect("called"));
+}
+
+// The thread's own buffers were gone by then, and the process was aborted.
+#[test]
+fn a_thread_may_send_while_it_ends() {
+    struct Farewell(KafkaProducer<str, str>);
+    impl Drop for Farewell {
+        fn drop(&mut self) {
+            drop(self.0.send(record("farewell")));
+        }
+    }
+    thread_local! {
+        static FAREWELL: RefCell<Option<Farewell>> = const { RefCell::new(None) };
+    }
+    let cluster = cluster();
+    let producer = producer(&cluster, &[]);
+    let sent_by_thread = producer.clone();
+
+    let thread = thread::spawn(move || {
+        FAREWELL.set(Some(Farewell(sent_by_thread.clone())));
+        offset(&sent_by_thread.send(record("hello")))
+    });
+    thread.join().expect("no panic");
+    producer.flush().expect("answered");
+
+    assert_eq!(cluster.records(TOPIC, 0).len(), 2);
 }
 
 // API-02

@@ -81,12 +81,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         }
         let mut listener =
             Listener { interceptors: &self.interceptors, callback, is_wrapped: false };
-        let mut scratch = SCRATCH.take();
+        // A thread that ends may have given it up already, and what it still owned may send its last words.
+        let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
         scratch.key.clear();
         scratch.value.clear();
         let sent = self.place(&mut record, &mut scratch, &mut listener, self.budget(may_wait));
         if scratch.key.capacity().max(scratch.value.capacity()) <= MAX_KEPT_SCRATCH {
-            SCRATCH.set(scratch);
+            let _ = SCRATCH.try_with(|kept| kept.set(scratch));
         }
         sent.map_err(|error| {
             listener.wrap(record.headers());
