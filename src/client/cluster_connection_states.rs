@@ -188,10 +188,12 @@ impl ClusterConnectionStates {
         &mut self,
         node: NodeId,
         host: &str,
-        addresses: Vec<SocketAddr>,
+        mut addresses: Vec<SocketAddr>,
     ) -> Option<SocketAddr> {
         let known = self.nodes.get_mut(&node).filter(|known| *known.host == *host)?;
         known.is_lookup_pending = false;
+        // The node may have moved to another port of its host since it was asked for.
+        addresses.iter_mut().for_each(|address| address.set_port(known.port));
         // The address that failed last, and be it under another name, is worth a try only after the others.
         let is_first_used = addresses.len() > 1 && addresses.first() == known.last_address.as_ref();
         known.next_address = usize::from(is_first_used);

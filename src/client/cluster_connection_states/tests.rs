@@ -79,6 +79,19 @@ fn every_address_of_a_name_is_tried_before_it_is_looked_up_again() {
 }
 
 #[test]
+fn a_look_up_for_the_port_that_a_node_had_before_serves_the_one_it_has() {
+    let mut states = states();
+    states.connecting(&node("kafka"), Instant::ZERO);
+    states.disconnected(NODE, Instant::ZERO);
+    let moved = Node::new(NODE, "kafka", 9999, None);
+    states.connecting(&moved, later());
+
+    let next = states.resolved(NODE, "kafka", vec![address(1)]);
+
+    assert_eq!(next.map(|address| address.port()), Some(9999));
+}
+
+#[test]
 fn a_new_look_up_does_not_begin_with_the_address_that_just_failed() {
     let mut states = states();
     states.connecting(&node("kafka"), Instant::ZERO);
