@@ -243,7 +243,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 return Err(call_timeout(timeout, "return of a callback"));
             }
         }
-        if let Some(thread) = self.thread.lock().take() {
+        let thread = self.thread.lock().take(); // on a line of its own: the lock is not held while it ends
+        if let Some(thread) = thread {
             if thread.join().is_err() {
                 log::error!("the sender thread panicked");
             }
