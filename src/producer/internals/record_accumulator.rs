@@ -313,7 +313,7 @@ impl RecordAccumulator {
         for queue in &self.growth.lock().queues {
             taken.extend(queue.lock().take_all());
         }
-        taken.sort_by_key(ProducerBatch::id);
+        taken.sort_by_key(ProducerBatch::order);
         taken
     }
 }

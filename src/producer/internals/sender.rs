@@ -145,7 +145,7 @@ impl<C: KafkaClient> Sender<C> {
             }
         }
         batches.extend(self.accumulator.take_all());
-        batches.sort_by_key(ProducerBatch::id);
+        batches.sort_by_key(ProducerBatch::order);
         for batch in batches {
             self.fail(batch, reason);
         }

@@ -7,8 +7,9 @@ use crate::client::kafka_client::KafkaClient;
 use crate::common::node::NodeId;
 use crate::error::{Deadline, Error, ErrorCode, ErrorKind, Persistence};
 use crate::producer::internals::produce_request_result::Outcome;
-use crate::producer::internals::producer_batch::{ProducerBatch, Retry};
+use crate::producer::internals::producer_batch::{BatchOrder, ProducerBatch, Retry};
 use crate::producer::internals::sendable_partitions::Turn;
+use crate::producer::internals::sender::produce_request::ProduceHandler;
 use crate::producer::internals::sender::{RequestCompletionHandler, Sender};
 use crate::producer::internals::transaction_manager;
 use crate::producer::record_metadata::UNKNOWN;
@@ -81,6 +82,21 @@ impl Answer {
             base_offset: answer.base_offset,
             log_append_time_ms: answer.log_append_time_ms,
             ..Self::local(code, error, false)
+        }
+    }
+}
+
+/// A batch that ran out of time.
+enum Expired<'a> {
+    Waiting(ProducerBatch),
+    InFlight { batch: &'a mut ProducerBatch, node: NodeId },
+}
+
+impl Expired<'_> {
+    fn order(&self) -> BatchOrder {
+        match self {
+            Self::Waiting(batch) => batch.order(),
+            Self::InFlight { batch, .. } => batch.order(),
         }
     }
 }
@@ -239,48 +255,67 @@ impl<C: KafkaClient> Sender<C> {
         self.accumulator.incomplete().remove(batch.id());
     }
 
-    /// Fails what passed `delivery.timeout.ms`: first what waits, then what is on its way.
+    /// Fails what passed `delivery.timeout.ms`, oldest first: of one partition some may be on their way and others wait.
     pub(super) fn fail_expired_batches(&mut self, now: Instant) {
-        for batch in self.partitions.take_expired() {
-            let error = self.expiry_error(&batch, None, now);
-            self.fail(batch, &error);
+        let mut requests = self.take_requests_with_expired(now);
+        let waiting = self.partitions.take_expired();
+        let mut expired: Vec<_> = waiting.into_iter().map(Expired::Waiting).collect();
+        let timeout = self.settings.delivery_timeout;
+        for (_, handler) in &mut requests {
+            let node = handler.node;
+            let batches = handler.batches.iter_mut().filter(|batch| {
+                !batch.is_completed() && batch.has_reached_delivery_timeout(timeout, now)
+            });
+            expired.extend(batches.map(|batch| Expired::InFlight { batch, node }));
         }
-        while let Some((moment, correlation_id)) = self.in_flight_expiry.first().copied() {
-            if moment > now {
-                return;
+        expired.sort_by_key(Expired::order);
+        for expired in expired {
+            match expired {
+                Expired::Waiting(batch) => {
+                    let error = self.expiry_error(&batch, None, now);
+                    self.fail(batch, &error);
+                }
+                Expired::InFlight { batch, node } => self.fail_in_flight(batch, node, now),
             }
-            self.in_flight_expiry.remove(&(moment, correlation_id));
-            self.fail_expired_in_flight(correlation_id, now);
+        }
+        for (correlation_id, handler) in requests {
+            self.put_back(correlation_id, handler);
         }
     }
 
-    /// The batches stay with their request: the socket may still read their bytes.
-    fn fail_expired_in_flight(&mut self, correlation_id: i32, now: Instant) {
-        let Some(RequestCompletionHandler::Produce(mut handler)) =
-            self.handlers.remove(&correlation_id)
-        else {
-            return;
-        };
-        let timeout = self.settings.delivery_timeout;
-        let mut next = None;
-        for batch in handler.batches.iter_mut().filter(|batch| !batch.is_completed()) {
-            if !batch.has_reached_delivery_timeout(timeout, now) {
-                let expires = batch.created() + timeout;
-                next = Some(next.map_or(expires, |next: Instant| next.min(expires)));
-                continue;
+    /// The produce requests in flight of which at least one batch may be out of time.
+    fn take_requests_with_expired(&mut self, now: Instant) -> Vec<(i32, ProduceHandler)> {
+        let mut taken = Vec::new();
+        while let Some((moment, correlation_id)) = self.in_flight_expiry.first().copied() {
+            if moment > now {
+                break;
             }
-            batch.set_perhaps_persisted();
-            if let Some(transactions) = &mut self.transactions {
-                transactions.expired(batch.partition().id(), batch.id());
+            self.in_flight_expiry.remove(&(moment, correlation_id));
+            let handler = self.handlers.remove(&correlation_id);
+            if let Some(RequestCompletionHandler::Produce(handler)) = handler {
+                taken.push((correlation_id, handler));
             }
-            let error = self.expiry_error(batch, None, now);
-            let error = describe(batch, error.with_broker(self.broker_name(handler.node)));
-            batch.complete(Outcome::failed(error));
-            self.accumulator.incomplete().remove(batch.id());
         }
-        if let Some(expires) = next {
-            handler.expires = expires;
-            self.in_flight_expiry.insert((expires, correlation_id));
+        taken
+    }
+
+    /// The batch stays with its request: the socket may still read its bytes.
+    fn fail_in_flight(&mut self, batch: &mut ProducerBatch, node: NodeId, now: Instant) {
+        batch.set_perhaps_persisted();
+        if let Some(transactions) = &mut self.transactions {
+            transactions.expired(batch.partition().id(), batch.id());
+        }
+        let error = self.expiry_error(batch, None, now);
+        let error = describe(batch, error.with_broker(self.broker_name(node)));
+        batch.complete(Outcome::failed(error));
+        self.accumulator.incomplete().remove(batch.id());
+    }
+
+    fn put_back(&mut self, correlation_id: i32, mut handler: ProduceHandler) {
+        let pending = handler.batches.iter().filter(|batch| !batch.is_completed());
+        if let Some(oldest) = pending.map(ProducerBatch::created).min() {
+            handler.expires = oldest + self.settings.delivery_timeout;
+            self.in_flight_expiry.insert((handler.expires, correlation_id));
         }
         self.handlers.insert(correlation_id, RequestCompletionHandler::Produce(handler));
     }

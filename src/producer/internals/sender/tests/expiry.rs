@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::Deadline;
+use crate::utils::sync::Mutex;
 
 // Java: SenderTest.testExpiryOfFirstBatchShouldCauseResetIfFutureBatchesFail, the queue's part; testNodeNotReady
 #[test]
@@ -139,7 +140,7 @@ fn an_answer_that_comes_too_late_changes_nothing() {
     ];
     for answer in answers {
         let mut fixture = Setup::new().start();
-        let count = Arc::new(crate::utils::sync::Mutex::new(0));
+        let count = Arc::new(Mutex::new(0));
         let counted = Arc::clone(&count);
         let callback: Callback = Box::new(move |_| *counted.lock() += 1);
         let future = fixture.append_with(0, 10, Some(callback));
@@ -155,6 +156,27 @@ fn an_answer_that_comes_too_late_changes_nothing() {
         assert_eq!((fixture.client.sent_count(), fixture.rest()), (1, None));
         assert!(fixture.sender.is_drained());
     }
+}
+
+// SND-07
+// What waited was failed before what was on its way and had been sent first.
+#[test]
+fn callbacks_keep_their_order_where_all_of_a_partition_runs_out_of_time() {
+    let mut fixture = Setup::new().start();
+    fixture.client.set_max_in_flight(2);
+    let order = Arc::new(Mutex::new(Vec::new()));
+    for number in 0..6 {
+        let order = Arc::clone(&order);
+        let callback: Callback = Box::new(move |_| order.lock().push(number));
+        fixture.append_with(0, FULL, Some(callback));
+        fixture.rest();
+    }
+    assert_eq!(fixture.requests().len(), 2);
+
+    fixture.advance(DELIVERY_TIMEOUT);
+    fixture.rest();
+
+    assert_eq!(*order.lock(), [0, 1, 2, 3, 4, 5]);
 }
 
 // Java: SenderTest.testInflightBatchesExpireOnDeliveryTimeout
