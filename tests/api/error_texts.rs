@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 
 use kafka_producer::mock_cluster::{Api, Fault, MockCluster};
-use kafka_producer::{ErrorCode, NodeId};
+use kafka_producer::{Error, ErrorCode, NodeId};
 
 use crate::setup::{TOPIC, build, builder, cluster, failure, producer, record};
 
@@ -148,23 +148,32 @@ fn broker(cluster: &MockCluster) -> String {
 
 /// As [`text_from`], if `serve` is all there is at the bootstrap address.
 fn text_from_peer(reason: &str, serve: impl FnOnce(TcpListener) + Send + 'static) -> String {
+    text_from(&serving(serve), reason)
+}
+
+/// The address at which `serve` is all there is.
+pub(crate) fn serving(serve: impl FnOnce(TcpListener) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound").to_string();
     thread::spawn(move || serve(listener)); // ends with the process
-    text_from(&address, reason)
+    address
 }
 
-/// The text of the error that a record ends with once it gives `reason`: that takes as long as it takes to find out.
 fn text_from(bootstrap_servers: &str, reason: &str) -> String {
+    error_from(bootstrap_servers, reason).to_string()
+}
+
+/// The error that a record ends with once it gives `reason`: that takes as long as it takes to find out.
+pub(crate) fn error_from(bootstrap_servers: &str, reason: &str) -> Error {
     let properties = [("max.block.ms", "50"), ("socket.connection.setup.timeout.ms", "500")];
     let producer = build(builder(bootstrap_servers, &properties));
-    let mut texts = std::iter::repeat_with(|| failure(&producer.send(record("a"))).to_string());
-    let found = texts.by_ref().take(200).find(|text| text.contains(reason));
-    found.unwrap_or_else(|| panic!("{reason:?} is missing in: {:?}", texts.next()))
+    let mut errors = std::iter::repeat_with(|| failure(&producer.send(record("a"))));
+    let found = errors.by_ref().take(200).find(|error| error.to_string().contains(reason));
+    found.unwrap_or_else(|| panic!("{reason:?} is missing in: {:?}", errors.next()))
 }
 
 /// An address that was free a moment ago.
-fn unused_address() -> String {
+pub(crate) fn unused_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("bound").to_string()
 }

@@ -8,6 +8,7 @@ mod construction;
 mod error_texts;
 mod flush;
 mod futures;
+mod golden;
 mod idempotence;
 mod interceptors;
 mod metadata;

@@ -74,6 +74,9 @@ impl LockedQueue<'_> {
     }
 
     pub(super) fn push_tail(&mut self, batch: ProducerBatch) {
+        if self.batches.capacity() == 0 {
+            self.batches.reserve_exact(1); // most of many partitions never have more
+        }
         self.batches.push_back(batch);
     }
 

@@ -10,6 +10,7 @@ mod leaders;
 mod order;
 mod producer_id;
 mod retries;
+mod scale;
 mod sequences;
 mod thread;
 
