@@ -47,7 +47,10 @@ pub(super) fn texts() -> Texts {
         ),
         (
             "No answer within delivery.timeout.ms",
-            with(Fault::hold().on(Api::Produce), &HALF_A_SECOND),
+            with(
+                Fault::lose_response().on(Api::Produce).always(),
+                &[("delivery.timeout.ms", "700"), ("request.timeout.ms", "400")],
+            ),
         ),
         ("A broker that cannot be reached", unreachable()),
         ("A topic that was deleted", deleted()),
