@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::client::client_request::ClientRequest;
 use crate::client::client_response::ClientResponse;
 use crate::common::node::NodeId;
+use crate::error::Error;
 use crate::utils::clock::Instant;
 
 /// Requests out, answers in: the seam under the sender. Time passes only in [`poll`](Self::poll).
@@ -43,4 +44,6 @@ pub(crate) struct Polled {
     pub(crate) now: Instant,
     /// In the order in which they are to be handled.
     pub(crate) responses: Vec<ClientResponse>,
+    /// Why nothing can ever be sent or received again, if so.
+    pub(crate) failure: Option<Error>,
 }

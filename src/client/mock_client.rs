@@ -8,6 +8,7 @@ use crate::client::client_request::ClientRequest;
 use crate::client::client_response::{ClientResponse, Outcome};
 use crate::client::kafka_client::{KafkaClient, Polled};
 use crate::common::node::NodeId;
+use crate::error::Error;
 use crate::protocol::body::RequestBody;
 use crate::utils::clock::Instant;
 use crate::utils::sync::Mutex;
@@ -29,6 +30,7 @@ struct State {
     max_in_flight: Option<usize>,
     panic_in_poll: Option<&'static str>,
     panic_in_send: Option<&'static str>,
+    failure: Option<Error>,
     sent_count: i32,
     is_closed: bool,
 }
@@ -69,6 +71,11 @@ impl MockClient {
     /// Refuses further requests to a node that owes this many answers; the next poll makes room, as it tells of them.
     pub(crate) fn set_max_in_flight(&self, count: usize) {
         self.0.lock().max_in_flight = Some(count);
+    }
+
+    /// The next poll tells that the network is of no use any more.
+    pub(crate) fn fail_next_poll(&self, error: Error) {
+        self.0.lock().failure = Some(error);
     }
 
     /// The next poll panics, with this message.
@@ -161,7 +168,8 @@ impl KafkaClient for MockClient {
         }
         state.timeouts.push(timeout);
         let responses = std::mem::take(&mut state.responses).into_iter();
-        Polled { now, responses: responses.map(|(_, response)| response).collect() }
+        let responses = responses.map(|(_, response)| response).collect();
+        Polled { now, responses, failure: state.failure.take() }
     }
 
     fn least_loaded_node(&mut self, _now: Instant) -> Option<NodeId> {

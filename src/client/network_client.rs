@@ -263,7 +263,8 @@ impl<S: Selectable> KafkaClient for NetworkClient<S> {
         self.handle_timeouts(now);
         // Before the sender takes the slots that have just become free.
         self.update_metadata(now);
-        Polled { now, responses: std::mem::take(&mut self.responses) }
+        let responses = std::mem::take(&mut self.responses);
+        Polled { now, responses, failure: self.results.failure.take() }
     }
 
     fn least_loaded_node(&mut self, now: Instant) -> Option<NodeId> {

@@ -138,13 +138,15 @@ impl TopicInfo {
     }
 }
 
-/// The most partitions that a gap may be filled up to: a broker's word alone must not fill our memory.
-const MAX_FILLED_PARTITION: i32 = 1_000_000;
+/// Beyond this, and twice the number of partitions that were told, gaps are not filled: a broker's word alone must not
+/// fill our memory.
+const MAX_FILLED_PARTITION: usize = 1000;
 
 fn without_gaps(partitions: Vec<PartitionInfo>) -> Vec<PartitionInfo> {
+    let highest = i32::try_from(2 * partitions.len() + MAX_FILLED_PARTITION).unwrap_or(i32::MAX);
     let mut filled = Vec::with_capacity(partitions.len());
     for info in partitions {
-        if info.partition > MAX_FILLED_PARTITION {
+        if info.partition > highest {
             break;
         }
         for missing in (0..info.partition).skip(filled.len()) {

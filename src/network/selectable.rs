@@ -49,6 +49,8 @@ pub(crate) struct PollResults {
     pub(crate) disconnected: Vec<Disconnection>,
     /// Nodes that may now be sent requests.
     pub(crate) connected: Vec<NodeId>,
+    /// Why the system cannot wait for sockets at all, if so: no later poll will do any better.
+    pub(crate) failure: Option<Error>,
     /// Buffers for the next frames.
     pub(crate) spare: Vec<Vec<u8>>,
 }

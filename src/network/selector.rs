@@ -12,7 +12,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::common::node::NodeId;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::network::idle_expiry_manager::IdleExpiryManager;
 use crate::network::kafka_channel::{KafkaChannel, Readiness};
 use crate::network::network_send::NetworkSend;
@@ -146,7 +146,7 @@ impl Selector {
     }
 
     /// Waits for events, and puts their channels on the list.
-    fn wait(&mut self, timeout: Option<Duration>) {
+    fn wait(&mut self, timeout: Option<Duration>, results: &mut PollResults) {
         let may_sleep = timeout.is_none_or(|timeout| !timeout.is_zero());
         let sleeps = may_sleep && self.wakeup.fall_asleep();
         let timeout = if sleeps { timeout } else { Some(Duration::ZERO) };
@@ -157,7 +157,11 @@ impl Selector {
         match polled {
             Ok(()) => self.take_events(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => log::error!("cannot wait for the network: {error}"),
+            Err(error) => {
+                let message = format!("cannot wait for the network: {error}").into();
+                let kind = ErrorKind::Io { kind: error.kind(), message };
+                results.failure = Some(Error::new(kind));
+            }
         }
     }
 
@@ -225,7 +229,7 @@ impl Selectable for Selector {
             _ if is_busy => Some(Duration::ZERO),
             timeout => timeout,
         };
-        self.wait(timeout);
+        self.wait(timeout, results);
         let now = self.clock.now();
         self.run_channels(now, results);
         self.close_idle_channels(now, results);

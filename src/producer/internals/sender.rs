@@ -116,6 +116,10 @@ impl<C: KafkaClient> Sender<C> {
     pub(crate) fn run_once(&mut self, now: Instant) -> Instant {
         let timeout = self.send_producer_data(now);
         let polled = self.client.poll(timeout, now);
+        if let Some(error) = polled.failure {
+            log::error!("the producer ends: {error}");
+            self.fatal = Some(error);
+        }
         for response in polled.responses {
             self.handle_response(response, polled.now);
         }

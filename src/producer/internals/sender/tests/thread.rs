@@ -36,6 +36,23 @@ fn a_panic_fails_every_pending_record_with_its_cause() {
     assert!(running.client.is_closed());
 }
 
+// A descriptor that somebody else closed: waiting for it fails at once, again and again.
+#[test]
+fn a_network_that_cannot_be_waited_for_ends_the_producer_and_does_not_spin() {
+    let fixture = Setup::new().start();
+    fixture.client.set_ready(NODE_1, false);
+    let future = fixture.append(0, 10);
+    let kind = std::io::ErrorKind::InvalidInput;
+    fixture.client.fail_next_poll(Error::io(&std::io::Error::new(kind, "bad descriptor")));
+
+    let running = Running::start(fixture);
+
+    let error = future.get_timeout(LONG).expect_err("no network");
+    assert!(error.to_string().contains("bad descriptor"), "{error}");
+    running.expect_end();
+    assert_eq!(running.accumulator.closed_error().kind(), error.kind());
+}
+
 // SND-22
 // Such batches were neither in their queue nor with a request: they vanished, and whoever waited did so forever.
 #[test]
