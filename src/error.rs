@@ -239,35 +239,51 @@ impl From<ErrorCode> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, topic, partition, broker, attempts, elapsed, persistence, cause } =
-            &*self.0;
-        match (topic, partition) {
+        let Inner { attempts, elapsed, persistence, .. } = &*self.0;
+        self.0.fmt_where_and_what(None, formatter)?;
+        if *attempts > 0 {
+            let times = if *attempts == 1 { "time" } else { "times" };
+            write!(formatter, ", sent {attempts} {times}")?;
+        }
+        if let Some(elapsed) = elapsed {
+            write!(formatter, ", {} ms after it was accepted", elapsed.as_millis())?;
+        }
+        match persistence {
+            Persistence::Perhaps => formatter.write_str("; it may be in the log all the same")?,
+            _ if *attempts > 0 => formatter.write_str("; it is not in the log")?,
+            _ if elapsed.is_some() => formatter.write_str("; it was never sent")?,
+            _ => {}
+        }
+        let mut effect = self;
+        while let Some(cause) = &effect.0.cause {
+            formatter.write_str(": ")?;
+            cause.0.fmt_where_and_what(Some(&effect.0), formatter)?;
+            effect = cause;
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Topic, partition, broker and kind; a cause does not repeat the place of its effect.
+    fn fmt_where_and_what(
+        &self,
+        effect: Option<&Self>,
+        formatter: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        let is_there =
+            |effect: &Self| (&effect.topic, effect.partition) == (&self.topic, self.partition);
+        match (&self.topic, self.partition) {
+            _ if effect.is_some_and(is_there) => {}
             (Some(topic), _) if topic.is_empty() => {} // then that is the error
             (Some(topic), Some(partition)) => write!(formatter, "{topic}-{partition}: ")?,
             (Some(topic), None) => write!(formatter, "topic {topic}: ")?,
             _ => {}
         }
-        if let Some(broker) = broker {
+        if let Some(broker) = &self.broker {
             write!(formatter, "broker {broker}: ")?;
         }
-        write!(formatter, "{kind}")?;
-        if *attempts > 0 {
-            write!(
-                formatter,
-                ", sent {attempts} {}",
-                if *attempts == 1 { "time" } else { "times" }
-            )?;
-        }
-        if let Some(elapsed) = elapsed {
-            write!(formatter, ", {} ms after it was accepted", elapsed.as_millis())?;
-        }
-        if *persistence == Persistence::Perhaps {
-            formatter.write_str("; it may be in the log all the same")?;
-        }
-        match cause {
-            Some(cause) => write!(formatter, ": {cause}"),
-            None => Ok(()),
-        }
+        write!(formatter, "{}", self.kind)
     }
 }
 

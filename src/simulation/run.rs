@@ -170,7 +170,7 @@ impl Simulation {
             self.world.borrow_mut().is_over = false;
             self.turn();
         }
-        self.sender.abort(&reason);
+        self.sender.abort(&reason, self.now);
         self.check_quiet();
     }
 

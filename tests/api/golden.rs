@@ -45,6 +45,7 @@ fn show((situation, error): &(&str, Error)) -> String {
     let text = hide_digits(&error.to_string(), "127.0.0.1:", "");
     let text = hide_digits(&text, ", ", " ms after it was accepted");
     let text = hide_digits(&text, "socket.connection.setup.timeout.ms (", " ms)"); // drawn by chance
+    let text = hide_digits(&text, "(os error ", ")");
     format!("{situation}\n    {text}\n")
 }
 

@@ -165,3 +165,13 @@ pub(crate) fn threads_and_files() -> (usize, usize) {
         |what: &str| std::fs::read_dir(format!("/proc/self/{what}")).expect("Linux").count();
     (count("task"), count("fd"))
 }
+
+/// Fails if this process has not come down to that. A thread that was joined may be listed for a moment longer.
+#[cfg(target_os = "linux")]
+pub(crate) fn expect_threads_and_files(expected: (usize, usize)) {
+    let end = std::time::Instant::now() + LONG;
+    while threads_and_files() != expected && std::time::Instant::now() < end {
+        std::thread::yield_now();
+    }
+    assert_eq!(threads_and_files(), expected);
+}

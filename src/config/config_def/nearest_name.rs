@@ -5,13 +5,17 @@ pub(super) fn nearest_name<'n>(
     wanted: &str,
     names: impl Iterator<Item = &'n str>,
 ) -> Option<&'n str> {
-    let wanted = plain(wanted);
+    let (whole, wanted) = (letters(wanted), plain(wanted));
     if wanted.len() < 3 || wanted.len() > 100 {
         return None;
     }
     let close_enough = 1 + wanted.len() / 5;
+    // With the unit as well: the slip may be in it.
+    let distance = |name| {
+        distance_between(&wanted, &plain(name)).min(distance_between(&whole, &letters(name)))
+    };
     names
-        .map(|name| (distance_between(&wanted, &plain(name)), name))
+        .map(|name| (distance(name), name))
         .filter(|(distance, _)| *distance <= close_enough)
         .min()
         .map(|(_, name)| name)
@@ -21,7 +25,12 @@ pub(super) fn nearest_name<'n>(
 fn plain(name: &str) -> Vec<u8> {
     let name = name.trim().to_ascii_lowercase().replace(['_', '-', ' '], ".");
     let name = [".ms", ".bytes"].iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(&name);
-    name.bytes().filter(|byte| *byte != b'.').collect()
+    letters(name)
+}
+
+fn letters(name: &str) -> Vec<u8> {
+    let is_letter = |byte: &u8| !matches!(byte, b'.' | b'_' | b'-' | b' ');
+    name.bytes().map(|byte| byte.to_ascii_lowercase()).filter(is_letter).collect()
 }
 
 /// How many letters have to be put in, left out, replaced or swapped with their neighbour to turn one into the other.
@@ -57,6 +66,7 @@ mod tests {
             ("linger", Some("linger.ms")),
             ("LINGER_MS", Some("linger.ms")),
             ("lniger.ms", Some("linger.ms")),
+            ("linger.mss", Some("linger.ms")),
             ("bootstrap-server", Some("bootstrap.servers")),
             ("bootstrap.sevrers", Some("bootstrap.servers")),
             ("ack", Some("acks")),

@@ -51,6 +51,8 @@ pub(crate) struct Sender<C> {
     fatal: Option<Error>,
     /// How often in a row no producer id was given.
     producer_id_failures: u32,
+    /// Why there is no producer id yet, if one was refused.
+    producer_id_error: Option<Error>,
     random: Random,
 }
 
@@ -105,6 +107,7 @@ impl<C: KafkaClient> Sender<C> {
             in_flight_expiry: BTreeSet::new(),
             fatal: None,
             producer_id_failures: 0,
+            producer_id_error: None,
             random,
             settings,
         }
@@ -138,7 +141,7 @@ impl<C: KafkaClient> Sender<C> {
 
     /// Fails every record that was accepted and not answered, oldest first, and closes the connections. The accumulator
     /// has to be closed before: then no record is missed.
-    pub(crate) fn abort(&mut self, reason: &Error) {
+    pub(crate) fn abort(&mut self, reason: &Error, now: Instant) {
         let mut batches = self.partitions.take_expired();
         for (_, handler) in std::mem::take(&mut self.handlers) {
             if let RequestCompletionHandler::Produce(handler) = handler {
@@ -151,7 +154,7 @@ impl<C: KafkaClient> Sender<C> {
         batches.extend(self.accumulator.take_all());
         batches.sort_by_key(ProducerBatch::order);
         for batch in batches {
-            self.fail(batch, reason);
+            self.fail(batch, reason, now);
         }
         self.client.close();
     }
@@ -295,6 +298,7 @@ impl<C: KafkaClient> Sender<C> {
         if !is_worth_another_try && !error.is_retriable() {
             self.fail_everything(&error, now);
         }
+        self.producer_id_error = Some(error);
     }
 
     fn adopt_producer_id(&mut self, answer: &InitProducerIdResponse) -> Result<(), Error> {
@@ -309,6 +313,7 @@ impl<C: KafkaClient> Sender<C> {
             return Err(Error::new(ErrorKind::Disconnected));
         }
         self.producer_id_failures = 0;
+        self.producer_id_error = None;
         let producer = ProducerIdAndEpoch { id: answer.producer_id, epoch: answer.producer_epoch };
         if let Some(transactions) = &mut self.transactions {
             transactions.initialized(producer);
@@ -321,7 +326,7 @@ impl<C: KafkaClient> Sender<C> {
         log::error!("no producer id: {error}");
         for batch in self.accumulator.take_all() {
             let partition = batch.partition().id();
-            self.fail(batch, error);
+            self.fail(batch, error, now);
             self.reconsider(partition, now);
         }
     }

@@ -107,7 +107,7 @@ fn run<C: KafkaClient>(mut sender: Sender<C>, shared: &SenderShared, lifecycle: 
         shared.accumulator.poison(reason.clone());
     }
     shared.metadata.close();
-    if contain(|| sender.abort(&reason)).is_none() {
+    if contain(|| sender.abort(&reason, shared.clock.now())).is_none() {
         log::error!("the sender thread panicked while it failed the pending records");
     }
     shared.accumulator.fail_orphans(&reason);

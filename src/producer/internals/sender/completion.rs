@@ -163,8 +163,8 @@ impl<C: KafkaClient> Sender<C> {
         }
         let Refusal { node, error } = refusal;
         if batch.has_reached_delivery_timeout(self.settings.delivery_timeout, now) {
-            let error = self.expiry_error(&batch, Some(error), now);
-            return self.fail(batch, &error);
+            let error = self.expiry_error(&batch, Some(error));
+            return self.fail(batch, &error, now);
         }
         if answer.code == ErrorCode::MessageTooLarge && self.can_split(&batch) {
             return self.split_and_reenqueue(batch, &error, now);
@@ -175,13 +175,10 @@ impl<C: KafkaClient> Sender<C> {
             batch.reenqueued(Retry { at: now + wait, asked: node, error });
             return self.reinsert(batch, now);
         }
-        let error = error
-            .with_attempts(batch.attempts())
-            .with_elapsed(now.saturating_duration_since(batch.created()));
         if self.transactions.is_some() && transaction_manager::is_fatal(&error) {
-            self.fatal = Some(error.clone());
+            self.fatal = Some(describe(&batch, error.clone(), now));
         }
-        self.fail_with_record_errors(batch, &error, &answer.record_errors);
+        self.fail_with_record_errors(batch, &error, &answer.record_errors, now);
     }
 
     /// A broker knows a whole batch again, but not its parts: if an earlier attempt may have been appended, they could be
@@ -199,7 +196,7 @@ impl<C: KafkaClient> Sender<C> {
         log::warn!("splitting a batch of {} in {}: {error}", batch.size(), batch.topic_partition());
         let parts = match batch.split(max_size, &|| accumulator.next_batch_id()) {
             Ok(parts) => parts,
-            Err(batch) => return self.fail(*batch, error),
+            Err(batch) => return self.fail(*batch, error, now),
         };
         let numbers: Vec<_> = parts.iter().map(|part| (part.id(), count(part))).collect();
         if let Some(transactions) = &mut self.transactions {
@@ -228,8 +225,8 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// Fails a batch for good.
-    pub(super) fn fail(&mut self, batch: ProducerBatch, error: &Error) {
-        self.fail_with_record_errors(batch, error, &BTreeMap::new());
+    pub(super) fn fail(&mut self, batch: ProducerBatch, error: &Error, now: Instant) {
+        self.fail_with_record_errors(batch, error, &BTreeMap::new(), now);
     }
 
     fn fail_with_record_errors(
@@ -237,6 +234,7 @@ impl<C: KafkaClient> Sender<C> {
         mut batch: ProducerBatch,
         error: &Error,
         record_errors: &BTreeMap<u32, Error>,
+        now: Instant,
     ) {
         let queue = batch.partition().id();
         // Also a batch that was never sent may hold sequences: those of the batch that it was split from.
@@ -247,9 +245,9 @@ impl<C: KafkaClient> Sender<C> {
                 transactions.failed(queue, batch.id());
             }
         }
-        let error = describe(&batch, error.clone());
-        let records =
-            record_errors.iter().map(|(index, error)| (*index, describe(&batch, error.clone())));
+        let describe = |error: &Error| describe(&batch, error.clone(), now);
+        let error = describe(error);
+        let records = record_errors.iter().map(|(index, error)| (*index, describe(error)));
         let record_errors = records.collect();
         batch.complete(Outcome::Failed { error, record_errors });
         self.accumulator.incomplete().remove(batch.id());
@@ -272,8 +270,8 @@ impl<C: KafkaClient> Sender<C> {
         for expired in expired {
             match expired {
                 Expired::Waiting(batch) => {
-                    let error = self.expiry_error(&batch, None, now);
-                    self.fail(batch, &error);
+                    let error = self.expiry_error(&batch, None);
+                    self.fail(batch, &error, now);
                 }
                 Expired::InFlight { batch, node } => self.fail_in_flight(batch, node, now),
             }
@@ -305,8 +303,8 @@ impl<C: KafkaClient> Sender<C> {
         if let Some(transactions) = &mut self.transactions {
             transactions.expired(batch.partition().id(), batch.id());
         }
-        let error = self.expiry_error(batch, None, now);
-        let error = describe(batch, error.with_broker(self.broker_name(node)));
+        let error = self.expiry_error(batch, None);
+        let error = describe(batch, error.with_broker(self.broker_name(node)), now);
         batch.complete(Outcome::failed(error));
         self.accumulator.incomplete().remove(batch.id());
     }
@@ -321,7 +319,7 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// `latest` is what the last attempt ended with, unless the batch waits since then and knows it itself.
-    fn expiry_error(&self, batch: &ProducerBatch, latest: Option<Error>, now: Instant) -> Error {
+    fn expiry_error(&self, batch: &ProducerBatch, latest: Option<Error>) -> Error {
         let cause = latest.or_else(|| batch.retry().map(|retry| retry.error.clone()));
         let kind = ErrorKind::Timeout {
             deadline: Deadline::Delivery,
@@ -331,9 +329,21 @@ impl<C: KafkaClient> Sender<C> {
         let persistence = cause.as_ref().map_or(Persistence::NeverSent, Error::persistence);
         Error::new(kind)
             .with_persistence(persistence)
-            .with_attempts(batch.attempts())
-            .with_elapsed(now.saturating_duration_since(batch.created()))
-            .with_cause(cause.or_else(|| self.metadata.last_error()))
+            .with_cause(cause.or_else(|| self.why_waiting(batch)))
+    }
+
+    /// What keeps a batch from being sent, as far as one can tell.
+    fn why_waiting(&self, batch: &ProducerBatch) -> Option<Error> {
+        let topic_partition = batch.topic_partition();
+        let (topic, partition) = (topic_partition.topic(), topic_partition.partition());
+        let without_leader = || {
+            let leader = self.metadata.snapshot().cluster.leader(topic, partition);
+            let message = "the partition has no leader";
+            let error = || Error::broker_code(ErrorCode::LeaderNotAvailable, Some(message));
+            leader.is_none().then(error)
+        };
+        let known = self.producer_id_error.clone().or_else(|| self.metadata.last_error());
+        known.or_else(|| self.metadata.topic_error(topic)).or_else(without_leader)
     }
 
     fn broker_name(&self, node: NodeId) -> String {
@@ -360,11 +370,18 @@ pub(super) fn count(batch: &ProducerBatch) -> i32 {
 }
 
 /// Adds what every error of a batch tells.
-fn describe(batch: &ProducerBatch, error: Error) -> Error {
-    let persistence = match (batch.is_perhaps_persisted(), error.persistence()) {
-        (true, _) => Persistence::Perhaps,
-        (false, Persistence::Perhaps) if batch.attempts() == 0 => Persistence::NeverSent,
-        (false, persistence) => persistence,
+fn describe(batch: &ProducerBatch, error: Error, now: Instant) -> Error {
+    // Then the client has not even tried.
+    let is_unsent = matches!(error.kind(), ErrorKind::UnsupportedVersion { .. });
+    let attempts = if is_unsent { 0 } else { batch.attempts() };
+    let persistence = match error.persistence() {
+        _ if batch.is_perhaps_persisted() => Persistence::Perhaps,
+        _ if attempts == 0 => Persistence::NeverSent,
+        persistence => persistence,
     };
-    error.with_topic_partition(batch.topic_partition()).with_persistence(persistence)
+    error
+        .with_topic_partition(batch.topic_partition())
+        .with_attempts(attempts)
+        .with_elapsed(now.saturating_duration_since(batch.created()))
+        .with_persistence(persistence)
 }

@@ -240,7 +240,7 @@ fn an_abort_answers_everything_wherever_it_is() {
     fixture.append_with(4, 10, counting(&count));
 
     fixture.accumulator.close();
-    fixture.sender.abort(&Error::new(ErrorKind::Closed));
+    fixture.sender.abort(&Error::new(ErrorKind::Closed), fixture.now);
 
     assert_eq!(count.load(Ordering::SeqCst), 5);
     assert_eq!(error(&on_its_way).persistence(), Persistence::Perhaps);

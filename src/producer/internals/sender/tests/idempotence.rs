@@ -115,7 +115,7 @@ fn an_end_by_force_does_not_wait_for_a_new_producer_id() {
     assert_eq!(fixture.producer_id_requests().len(), 1, "it asks for a new one");
 
     fixture.accumulator.close();
-    fixture.sender.abort(&Error::new(ErrorKind::Closed));
+    fixture.sender.abort(&Error::new(ErrorKind::Closed), fixture.now);
 
     let error = error(&waiting);
     assert_eq!((error.kind(), error.persistence()), (&ErrorKind::Closed, Persistence::NeverSent));
