@@ -238,6 +238,7 @@ mod tests {
         assert_eq!(requests.sender_count(), 0);
     }
 
+    // SND-13
     #[test]
     fn time_spent_throttled_does_not_count() {
         let mut requests = InFlightRequests::new(2);

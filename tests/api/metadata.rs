@@ -115,7 +115,7 @@ fn partitions_for_describes_the_topic() {
     assert!(partitions.iter().all(|info| info.replicas().len() == 3));
 }
 
-// SND-15, MET-06
+// SND-15, MET-06, MET-07, API-22
 #[test]
 fn a_topic_that_may_not_be_seen_fails_at_once_and_alone() {
     let cluster = cluster();
@@ -127,6 +127,7 @@ fn a_topic_that_may_not_be_seen_fails_at_once_and_alone() {
     let error = failure(&producer.send(ProducerRecord::without_key("secret", "a")));
     assert_eq!(error.code(), Some(ErrorCode::TopicAuthorizationFailed));
     assert_eq!((error.topic(), error.is_retriable()), (Some("secret"), false));
+    assert_eq!(producer.partitions_for("secret").expect_err("not allowed").code(), error.code());
     assert_eq!(offset(&producer.send(record("b"))), 0);
 
     cluster.clear_faults();

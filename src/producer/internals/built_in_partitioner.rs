@@ -209,6 +209,22 @@ mod tests {
         assert_eq!(seen.len(), 3);
     }
 
+    // PAR-02: Java's RecordAccumulatorTest.testUniformBuiltInPartitioner
+    #[test]
+    fn serves_all_partitions_alike() {
+        let (topic, queues) = topic(&[Some(1); 4]);
+        let partitioner = partitioner(100);
+        let mut bytes = [0_i32; 4];
+
+        for _ in 0..1_000_000 {
+            let partition = partitioner.peek(&topic, &queues);
+            bytes[usize::try_from(partition).expect("not negative")] += 10;
+            partitioner.update(10, true, &topic, &queues);
+        }
+
+        assert!(bytes.iter().all(|bytes| (2_375_000..2_625_000).contains(bytes)), "{bytes:?}");
+    }
+
     // A topic that was made anew with fewer partitions refused every record without a key.
     #[test]
     fn leaves_a_partition_that_does_not_exist_any_more() {
