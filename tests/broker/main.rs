@@ -11,6 +11,8 @@ mod examples;
 mod fidelity;
 mod harness;
 mod java_clients;
+#[path = "../kafka/mod.rs"]
+mod kafka;
 mod partitions;
 mod refusals;
 mod timestamps;

@@ -1,30 +1,23 @@
 //! A running Kafka node, and Java's clients beside it.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::{fs, io};
 
-use crate::harness::record::word;
-use crate::harness::{Record, distribution};
+use crate::kafka::distribution;
+use crate::kafka::host::{self, Host};
+use crate::kafka::record::Record;
 
 /// One node of a KRaft cluster, on free ports of the loopback address.
 ///
-/// It lives as long as this process: the host reads its standard input, and when that ends, for whatever reason, it
-/// stops and deletes its folder.
+/// It lives as long as this process.
 #[derive(Debug)]
 pub(crate) struct Broker {
     bootstrap: String,
     jars: PathBuf,
     host: Mutex<Host>,
-}
-
-#[derive(Debug)]
-struct Host {
-    commands: ChildStdin,
-    answers: BufReader<ChildStdout>,
 }
 
 impl Broker {
@@ -38,19 +31,11 @@ impl Broker {
         let folder = distribution::scratch("kafka-node");
         let [port, controller_port] = free_ports().map_err(|error| error.to_string())?;
         let bootstrap = format!("127.0.0.1:{port}");
-        let (mut child, log) = spawn(jars, &folder, port, controller_port)
+        let mut host = spawn(jars, &folder, port, controller_port)
             .map_err(|error| format!("starting java: {error}"))?;
-        let commands = child.stdin.take().expect("piped");
-        let answers = BufReader::new(child.stdout.take().expect("piped"));
-        let mut host = Host { commands, answers };
-        match host.ask("await", |_| {}) {
+        match host.ask("await 1", |_| {}) {
             Ok(()) => Ok(Self { bootstrap, jars: jars.to_owned(), host: Mutex::new(host) }),
-            Err(reason) => {
-                let told = fs::read_to_string(&log).unwrap_or_default();
-                drop(host); // the host ends with its input
-                let _ = child.wait();
-                Err(format!("{reason}\n{told}"))
-            }
+            Err(reason) => Err(format!("{reason}\n{}", host.stop())),
         }
     }
 
@@ -91,7 +76,7 @@ impl Broker {
 
     /// A command that runs one of Kafka's own tools.
     pub(crate) fn tool(&self, class: &str) -> Command {
-        let mut command = java(&self.jars);
+        let mut command = host::java("-Xmx512m", &[self.jars.join("*")]);
         command.arg(class).stdin(Stdio::null());
         command
     }
@@ -108,59 +93,19 @@ impl Broker {
     }
 }
 
-impl Host {
-    /// Gives a command and passes on each line of the answer.
-    fn ask(&mut self, command: &str, mut each_line: impl FnMut(&str)) -> Result<(), String> {
-        writeln!(self.commands, "{command}").map_err(|error| error.to_string())?;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            match self.answers.read_line(&mut line) {
-                Ok(0) => return Err("it ended".to_owned()),
-                Ok(_) => {}
-                Err(error) => return Err(error.to_string()),
-            }
-            let text = line.trim_end();
-            if text == "ok" {
-                return Ok(());
-            }
-            if let Some(reason) = text.strip_prefix("failed ") {
-                return Err(reason.to_owned());
-            }
-            each_line(text);
-        }
-    }
-}
-
-/// Starts the host; what it logs goes to a file, whose path is the second part of the answer.
-fn spawn(
-    jars: &Path,
-    folder: &Path,
-    port: u16,
-    controller_port: u16,
-) -> std::io::Result<(Child, PathBuf)> {
+fn spawn(jars: &Path, folder: &Path, port: u16, controller_port: u16) -> io::Result<Host> {
     let data = folder.join("data");
     fs::create_dir_all(&data)?;
     let properties = folder.join("server.properties");
     fs::write(&properties, server_properties(&data, port, controller_port))?;
-    let log = folder.join("host.log");
-    let child = java(jars)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broker/java/BrokerHost.java"))
-        .args([&properties, folder])
-        .arg(format!("127.0.0.1:{port}"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(File::create(&log)?)
-        .spawn()?;
-    Ok((child, log))
+    let address = format!("127.0.0.1:{port}");
+    let arguments = [properties.as_ref(), folder.as_ref(), address.as_ref()];
+    Host::start(jars, folder, "BrokerHost", &arguments)
 }
 
-fn java(jars: &Path) -> Command {
-    let mut command = Command::new("java");
-    command.args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
-    command.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
-    command.arg("-cp").arg(jars.join("*"));
-    command
+/// `x`, and two digits a byte.
+fn word(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::from("x"), |word, byte| word + &format!("{byte:02x}"))
 }
 
 fn server_properties(data: &Path, port: u16, controller_port: u16) -> String {
@@ -183,7 +128,7 @@ fn server_properties(data: &Path, port: u16, controller_port: u16) -> String {
 }
 
 /// Both are held until both are known, so that they differ.
-fn free_ports() -> std::io::Result<[u16; 2]> {
+fn free_ports() -> io::Result<[u16; 2]> {
     let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok([first.local_addr()?.port(), second.local_addr()?.port()])

@@ -13,7 +13,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// Reads one line of the host's `read` command.
-    pub(super) fn parse(line: &str) -> Self {
+    pub(crate) fn parse(line: &str) -> Self {
         let mut words = line.split(' ');
         let mut next = || words.next().expect("a record's line has five parts");
         Self {
@@ -23,20 +23,6 @@ impl Record {
             key: bytes(next()),
             value: bytes(next()),
             headers: words.map(header).collect(),
-        }
-    }
-
-    /// Reads one line of kcat's, whose format is `PARTITION OFFSET TIMESTAMP VALUE`.
-    pub(super) fn parse_kcat(line: &str) -> Self {
-        let mut words = line.splitn(4, ' ');
-        let mut next = || words.next().expect("a record's line has four parts");
-        Self {
-            partition: next().parse().expect("a partition"),
-            offset: next().parse().expect("an offset"),
-            timestamp_ms: next().parse().expect("a timestamp"),
-            key: None,
-            value: Some(next().into()),
-            headers: Vec::new(),
         }
     }
 }
@@ -58,9 +44,4 @@ fn digit(character: u8) -> u8 {
         b'0'..=b'9' => character - b'0',
         _ => character - b'a' + 10,
     }
-}
-
-/// The inverse of [`bytes`].
-pub(super) fn word(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::from("x"), |word, byte| word + &format!("{byte:02x}"))
 }

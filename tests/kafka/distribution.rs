@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::{fs, io};
 
 const VERSION: &str = "4.3.1";
+pub(crate) const JAVAC: &str = "javac";
 const MAVEN: &str = if cfg!(windows) { "mvn.cmd" } else { "mvn" };
 
 /// The project whose dependencies are fetched. Kafka's tools alone: what they pull in is for Connect.
@@ -39,11 +40,10 @@ const POM: &str = "\
 ";
 
 /// Whether the tools that a node needs are installed; otherwise which is missing.
-pub(super) fn tools() -> Result<(), &'static str> {
+pub(crate) fn tools() -> Result<(), &'static str> {
     static TOOLS: OnceLock<Result<(), &'static str>> = OnceLock::new();
     *TOOLS.get_or_init(|| {
-        if !succeeds("javac", &["--release", "17", "-version"]) || !succeeds("java", &["-version"])
-        {
+        if !succeeds(JAVAC, &["--release", "17", "-version"]) || !succeeds("java", &["-version"]) {
             return Err("a JDK, version 17 or later, is not installed");
         }
         if !succeeds(MAVEN, &["-version"]) {
@@ -60,7 +60,7 @@ fn succeeds(program: &str, arguments: &[&str]) -> bool {
 }
 
 /// A folder for this test process's own files, under the build folder.
-pub(super) fn scratch(name: &str) -> PathBuf {
+pub(crate) fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", process::id()))
 }
 
@@ -68,7 +68,7 @@ pub(super) fn scratch(name: &str) -> PathBuf {
 ///
 /// They come into a folder of this process's own, which then takes its final name in one step: test runs beside one
 /// another never see half of it, and the first to finish wins.
-pub(super) fn jars() -> Result<PathBuf, String> {
+pub(crate) fn jars() -> Result<PathBuf, String> {
     let jars = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kafka-{VERSION}"));
     if jars.is_dir() {
         return Ok(jars);
