@@ -184,13 +184,11 @@ fn metadata_and_memory_share_max_block_ms() {
 #[cfg(target_os = "linux")]
 #[test]
 fn more_than_the_brokers_take_does_not_fill_the_memory() {
-    run_alone("buffer_memory::overload_alone");
+    run_alone("buffer_memory::more_than_the_brokers_take_does_not_fill_the_memory", overload);
 }
 
 #[cfg(target_os = "linux")]
-#[test]
-#[ignore = "measures what the whole process takes, so it runs in one where nothing else does"]
-fn overload_alone() {
+fn overload() {
     const BUFFER_MEMORY: usize = 8 << 20;
     let cluster = MockCluster::builder().retention_bytes(1 << 20).start().expect("a cluster");
     let properties = [("buffer.memory", "8388608"), ("max.block.ms", "100")];

@@ -231,13 +231,11 @@ fn returns_in_time_though_a_callback_does_not() {
 #[cfg(target_os = "linux")]
 #[test]
 fn leaves_neither_threads_nor_files_behind() {
-    run_alone("close::in_a_process_of_its_own");
+    run_alone("close::leaves_neither_threads_nor_files_behind", come_and_go);
 }
 
 #[cfg(target_os = "linux")]
-#[test]
-#[ignore = "counts what the whole process has, so it runs in one where nothing else does"]
-fn in_a_process_of_its_own() {
+fn come_and_go() {
     let before = threads_and_files();
 
     for _ in 0..3 {

@@ -9,11 +9,10 @@ use crate::setup::{expect_threads_and_files, run_alone, threads_and_files};
 // CFG-06
 #[test]
 fn a_producer_that_cannot_be_built_leaves_nothing_behind() {
-    run_alone("construction::without_file_descriptors");
+    let test = "construction::a_producer_that_cannot_be_built_leaves_nothing_behind";
+    run_alone(test, without_file_descriptors);
 }
 
-#[test]
-#[ignore = "takes the process's file descriptors away, so it runs in one where nothing else does"]
 fn without_file_descriptors() {
     let build = || -> Result<KafkaProducer<str, str>, _> {
         let config = ProducerConfig::from_properties([("bootstrap.servers", "localhost:9092")]);
