@@ -8,12 +8,12 @@ use kafka_producer::{
     Deadline, ErrorCode, ErrorKind, KafkaProducer, NodeId, Persistence, ProducerRecord,
 };
 
-#[cfg(target_os = "linux")]
-use crate::setup::run_alone;
 use crate::setup::{
     LONG, answer, await_batches, brokers, cluster, failure, log, numbers, offset, producer, record,
     whole_batch,
 };
+#[cfg(target_os = "linux")]
+use crate::setup::{memory_peak, run_alone};
 
 /// Room for one default batch, and for none beside it.
 const ONE_BATCH: (&str, &str) = ("buffer.memory", "16384");
@@ -214,14 +214,6 @@ fn overload() {
     let grown = memory_peak() - before;
     assert!(grown < BUFFER_MEMORY + (64 << 20), "{grown} bytes");
     assert!(grown > BUFFER_MEMORY / 2, "{grown} bytes: there was no overload");
-}
-
-/// The most bytes that this process ever had in memory.
-#[cfg(target_os = "linux")]
-fn memory_peak() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
 }
 
 /// Also where `max.block.ms` leaves no time to ask.

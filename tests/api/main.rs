@@ -5,6 +5,7 @@ mod callbacks;
 mod close;
 mod cluster_changes;
 mod construction;
+mod deadlines;
 mod error_texts;
 mod flush;
 mod futures;
@@ -13,6 +14,8 @@ mod idempotence;
 mod interceptors;
 mod metadata;
 mod network;
+#[cfg(target_os = "linux")]
+mod outage;
 mod partitioners;
 mod retries;
 mod send;
@@ -20,5 +23,7 @@ mod serializers;
 mod setup;
 mod sizes;
 mod split;
+#[cfg(target_os = "linux")]
+mod stall;
 mod try_send;
 mod versions;

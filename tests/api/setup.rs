@@ -157,10 +157,21 @@ pub(crate) fn run_alone(test: &str, check: impl FnOnce()) {
         return check();
     }
     let this = std::env::current_exe().expect("a path");
-    let output = std::process::Command::new(this).args(["--exact", test]).env(ALONE, test).output();
+    let arguments = ["--exact", test, "--nocapture"];
+    let output = std::process::Command::new(this).args(arguments).env(ALONE, test).output();
     let output = output.expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    println!("{text}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{errors}");
+}
+
+/// The most bytes that this process ever had in memory.
+#[cfg(target_os = "linux")]
+pub(crate) fn memory_peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
 }
 
 /// How many threads and open files this process has.
