@@ -54,9 +54,9 @@ pub(crate) struct World {
     /// What brokers whose metadata lags still believe.
     lagging: BTreeMap<NodeId, ClusterState>,
     /// Keyed by topic id: a topic created anew begins empty.
-    logs: BTreeMap<(Uuid, i32), PartitionLog>,
+    pub(super) logs: BTreeMap<(Uuid, i32), PartitionLog>,
     /// In the order in which they fall due; the number tells apart those due at once.
-    late_appends: BTreeMap<(Instant, u64), Append>,
+    late_appends: BTreeMap<(Instant, u64), LateAppend>,
     late_append_count: u64,
     next_producer_id: i64,
 }
@@ -69,6 +69,13 @@ pub(super) struct Append {
     pub(super) partition: i32,
     pub(super) acks: i16,
     pub(super) records: Vec<u8>,
+}
+
+/// A batch that was put off: it goes into the log that its partition had then, or nowhere.
+#[derive(Debug)]
+struct LateAppend {
+    topic_id: Option<Uuid>,
+    append: Append,
 }
 
 impl World {
@@ -122,7 +129,9 @@ impl World {
     /// Appends a batch once `after` has passed, whatever becomes of it then.
     pub(super) fn append_late(&mut self, append: Append, now: Instant, after: Duration) {
         self.late_append_count += 1;
-        self.late_appends.insert((now + after, self.late_append_count), append);
+        let topic_id = self.state.topic(&append.topic).map(|topic| topic.id);
+        let late = LateAppend { topic_id, append };
+        self.late_appends.insert((now + after, self.late_append_count), late);
     }
 
     /// Does what was put off until `now`.
@@ -132,7 +141,10 @@ impl World {
             if due > now {
                 break;
             }
-            let append = entry.remove();
+            let LateAppend { topic_id, append } = entry.remove();
+            if self.state.topic(&append.topic).map(|topic| topic.id) != topic_id {
+                continue;
+            }
             if let Err(refusal) = self.append(append, due) {
                 log::debug!("an append that was put off is refused: {}", refusal.message);
             }
