@@ -54,6 +54,7 @@ const SOMETIMES: &[&str] = &[
     "failed for sure",
     "failed in doubt",
     "idempotent",
+    "state loss: producer ids forgotten",
     "the epoch was bumped",
 ];
 

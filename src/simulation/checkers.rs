@@ -27,8 +27,6 @@ pub(super) struct Evidence<'a> {
     pub(super) wire: &'a WireLog,
     /// Whether the producer ended by itself.
     pub(super) is_fatal: bool,
-    /// Whether brokers forgot a producer that was silent for long.
-    pub(super) forgot_producers: bool,
 }
 
 /// All complaints, each with the number of the invariant that is broken.

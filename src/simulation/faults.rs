@@ -97,7 +97,7 @@ const METADATA: &[Strike] = &[
 const FAMILIES: [&[Strike]; 7] = [NETWORK, BROKER, LEADERS, ERRORS, ANSWERS, STATE_LOSS, METADATA];
 
 /// The producers were forgotten indeed.
-pub(super) const PRODUCERS_FORGOTTEN: &str = "state loss: producer ids forgotten";
+const PRODUCERS_FORGOTTEN: &str = "state loss: producer ids forgotten";
 
 /// What a leader may answer for now, whether or not it will take the batch later.
 const PASSING_CODES: [ErrorCode; 9] = [
@@ -542,13 +542,26 @@ impl World {
 
 /// What brokers forget, and what becomes of topics.
 impl World {
-    /// Producers are forgotten after a day: nothing of theirs is under way by then.
+    /// A partition forgets a producer that was silent for long: nothing of its is under way by then, and the last answer
+    /// came long ago.
     fn forget_producers(&mut self) {
         let is_quiet = self.history.lock().pending == 0;
         let under_way = self.links.values().any(|link| !link.to_broker.segments.is_empty());
-        if is_quiet && !under_way && self.cluster.is_quiet() {
-            self.coverage.hit(PRODUCERS_FORGOTTEN);
-            self.cluster.forget_producers();
+        if !is_quiet || under_way || !self.cluster.is_quiet() {
+            return;
+        }
+        let settings = &self.scenario.settings;
+        let silence = settings.request_timeout + settings.trusted_silence();
+        let batches = self.wire.batches.iter().rev();
+        let recent = batches.take_while(|batch| batch.at + silence > self.now);
+        let busy: BTreeSet<_> = recent.map(|batch| (&*batch.topic, batch.partition)).collect();
+        for topic in &self.scenario.topics {
+            for partition in 0..topic.partitions {
+                if !busy.contains(&(&*topic.name, partition)) {
+                    self.coverage.hit(PRODUCERS_FORGOTTEN);
+                    self.cluster.forget_producers_of(&topic.name, partition);
+                }
+            }
         }
     }
 

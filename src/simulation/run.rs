@@ -21,7 +21,6 @@ use crate::producer::internals::sender::{Sender, SenderSettings};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::simulation::checkers::{self, Evidence};
 use crate::simulation::coverage::Coverage;
-use crate::simulation::faults::PRODUCERS_FORGOTTEN;
 use crate::simulation::scenario::{Scenario, Settings};
 use crate::simulation::sim_network::SimNetwork;
 use crate::simulation::trace::Trace;
@@ -127,7 +126,6 @@ impl Simulation {
             logs: world.logs(),
             wire: &wire,
             is_fatal: fatal.is_some(),
-            forgot_producers: world.coverage.count(PRODUCERS_FORGOTTEN) > 0,
         };
         complaints.extend(checkers::check(&evidence));
         checkers::note_coverage(&evidence, &mut world.coverage);
@@ -256,6 +254,7 @@ fn sender_settings(settings: &Settings) -> SenderSettings {
         linger: settings.linger,
         retry_backoff: ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max),
         is_idempotent: settings.is_idempotent,
+        trusted_silence: settings.trusted_silence(),
         guarantees_order: settings.max_in_flight == 1,
         availability_timeout: if settings.is_adaptive {
             settings.availability_timeout

@@ -170,6 +170,13 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// How long after an acknowledgement brokers surely remember the producer; short, for a run to see them forget.
+    pub(super) fn trusted_silence(&self) -> Duration {
+        self.request_timeout / 4
+    }
+}
+
 impl Families {
     fn draw(random: &mut Random) -> Self {
         let mut family = || {

@@ -76,8 +76,12 @@ impl ClusterCore {
         self.world.thaw_metadata(node);
     }
 
-    pub(crate) fn forget_producers(&mut self) {
-        self.world.forget_producers();
+    /// One partition forgets every producer.
+    pub(crate) fn forget_producers_of(&mut self, topic: &str, partition: i32) {
+        let log = self.topic_id(topic).and_then(|id| self.world.logs.get_mut(&(id, partition)));
+        if let Some(log) = log {
+            log.forget_producers();
+        }
     }
 
     pub(crate) fn clear_faults(&mut self) {

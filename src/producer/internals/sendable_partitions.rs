@@ -8,11 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::common::cluster::TopicInfo;
 use crate::common::node::NodeId;
+use crate::common::topic_partition::TopicPartition;
+use crate::common::uuid::Uuid;
 use crate::producer::internals::partition_queue::PartitionQueue;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::transaction_manager::TransactionManager;
+use crate::producer::internals::txn_partition_entry::LogIdentity;
 use crate::utils::clock::Instant;
 use crate::utils::deadlines::Deadlines;
 
@@ -90,6 +94,19 @@ enum Verdict {
     BackOff(Instant),
     NoLeader,
     Muted,
+}
+
+impl Turn<'_> {
+    /// Where a batch goes that is sent to `leader` in this turn.
+    pub(super) fn log_of(&self, topic_partition: &TopicPartition, leader: NodeId) -> LogIdentity {
+        let topic = self.metadata.topic(topic_partition.topic());
+        let partition = topic.and_then(|topic| topic.partition(topic_partition.partition()));
+        LogIdentity {
+            topic_id: topic.map_or(Uuid::ZERO, TopicInfo::id),
+            leader,
+            leader_epoch: partition.and_then(|partition| partition.leader_epoch),
+        }
+    }
 }
 
 impl SendablePartitions {
@@ -193,7 +210,10 @@ impl SendablePartitions {
             };
             let mut batches = slot.queue.lock();
             let may_send = batches.head().is_some_and(|head| {
-                transactions.is_none_or(|manager| manager.may_send(id, head.id()))
+                transactions.is_none_or(|manager| {
+                    let log = turn.log_of(head.topic_partition(), node);
+                    manager.may_send(id, head.id(), log, turn.now)
+                })
             });
             let head_size = batches.head().map_or(0, |head| head.size());
             if may_send && size > 0 && size + head_size > max_size {
@@ -398,11 +418,10 @@ mod tests {
     use arc_swap::ArcSwap;
 
     use super::*;
-    use crate::common::cluster::{Cluster, TopicInfo};
+    use crate::common::cluster::Cluster;
     use crate::common::header::Headers;
     use crate::common::node::Node;
     use crate::common::partition_info::PartitionInfo;
-    use crate::common::uuid::Uuid;
     use crate::network::wakeup::Wakeup;
     use crate::producer::internals::buffer_pool::BufferPool;
     use crate::producer::internals::built_in_partitioner::StickySettings;

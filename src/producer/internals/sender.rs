@@ -75,6 +75,8 @@ pub(crate) struct SenderSettings {
     pub(crate) retry_backoff: ExponentialBackoff,
     /// `enable.idempotence`.
     pub(crate) is_idempotent: bool,
+    /// How long after an acknowledgement a partition's leader surely remembers an idempotent producer.
+    pub(crate) trusted_silence: Duration,
     /// Whether `max.in.flight.requests.per.connection` is 1, which promises order also without idempotence.
     pub(crate) guarantees_order: bool,
     /// `partitioner.availability.timeout.ms`, zero for none.
@@ -101,7 +103,9 @@ impl<C: KafkaClient> Sender<C> {
             metadata,
             accumulator,
             partitions: SendablePartitions::new(settings.linger, settings.delivery_timeout),
-            transactions: settings.is_idempotent.then(TransactionManager::new),
+            transactions: settings
+                .is_idempotent
+                .then(|| TransactionManager::new(settings.trusted_silence)),
             availability: NodeAvailability::new(settings.availability_timeout),
             handlers: HashMap::default(),
             in_flight_expiry: BTreeSet::new(),

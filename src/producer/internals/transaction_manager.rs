@@ -3,10 +3,11 @@
 //! Differs in that it belongs to the sender thread alone: `send` takes no lock for it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::error::{Error, ErrorCode};
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
-use crate::producer::internals::txn_partition_entry::TxnPartitionEntry;
+use crate::producer::internals::txn_partition_entry::{Departure, LogIdentity, TxnPartitionEntry};
 use crate::protocol::message::init_producer_id::InitProducerIdRequest;
 use crate::record::default_record_batch::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, ProducerState};
 use crate::utils::clock::Instant;
@@ -16,6 +17,8 @@ use crate::utils::hash::HashMap;
 #[derive(Debug)]
 pub(crate) struct TransactionManager {
     producer: ProducerId,
+    /// How long after an acknowledgement a partition's leader surely remembers the producer.
+    trusted_silence: Duration,
     partitions: HashMap<usize, TxnPartitionEntry>,
     /// Partitions whose sequences are in doubt or have to start anew.
     troubled: BTreeSet<usize>,
@@ -30,9 +33,10 @@ enum ProducerId {
 }
 
 impl TransactionManager {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(trusted_silence: Duration) -> Self {
         Self {
             producer: ProducerId::Wanted(None),
+            trusted_silence,
             partitions: HashMap::default(),
             troubled: BTreeSet::new(),
         }
@@ -82,28 +86,44 @@ impl TransactionManager {
         matches!(self.producer, ProducerId::Known(_))
     }
 
-    /// Whether batch `id` of `queue` may be sent now; if not, an answer for that partition or
+    /// Whether batch `id` of `queue` may be sent; if not, an answer for that partition or
     /// [`settle`](Self::settle) will change it.
-    pub(crate) fn may_send(&self, queue: usize, id: u64) -> bool {
+    pub(crate) fn may_send(&self, queue: usize, id: u64, log: LogIdentity, now: Instant) -> bool {
         let ProducerId::Known(current) = self.producer else {
             return false;
         };
-        self.partitions.get(&queue).is_none_or(|entry| entry.may_send(id, current))
+        let trusted_silence = self.trusted_silence;
+        let departure = Departure { producer: current, log, now, trusted_silence };
+        self.partitions.get(&queue).is_none_or(|entry| entry.may_send(id, &departure))
     }
 
     /// Numbers a batch that is about to be sent. Call it only if [`may_send`](Self::may_send).
-    pub(crate) fn send(&mut self, queue: usize, id: u64, record_count: i32) -> ProducerState {
+    pub(crate) fn send(
+        &mut self,
+        queue: usize,
+        id: u64,
+        record_count: i32,
+        log: LogIdentity,
+    ) -> ProducerState {
         let ProducerId::Known(current) = self.producer else {
             return ProducerState::NONE;
         };
-        let entry = self.partitions.entry(queue).or_insert_with(|| TxnPartitionEntry::new(current));
-        entry.send(id, record_count, current)
+        let new = || TxnPartitionEntry::new(current, log);
+        let entry = self.partitions.entry(queue).or_insert_with(new);
+        entry.send(id, record_count, current, log)
     }
 
     /// The request with a batch of `queue` ended.
     pub(crate) fn left_wire(&mut self, queue: usize) {
         if let Some(entry) = self.partitions.get_mut(&queue) {
             entry.left_wire();
+        }
+    }
+
+    /// An attempt to send a batch of `queue` failed.
+    pub(crate) fn attempt_failed(&mut self, queue: usize) {
+        if let Some(entry) = self.partitions.get_mut(&queue) {
+            entry.attempt_failed();
         }
     }
 
@@ -114,9 +134,10 @@ impl TransactionManager {
         id: u64,
         record_count: i32,
         state: ProducerState,
+        now: Instant,
     ) {
         if let Some(entry) = self.partitions.get_mut(&queue) {
-            entry.acknowledged(id, record_count, state);
+            entry.acknowledged(id, record_count, state, now);
         }
     }
 

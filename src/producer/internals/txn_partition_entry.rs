@@ -1,9 +1,13 @@
 //! Mirrors `org.apache.kafka.clients.producer.internals.TxnPartitionEntry`.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
+use crate::common::node::NodeId;
+use crate::common::uuid::Uuid;
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::record::default_record_batch::ProducerState;
+use crate::utils::clock::Instant;
 
 /// The sequence numbers of one partition and the batches that hold some without being acknowledged.
 #[derive(Debug)]
@@ -16,8 +20,12 @@ pub(super) struct TxnPartitionEntry {
     in_flight: VecDeque<InFlightBatch>,
     /// How many are on the wire, those that already ran out of time included.
     on_wire: usize,
-    /// Whether the broker has accepted anything under `producer`.
-    is_confirmed: bool,
+    /// Where batches were sent last.
+    log: LogIdentity,
+    /// Counts the changes of `log`.
+    log_number: u32,
+    /// Set once something was accepted under `producer`, until an attempt fails.
+    confirmation: Option<Confirmation>,
     /// The sequence behind a batch that ran out of time with unknown outcome.
     unresolved_before: Option<i32>,
     /// The first sequence that the broker will never accept: sequences have to start anew under a new epoch, but only
@@ -25,9 +33,38 @@ pub(super) struct TxnPartitionEntry {
     missing_from: Option<i32>,
 }
 
+/// The log that a batch goes to, as far as the metadata tells one from another. A topic that was created anew has a new
+/// one, and that of a new leader may be shorter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogIdentity {
+    /// Zero where brokers have no topic ids (before 2.8).
+    pub(crate) topic_id: Uuid,
+    pub(crate) leader: NodeId,
+    pub(crate) leader_epoch: Option<i32>,
+}
+
+/// A batch about to be sent: where to, and what is known by then.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Departure {
+    pub(super) producer: ProducerIdAndEpoch,
+    pub(super) log: LogIdentity,
+    pub(super) now: Instant,
+    /// How long after an acknowledgement a broker surely remembers the producer.
+    pub(super) trusted_silence: Duration,
+}
+
+/// A broker knew the producer when it acknowledged a batch.
+#[derive(Clone, Copy, Debug)]
+struct Confirmation {
+    log_number: u32,
+    at: Instant,
+}
+
 #[derive(Debug)]
 struct InFlightBatch {
     id: u64,
+    /// Where it was sent last.
+    log_number: u32,
     base_sequence: i32,
     record_count: i32,
     /// Whether the sequence is not the first one it had.
@@ -35,14 +72,16 @@ struct InFlightBatch {
 }
 
 impl TxnPartitionEntry {
-    pub(super) fn new(producer: ProducerIdAndEpoch) -> Self {
+    pub(super) fn new(producer: ProducerIdAndEpoch, log: LogIdentity) -> Self {
         Self {
             producer,
+            log,
+            log_number: 0,
             next_sequence: 0,
             last_acked_sequence: None,
             in_flight: VecDeque::new(),
             on_wire: 0,
-            is_confirmed: false,
+            confirmation: None,
             unresolved_before: None,
             missing_from: None,
         }
@@ -82,8 +121,8 @@ impl TxnPartitionEntry {
         self.unresolved_before.is_some()
     }
 
-    /// Whether batch `id` may be sent now, under `current`.
-    pub(super) fn may_send(&self, id: u64, current: ProducerIdAndEpoch) -> bool {
+    /// Whether batch `id` may be sent.
+    pub(super) fn may_send(&self, id: u64, departure: &Departure) -> bool {
         let position = self.in_flight.iter().position(|batch| batch.id == id);
         match (position, self.missing_from) {
             // After an error, batches are sent again one by one, in order.
@@ -97,11 +136,20 @@ impl TxnPartitionEntry {
         if self.is_idle() && !self.is_unresolved() {
             return true;
         }
-        // Until the broker has accepted a first batch, a second one could be accepted in its place.
-        self.producer == current
-            && self.is_confirmed
+        self.producer == departure.producer
+            && self.is_known_at(departure)
             && !self.is_unresolved()
             && self.in_flight.len() < REMEMBERED_BATCHES
+    }
+
+    /// Whether the broker knows the producer, as far as we can know that. One that does not takes any sequence: it could
+    /// accept a second batch in place of the first.
+    fn is_known_at(&self, departure: &Departure) -> bool {
+        self.confirmation.is_some_and(|known| {
+            self.log == departure.log
+                && known.log_number == self.log_number
+                && departure.now < known.at + departure.trusted_silence
+        })
     }
 
     /// The state that batch `id` carries; a batch that is sent for the first time takes the next sequences.
@@ -110,9 +158,16 @@ impl TxnPartitionEntry {
         id: u64,
         record_count: i32,
         current: ProducerIdAndEpoch,
+        log: LogIdentity,
     ) -> ProducerState {
         self.on_wire += 1;
-        if let Some(batch) = self.in_flight.iter().find(|batch| batch.id == id) {
+        if self.log != log {
+            self.log = log;
+            self.log_number = self.log_number.wrapping_add(1);
+        }
+        let log_number = self.log_number;
+        if let Some(batch) = self.in_flight.iter_mut().find(|batch| batch.id == id) {
+            batch.log_number = log_number;
             return self.producer.at_sequence(batch.base_sequence);
         }
         if self.producer != current && self.in_flight.is_empty() {
@@ -120,7 +175,7 @@ impl TxnPartitionEntry {
         }
         let base_sequence = self.next_sequence;
         self.next_sequence = sequence_after(base_sequence, record_count);
-        let batch = InFlightBatch { id, base_sequence, record_count, was_reset: false };
+        let batch = InFlightBatch { id, log_number, base_sequence, record_count, was_reset: false };
         self.in_flight.push_back(batch);
         self.producer.at_sequence(base_sequence)
     }
@@ -130,13 +185,28 @@ impl TxnPartitionEntry {
         self.on_wire = self.on_wire.saturating_sub(1);
     }
 
+    /// An attempt to send a batch failed: who knows what became of the log.
+    pub(super) fn attempt_failed(&mut self) {
+        self.confirmation = None;
+    }
+
     /// Batch `id` is in the log.
-    pub(super) fn acknowledged(&mut self, id: u64, record_count: i32, state: ProducerState) {
+    pub(super) fn acknowledged(
+        &mut self,
+        id: u64,
+        record_count: i32,
+        state: ProducerState,
+        now: Instant,
+    ) {
+        let batch = self.in_flight.iter().find(|batch| batch.id == id);
+        let log_number = batch.map(|batch| batch.log_number);
         self.forget(id);
         if self.producer != ProducerIdAndEpoch::of(&state) {
             return; // an answer to what was sent before the sequences started anew
         }
-        self.is_confirmed = true;
+        if let Some(log_number) = log_number {
+            self.confirmation = Some(Confirmation { log_number, at: now });
+        }
         let last = sequence_before(sequence_after(state.base_sequence, record_count));
         if self.last_acked_sequence.is_none_or(|acked| is_before(acked, last)) {
             self.last_acked_sequence = Some(last);
@@ -155,6 +225,7 @@ impl TxnPartitionEntry {
         for (offset, (id, record_count)) in parts.iter().enumerate() {
             let part = InFlightBatch {
                 id: *id,
+                log_number: whole.log_number,
                 base_sequence,
                 record_count: *record_count,
                 was_reset: whole.was_reset,
@@ -213,7 +284,7 @@ impl TxnPartitionEntry {
         self.producer = producer;
         self.next_sequence = sequence;
         self.last_acked_sequence = None;
-        self.is_confirmed = false;
+        self.confirmation = None;
         self.unresolved_before = None;
         self.missing_from = None;
     }
@@ -224,8 +295,8 @@ impl TxnPartitionEntry {
     }
 }
 
-/// How many batches of a producer a broker remembers for each partition. With more in flight, as on their way to an old
-/// and to a new leader, it could take one that it has for one out of order.
+/// How many batches of a producer a broker remembers for each partition. With more in flight it could take one that it has
+/// for one out of order.
 const REMEMBERED_BATCHES: usize = 5;
 
 /// Sequences go round from the largest positive number to 0.
@@ -248,54 +319,111 @@ mod tests {
     use super::*;
 
     const FIRST: ProducerIdAndEpoch = ProducerIdAndEpoch { id: 7, epoch: 0 };
+    const LOG: LogIdentity =
+        LogIdentity { topic_id: Uuid::ZERO, leader: NodeId(1), leader_epoch: Some(3) };
+    const AT_ONCE: Departure = Departure {
+        producer: FIRST,
+        log: LOG,
+        now: Instant::ZERO,
+        trusted_silence: Duration::from_secs(60),
+    };
     const SECOND: ProducerIdAndEpoch = ProducerIdAndEpoch { id: 7, epoch: 1 };
 
     #[test]
     fn sequences_follow_one_another() {
         let mut entry = confirmed();
 
-        assert_eq!(entry.send(2, 10, FIRST).base_sequence, 5);
-        assert_eq!(entry.send(3, 1, FIRST).base_sequence, 15);
-        assert_eq!(entry.send(4, 1, FIRST).base_sequence, 16);
+        assert_eq!(entry.send(2, 10, FIRST, LOG).base_sequence, 5);
+        assert_eq!(entry.send(3, 1, FIRST, LOG).base_sequence, 15);
+        assert_eq!(entry.send(4, 1, FIRST, LOG).base_sequence, 16);
     }
 
     #[test]
     fn one_batch_at_a_time_until_the_first_is_accepted() {
-        let mut entry = TxnPartitionEntry::new(FIRST);
-        let state = entry.send(1, 5, FIRST);
+        let mut entry = TxnPartitionEntry::new(FIRST, LOG);
+        let state = entry.send(1, 5, FIRST, LOG);
 
-        assert!(!entry.may_send(2, FIRST));
+        assert!(!entry.may_send(2, &AT_ONCE));
         entry.left_wire();
-        entry.acknowledged(1, 5, state);
-        assert!(entry.may_send(2, FIRST));
+        entry.acknowledged(1, 5, state, Instant::ZERO);
+        assert!(entry.may_send(2, &AT_ONCE));
+    }
+
+    #[test]
+    fn a_log_that_may_not_know_the_producer_gets_one_batch_at_a_time() {
+        let new_topic = LogIdentity { topic_id: Uuid::from_bytes([1; 16]), ..LOG };
+        let new_leader = LogIdentity { leader: NodeId(2), ..LOG };
+        let new_epoch = LogIdentity { leader_epoch: Some(4), ..LOG };
+        for log in [new_topic, new_leader, new_epoch] {
+            let mut entry = confirmed();
+            let there = Departure { log, ..AT_ONCE };
+            assert!(entry.may_send(2, &there));
+            let state = entry.send(2, 1, FIRST, log);
+
+            assert!(!entry.may_send(3, &there), "{log:?}");
+            entry.left_wire();
+            entry.acknowledged(2, 1, state, Instant::ZERO);
+            entry.send(3, 1, FIRST, log);
+
+            assert!(entry.may_send(4, &there), "{log:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_from_another_log_says_nothing_of_the_present_one() {
+        let mut entry = confirmed();
+        let old = entry.send(2, 1, FIRST, LOG);
+        let new_log = LogIdentity { topic_id: Uuid::from_bytes([1; 16]), ..LOG };
+
+        entry.left_wire();
+        entry.acknowledged(2, 1, old, Instant::ZERO);
+        entry.send(3, 1, FIRST, new_log);
+
+        assert!(!entry.may_send(4, &Departure { log: new_log, ..AT_ONCE }));
+    }
+
+    #[test]
+    fn after_a_long_silence_one_batch_goes_alone() {
+        let mut entry = confirmed();
+        let at = |seconds| Instant::ZERO + Duration::from_secs(seconds);
+        let later = |seconds| Departure { now: at(seconds), ..AT_ONCE };
+        let state = entry.send(2, 1, FIRST, LOG);
+
+        assert!(entry.may_send(3, &later(59)));
+        assert!(!entry.may_send(3, &later(60)));
+        entry.left_wire();
+        entry.acknowledged(2, 1, state, at(60));
+        entry.send(3, 1, FIRST, LOG);
+
+        assert!(entry.may_send(4, &later(61)));
     }
 
     #[test]
     fn no_more_batches_are_in_flight_than_a_broker_remembers() {
         let mut entry = confirmed();
-        let first = entry.send(2, 1, FIRST);
+        let first = entry.send(2, 1, FIRST, LOG);
         for id in 3..7 {
-            entry.send(id, 1, FIRST);
+            entry.send(id, 1, FIRST, LOG);
         }
 
-        assert!(!entry.may_send(7, FIRST));
+        assert!(!entry.may_send(7, &AT_ONCE));
         entry.left_wire();
-        assert!(!entry.may_send(7, FIRST));
-        entry.acknowledged(2, 1, first);
-        assert!(entry.may_send(7, FIRST));
+        assert!(!entry.may_send(7, &AT_ONCE));
+        entry.acknowledged(2, 1, first, Instant::ZERO);
+        assert!(entry.may_send(7, &AT_ONCE));
     }
 
     #[test]
     fn a_batch_that_is_sent_again_keeps_its_sequence_and_goes_first() {
         let mut entry = confirmed();
-        let first = entry.send(2, 1, FIRST);
-        entry.send(3, 1, FIRST);
+        let first = entry.send(2, 1, FIRST, LOG);
+        entry.send(3, 1, FIRST, LOG);
         entry.left_wire();
         entry.left_wire();
 
-        assert!(!entry.may_send(3, FIRST));
-        assert!(entry.may_send(2, FIRST));
-        assert_eq!(entry.send(2, 1, FIRST), first);
+        assert!(!entry.may_send(3, &AT_ONCE));
+        assert!(entry.may_send(2, &AT_ONCE));
+        assert_eq!(entry.send(2, 1, FIRST, LOG), first);
     }
 
     // IDEM-09
@@ -314,9 +442,9 @@ mod tests {
         let mut entry = confirmed();
         let third = i32::MAX / 3;
         for (id, record_count) in [(2, third), (3, third), (4, third + 3)] {
-            let state = entry.send(id, record_count, FIRST);
+            let state = entry.send(id, record_count, FIRST, LOG);
             entry.left_wire();
-            entry.acknowledged(id, record_count, state);
+            entry.acknowledged(id, record_count, state, Instant::ZERO);
         }
 
         assert_eq!(entry.expected_sequence(), 6);
@@ -326,11 +454,11 @@ mod tests {
     #[test]
     fn a_late_acknowledgement_of_an_older_batch_does_not_go_back() {
         let mut entry = confirmed();
-        let (older, newer) = (entry.send(2, 3, FIRST), entry.send(3, 3, FIRST));
+        let (older, newer) = (entry.send(2, 3, FIRST, LOG), entry.send(3, 3, FIRST, LOG));
         entry.expired(2);
 
-        entry.acknowledged(3, 3, newer);
-        entry.acknowledged(2, 3, older);
+        entry.acknowledged(3, 3, newer, Instant::ZERO);
+        entry.acknowledged(2, 3, older, Instant::ZERO);
 
         assert_eq!(entry.expected_sequence(), 11);
     }
@@ -338,37 +466,37 @@ mod tests {
     #[test]
     fn a_new_epoch_starts_at_zero_once_nothing_is_under_way() {
         let mut entry = confirmed();
-        entry.send(2, 3, FIRST);
-        assert!(!entry.may_send(3, SECOND));
+        entry.send(2, 3, FIRST, LOG);
+        assert!(!entry.may_send(3, &Departure { producer: SECOND, ..AT_ONCE }));
 
         entry.left_wire();
         entry.forget(2);
-        assert!(entry.may_send(3, SECOND));
-        let state = entry.send(3, 1, SECOND);
+        assert!(entry.may_send(3, &Departure { producer: SECOND, ..AT_ONCE }));
+        let state = entry.send(3, 1, SECOND, LOG);
         assert_eq!((state.producer_epoch, state.base_sequence), (1, 0));
     }
 
     #[test]
     fn an_expired_batch_is_settled_by_those_behind_it() {
         let mut entry = confirmed();
-        entry.send(2, 3, FIRST);
-        let behind = entry.send(3, 3, FIRST);
+        entry.send(2, 3, FIRST, LOG);
+        let behind = entry.send(3, 3, FIRST, LOG);
         entry.expired(2);
         entry.left_wire();
-        assert!(!entry.may_send(4, FIRST));
+        assert!(!entry.may_send(4, &AT_ONCE));
 
         entry.left_wire();
-        entry.acknowledged(3, 3, behind);
+        entry.acknowledged(3, 3, behind, Instant::ZERO);
         entry.resolve();
 
         assert!(!entry.needs_bump());
-        assert!(entry.may_send(4, FIRST));
+        assert!(entry.may_send(4, &AT_ONCE));
     }
 
     #[test]
     fn an_expired_batch_with_nothing_behind_it_costs_an_epoch() {
         let mut entry = confirmed();
-        entry.send(2, 3, FIRST);
+        entry.send(2, 3, FIRST, LOG);
         entry.expired(2);
         entry.left_wire();
 
@@ -381,9 +509,9 @@ mod tests {
     #[test]
     fn sequences_start_anew_only_behind_what_may_have_been_accepted() {
         let mut entry = confirmed();
-        let doubtful = entry.send(2, 3, FIRST);
-        entry.send(3, 3, FIRST);
-        entry.send(4, 3, FIRST);
+        let doubtful = entry.send(2, 3, FIRST, LOG);
+        entry.send(3, 3, FIRST, LOG);
+        entry.send(4, 3, FIRST, LOG);
         for _ in 0..3 {
             entry.left_wire();
         }
@@ -391,23 +519,23 @@ mod tests {
         entry.request_bump(3); // refused for good
         entry.forget(3);
         assert!(!entry.is_ready_to_bump());
-        assert!(entry.may_send(2, FIRST));
-        assert_eq!(entry.send(2, 3, FIRST), doubtful);
+        assert!(entry.may_send(2, &AT_ONCE));
+        assert_eq!(entry.send(2, 3, FIRST, LOG), doubtful);
         entry.left_wire();
-        entry.acknowledged(2, 3, doubtful);
-        assert!(!entry.may_send(4, FIRST));
+        entry.acknowledged(2, 3, doubtful, Instant::ZERO);
+        assert!(!entry.may_send(4, &AT_ONCE));
 
         assert!(entry.is_ready_to_bump());
         entry.start_at_beginning(SECOND);
-        assert_eq!(entry.send(4, 3, SECOND), SECOND.at_sequence(0));
+        assert_eq!(entry.send(4, 3, SECOND, LOG), SECOND.at_sequence(0));
     }
 
     /// An entry whose first batch, of five records, was accepted.
     fn confirmed() -> TxnPartitionEntry {
-        let mut entry = TxnPartitionEntry::new(FIRST);
-        let state = entry.send(1, 5, FIRST);
+        let mut entry = TxnPartitionEntry::new(FIRST, LOG);
+        let state = entry.send(1, 5, FIRST, LOG);
         entry.left_wire();
-        entry.acknowledged(1, 5, state);
+        entry.acknowledged(1, 5, state, Instant::ZERO);
         entry
     }
 }

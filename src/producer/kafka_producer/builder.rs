@@ -184,10 +184,15 @@ fn sender_settings(config: &ProducerConfig) -> SenderSettings {
         linger: config.linger(),
         retry_backoff: retry_backoff(config),
         is_idempotent: config.enable_idempotence(),
+        trusted_silence: TRUSTED_SILENCE,
         guarantees_order: config.max_in_flight_requests_per_connection() == 1,
         availability_timeout: availability_timeout(config),
     }
 }
+
+/// Brokers forget a producer after a day, unless `producer.id.expiration.ms` says otherwise; to be too careful costs a
+/// partition one round trip.
+const TRUSTED_SILENCE: Duration = Duration::from_secs(60);
 
 /// The time-out has a meaning for the adaptive choice only.
 fn availability_timeout(config: &ProducerConfig) -> Duration {

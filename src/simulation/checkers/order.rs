@@ -8,17 +8,7 @@ use crate::simulation::world::PartitionEvidence;
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
     let logs = evidence.logs.iter();
-    logs.filter(|log| !is_unguarded(evidence, log))
-        .flat_map(|log| check_log(evidence, log))
-        .collect()
-}
-
-/// A broker that knows nothing of a producer takes its batches in any order: of several on their way the second one may
-/// be appended while the first one is refused.
-fn is_unguarded(evidence: &Evidence<'_>, log: &PartitionEvidence) -> bool {
-    let was_recreated =
-        evidence.logs.iter().any(|other| other.is_deleted && other.topic == log.topic);
-    evidence.scenario.settings.max_in_flight > 1 && (was_recreated || evidence.forgot_producers)
+    logs.flat_map(|log| check_log(evidence, log)).collect()
 }
 
 fn check_log(evidence: &Evidence<'_>, log: &PartitionEvidence) -> Vec<String> {

@@ -291,7 +291,6 @@ impl Course {
             logs: self.logs.clone(),
             wire: &self.wire,
             is_fatal: false,
-            forgot_producers: false,
         })
     }
 

@@ -122,11 +122,14 @@ impl<C: KafkaClient> Sender<C> {
         }
         self.partitions.unmute(queue);
         match &answer.error {
-            None => self.succeed(batch, answer),
+            None => self.succeed(batch, answer, now),
             Some(_) if answer.code == ErrorCode::DuplicateSequenceNumber => {
-                self.succeed(batch, answer);
+                self.succeed(batch, answer, now);
             }
             Some(error) => {
+                if let Some(transactions) = &mut self.transactions {
+                    transactions.attempt_failed(queue);
+                }
                 if answer.is_ambiguous {
                     batch.set_perhaps_persisted();
                 }
@@ -140,9 +143,10 @@ impl<C: KafkaClient> Sender<C> {
         self.reconsider(queue, now);
     }
 
-    fn succeed(&mut self, mut batch: ProducerBatch, answer: &Answer) {
+    fn succeed(&mut self, mut batch: ProducerBatch, answer: &Answer, now: Instant) {
         if let (Some(transactions), Some(state)) = (&mut self.transactions, batch.sealed_for()) {
-            transactions.acknowledged(batch.partition().id(), batch.id(), count(&batch), state);
+            let (queue, id) = (batch.partition().id(), batch.id());
+            transactions.acknowledged(queue, id, count(&batch), state, now);
         }
         batch.complete(Outcome::Appended {
             base_offset: answer.base_offset,

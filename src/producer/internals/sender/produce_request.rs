@@ -7,7 +7,6 @@ use crate::client::client_request::ClientRequest;
 use crate::client::client_response::{ClientResponse, Outcome};
 use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata_snapshot::LeaderHint;
-use crate::common::cluster::TopicInfo;
 use crate::common::node::{Node, NodeId};
 use crate::common::uuid::Uuid;
 use crate::error::{Error, ErrorCode};
@@ -15,6 +14,7 @@ use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sendable_partitions::Turn;
 use crate::producer::internals::sender::completion::{Answer, count};
 use crate::producer::internals::sender::{RequestCompletionHandler, Sender};
+use crate::producer::internals::txn_partition_entry::LogIdentity;
 use crate::protocol::body::{RequestBody, ResponseBody, SharedBytes};
 use crate::protocol::message::produce::{
     NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
@@ -46,7 +46,8 @@ impl<C: KafkaClient> Sender<C> {
         batches.sort_by(|left, right| left.topic_partition().cmp(right.topic_partition()));
         let mut topics: Vec<TopicProduceData<SharedBytes>> = Vec::new();
         for batch in &mut batches {
-            let producer = self.number(batch);
+            let log = turn.log_of(batch.topic_partition(), node);
+            let producer = self.number(batch, log);
             if self.settings.guarantees_order {
                 self.partitions.mute(batch.partition().id());
             }
@@ -60,7 +61,7 @@ impl<C: KafkaClient> Sender<C> {
                 Some(topic) => topic.partitions.push(partition),
                 None => topics.push(TopicProduceData {
                     name: Arc::clone(name),
-                    topic_id: turn.metadata.topic(name).map_or(Uuid::ZERO, TopicInfo::id),
+                    topic_id: log.topic_id,
                     partitions: vec![partition],
                 }),
             }
@@ -89,11 +90,11 @@ impl<C: KafkaClient> Sender<C> {
         ClientRequest { node, body, expect_response: self.settings.acks != 0, timeout }
     }
 
-    fn number(&mut self, batch: &ProducerBatch) -> ProducerState {
+    fn number(&mut self, batch: &ProducerBatch, log: LogIdentity) -> ProducerState {
         let Some(transactions) = &mut self.transactions else {
             return ProducerState::NONE;
         };
-        transactions.send(batch.partition().id(), batch.id(), count(batch))
+        transactions.send(batch.partition().id(), batch.id(), count(batch), log)
     }
 
     /// Java: `handleProduceResponse`.

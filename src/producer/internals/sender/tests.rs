@@ -42,6 +42,7 @@ const BATCH_SIZE: usize = 1000;
 const BUFFER_MEMORY: usize = 100 * BATCH_SIZE;
 const LINGER: Duration = Duration::from_millis(50);
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(120);
+const TRUSTED_SILENCE: Duration = Duration::from_secs(60);
 const BACKOFF: Duration = Duration::from_millis(100);
 const NODE_1: NodeId = NodeId(1);
 const NODE_2: NodeId = NodeId(2);
@@ -96,6 +97,7 @@ impl Setup {
             linger: Duration::ZERO,
             retry_backoff: ExponentialBackoff::new(BACKOFF, Duration::from_secs(1)),
             is_idempotent: false,
+            trusted_silence: TRUSTED_SILENCE,
             guarantees_order: false,
             availability_timeout: Duration::ZERO,
         };

@@ -1,6 +1,7 @@
 //! What an idempotent producer makes of errors: when its sequences start anew, and when they must not.
 
 use super::*;
+use crate::common::uuid::Uuid;
 
 // Java: SenderTest.testIdempotenceWithMultipleInflightsWhereFirstFailsFatallyAndSequenceOfFutureBatchesIsAdjusted
 #[test]
@@ -280,6 +281,63 @@ fn a_broker_that_knows_neither_the_producer_nor_its_log_is_asked_again() {
     assert_eq!(fixture.sent().sequence(), (0, 0, 1));
 }
 
+// A simulation found it: the broker of a topic created anew, which knows nothing of the producer, took its second batch
+// and refused the first, so that records were written twice and out of order.
+#[test]
+fn a_topic_created_anew_gets_one_batch_alone() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.append(0, FULL);
+    let to_old_topic = fixture.sent();
+    fixture.recreate_topic();
+    fixture.append(0, FULL);
+    fixture.append(0, FULL);
+
+    assert_eq!(fixture.rest_with_requests().len(), 1);
+    fixture.acknowledge(&to_old_topic, 0);
+    let first = fixture.request();
+    assert_eq!(first.sequence(), (0, 0, 2));
+    fixture.acknowledge(&first, 0);
+
+    assert_eq!(fixture.request().sequence(), (0, 0, 3));
+}
+
+// A broker may forget a producer that was silent for long. While its batches are answered it does not.
+#[test]
+fn after_a_long_silence_a_partition_gets_one_batch_alone() {
+    for (silence, in_flight) in
+        [(TRUSTED_SILENCE - Duration::from_millis(1), 2), (TRUSTED_SILENCE, 1)]
+    {
+        let mut fixture = Setup::new().idempotent().start_with_producer_id();
+        fixture.advance(silence);
+        fixture.append(0, FULL);
+        fixture.append(0, FULL);
+
+        let requests = fixture.rest_with_requests();
+        assert_eq!(requests.len(), in_flight, "{silence:?}");
+        fixture.acknowledge(&requests[0], 1);
+        fixture.append(0, FULL);
+
+        assert_eq!(fixture.rest_with_requests().len(), 2, "{silence:?}");
+    }
+}
+
+// A topic that was deleted may be there again before the metadata tells.
+#[test]
+fn behind_a_failed_attempt_one_batch_goes_alone() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.append(0, FULL);
+    let request = fixture.sent();
+    fixture.refuse(&request, ErrorCode::UnknownTopicOrPartition);
+    fixture.append(0, FULL);
+    fixture.advance(BACKOFF.mul_f64(1.2));
+
+    let alone = fixture.sent();
+    assert_eq!(alone.sequence(), (0, 0, 1));
+    fixture.acknowledge(&alone, 1);
+
+    assert_eq!(fixture.request().sequence(), (0, 0, 2));
+}
+
 // Java: SenderTest.testUnsupportedForMessageFormatInProduceRequest and testClusterAuthorizationExceptionInProduceRequest
 #[test]
 fn some_errors_end_the_producer() {
@@ -334,6 +392,20 @@ fn every_partition_in_trouble_starts_anew_under_one_epoch() {
 }
 
 impl Fixture {
+    /// Comes to rest; the produce requests that are then in flight, oldest first.
+    fn rest_with_requests(&mut self) -> Vec<Sent> {
+        self.rest();
+        self.requests()
+    }
+
+    /// Metadata tells another id of the topic.
+    fn recreate_topic(&mut self) {
+        let mut response = self.metadata_response(&[]);
+        response.topics[0].topic_id = Uuid::from_bytes([9; 16]);
+        let _ = self.metadata.next_request(self.now);
+        self.metadata.handle_response(&response, 13, self.now);
+    }
+
     /// Sends two batches a second apart; the first expires on its way and is lost with its connection. Returns the
     /// second's request.
     fn expire_the_first_of_two(&mut self) -> Sent {
