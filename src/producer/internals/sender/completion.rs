@@ -166,6 +166,13 @@ impl<C: KafkaClient> Sender<C> {
             return; // it ran out of time while it was on its way
         }
         let Refusal { node, error } = refusal;
+        let was_refused =
+            batch.retry().is_some_and(|retry| retry.error.persistence() == Persistence::Refused);
+        // An attempt that never left does not undo that an earlier one did.
+        let error = match error.persistence() {
+            Persistence::NeverSent if was_refused => error.with_persistence(Persistence::Refused),
+            _ => error,
+        };
         if batch.has_reached_delivery_timeout(self.settings.delivery_timeout, now) {
             let error = self.expiry_error(&batch, Some(error));
             return self.fail(batch, &error, now);
@@ -182,7 +189,11 @@ impl<C: KafkaClient> Sender<C> {
         if self.transactions.is_some() && transaction_manager::is_fatal(&error) {
             self.fatal = Some(describe(&batch, error.clone(), now));
         }
-        self.fail_with_record_errors(batch, &error, &answer.record_errors, now);
+        let broker = self.broker_name(node);
+        let records = answer.record_errors.iter();
+        let record_errors =
+            records.map(|(index, error)| (*index, error.clone().with_broker(broker.clone())));
+        self.fail_with_record_errors(batch, &error, &record_errors.collect(), now);
     }
 
     /// A broker knows a whole batch again, but not its parts: if an earlier attempt may have been appended, they could be

@@ -137,6 +137,8 @@ fn a_refused_record_is_told_apart_from_its_neighbours() {
     for error in [neighbour, without_key, without_message] {
         assert_eq!(error.code(), Some(ErrorCode::InvalidRecord));
         assert_eq!((error.topic(), error.partition()), (Some(TOPIC), Some(0)));
+        assert_eq!((error.broker(), error.attempts()), (Some("broker-1:9092 (id 1)"), 1));
+        assert!(error.elapsed().is_some());
     }
 }
 

@@ -87,6 +87,24 @@ fn a_batch_that_was_refused_whenever_it_was_sent_is_refused_and_not_unsent() {
     assert_eq!(error(&future).persistence(), Persistence::Refused);
 }
 
+// It said that it had never left this process.
+#[test]
+fn a_batch_that_was_refused_and_then_not_even_written_is_refused_and_not_unsent() {
+    let mut fixture = Setup::new().with(|settings| settings.retries = 1).start();
+    let future = fixture.append(0, 10);
+    let request = fixture.sent();
+    fixture.refuse(&request, ErrorCode::NotEnoughReplicas);
+    fixture.advance(BACKOFF.mul_f64(1.2));
+    let again = fixture.sent();
+
+    fixture.disconnect(&again, false);
+
+    let error = error(&future);
+    assert_eq!((error.attempts(), error.persistence()), (2, Persistence::Refused));
+    assert!(error.to_string().contains("sent 2 times"), "{error}");
+    assert!(error.to_string().contains("it is not in the log"), "{error}");
+}
+
 // SND-07
 // Java: SenderTest.testInflightBatchesExpireOnDeliveryTimeout, and KAFKA-19012: a buffer that was given back while the
 // socket still read it was filled by another partition, and its records ended up in the wrong topic.
