@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::client::metadata_snapshot::{LeaderHint, MetadataSnapshot, Update};
+use crate::client::metadata_snapshot::{LeaderHint, MetadataSnapshot, Update, has_usable_broker};
 use crate::common::node::Node;
 use crate::error::{Error, ErrorCode};
 use crate::protocol::message::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
@@ -231,8 +231,8 @@ impl Metadata {
 
     /// Takes over an answer to the request under way.
     pub(crate) fn handle_response(&self, response: &MetadataResponse, version: i16, now: Instant) {
-        if response.brokers.is_empty() {
-            // A broker that has just started may not know the others yet, nor itself.
+        if !has_usable_broker(response) {
+            log::warn!("the brokers announce no address at all");
             return self.handle_failure(now);
         }
         let state = &mut *self.state.lock();

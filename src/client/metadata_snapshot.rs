@@ -224,6 +224,12 @@ fn warn_of_another_cluster(known: Option<&str>, answered: Option<&str>) {
     }
 }
 
+/// Whether an answer names a broker that can be asked next. One that has just started may not know the others yet, nor
+/// itself.
+pub(super) fn has_usable_broker(response: &MetadataResponse) -> bool {
+    response.brokers.iter().any(|broker| u16::try_from(broker.port).is_ok())
+}
+
 fn node(broker: &MetadataResponseBroker) -> Option<(NodeId, Node)> {
     let id = NodeId(broker.node_id);
     match u16::try_from(broker.port) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::client::metadata::Metadata;
+use crate::client::metadata_snapshot::has_usable_broker;
 use crate::protocol::message::metadata::{MetadataRequest, MetadataResponse};
 use crate::utils::clock::Instant;
 
@@ -73,7 +74,7 @@ impl MetadataUpdater {
         version: i16,
         now: Instant,
     ) {
-        if !response.brokers.is_empty() {
+        if has_usable_broker(response) {
             self.trying_since = None;
         }
         self.metadata.handle_response(response, version, now);

@@ -307,6 +307,24 @@ fn an_answer_without_brokers_is_a_failure() {
 }
 
 // MET-05
+// There was nobody left to ask.
+#[test]
+fn an_answer_whose_brokers_have_impossible_addresses_is_a_failure() {
+    for port in [-1, 65_536] {
+        let metadata = metadata();
+        let _ = metadata.next_request(at(0));
+        let mut response = response(&[]);
+        response.brokers.iter_mut().for_each(|broker| broker.port = port);
+
+        metadata.handle_response(&response, 13, at(0));
+
+        assert!(
+            metadata.snapshot().is_bootstrap() && !metadata.snapshot().cluster.nodes.is_empty()
+        );
+        assert!(metadata.next_update().is_some_and(|due| due > at(0) && due < at(2)), "{port}");
+    }
+}
+
 #[test]
 fn an_answer_that_says_nothing_useful_takes_no_broker_away() {
     let metadata = with_topic("orders", &[(0, 1, 0)]);
