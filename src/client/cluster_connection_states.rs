@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::client::host_resolver::literal_address;
 use crate::common::node::{Node, NodeId};
+use crate::error::Error;
 use crate::utils::clock::Instant;
 use crate::utils::exponential_backoff::ExponentialBackoff;
 use crate::utils::random::Random;
@@ -62,6 +63,8 @@ struct NodeConnectionState {
     failed_setups: u32,
     setup_timeout: Duration,
     throttled_until: Instant,
+    /// How the connection ended last, until it is ready again.
+    last_error: Option<Error>,
 }
 
 impl ClusterConnectionStates {
@@ -223,6 +226,7 @@ impl ClusterConnectionStates {
         let first_timeout = self.setup_timeout.backoff(0, &mut self.random);
         if let Some(known) = self.nodes.get_mut(&node) {
             known.state = ConnectionState::Ready;
+            known.last_error = None;
             known.failed_attempts = 0;
             known.failed_setups = 0;
             known.setup_timeout = first_timeout;
@@ -249,6 +253,18 @@ impl ClusterConnectionStates {
         known.throttled_until = Instant::ZERO;
     }
 
+    /// Keeps why the connection is gone, for whoever waits for it.
+    pub(crate) fn set_last_error(&mut self, node: NodeId, error: Error) {
+        if let Some(known) = self.nodes.get_mut(&node) {
+            known.last_error = Some(error);
+        }
+    }
+
+    /// Why the connection is gone, until it stands again.
+    pub(crate) fn last_error(&self, node: NodeId) -> Option<Error> {
+        self.nodes.get(&node)?.last_error.clone()
+    }
+
     /// Holds `node` back until `until`; never for a shorter time than before.
     pub(crate) fn throttle(&mut self, node: NodeId, until: Instant) {
         if let Some(known) = self.nodes.get_mut(&node) {
@@ -273,6 +289,7 @@ impl NodeConnectionState {
             failed_setups: 0,
             setup_timeout,
             throttled_until: Instant::ZERO,
+            last_error: None,
         }
     }
 

@@ -17,6 +17,9 @@ pub(crate) trait KafkaClient {
     /// its backoff or of its throttling. `None`: an event will tell.
     fn next_attempt(&self, node: NodeId, now: Instant) -> Option<Instant>;
 
+    /// Why `node` cannot be used: how its connection ended last, until it stands again.
+    fn last_error(&self, node: NodeId) -> Option<Error>;
+
     /// Queues `request` and returns its correlation id. Nothing is written yet.
     ///
     /// Whatever becomes of it comes out of a later `poll`, exactly once. To a node that is not ready, that is

@@ -26,6 +26,7 @@ struct State {
     timeouts: Vec<Option<Duration>>,
     refusing: BTreeSet<NodeId>,
     next_attempts: BTreeMap<NodeId, Instant>,
+    last_errors: BTreeMap<NodeId, Error>,
     least_loaded: Option<NodeId>,
     max_in_flight: Option<usize>,
     panic_in_poll: Option<&'static str>,
@@ -62,6 +63,11 @@ impl MockClient {
     /// What [`KafkaClient::next_attempt`] tells of a node that refuses.
     pub(crate) fn set_next_attempt(&self, node: NodeId, moment: Instant) {
         self.0.lock().next_attempts.insert(node, moment);
+    }
+
+    /// What [`KafkaClient::last_error`] tells of a node.
+    pub(crate) fn set_last_error(&self, node: NodeId, error: Error) {
+        self.0.lock().last_errors.insert(node, error);
     }
 
     pub(crate) fn set_least_loaded(&self, node: Option<NodeId>) {
@@ -147,6 +153,10 @@ impl KafkaClient for MockClient {
 
     fn next_attempt(&self, node: NodeId, _now: Instant) -> Option<Instant> {
         self.0.lock().next_attempts.get(&node).copied()
+    }
+
+    fn last_error(&self, node: NodeId) -> Option<Error> {
+        self.0.lock().last_errors.get(&node).cloned()
     }
 
     fn send(&mut self, request: ClientRequest, _now: Instant) -> i32 {

@@ -228,6 +228,10 @@ impl<S: Selectable> KafkaClient for NetworkClient<S> {
         self.connections.next_attempt(node, now)
     }
 
+    fn last_error(&self, node: NodeId) -> Option<Error> {
+        self.connections.last_error(node)
+    }
+
     fn send(&mut self, request: ClientRequest, now: Instant) -> i32 {
         let ClientRequest { node, body, expect_response, timeout } = request;
         let correlation_id = self.take_correlation_id();

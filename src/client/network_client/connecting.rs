@@ -155,6 +155,7 @@ impl<S: Selectable> NetworkClient<S> {
     pub(super) fn lose(&mut self, node: NodeId, loss: Loss, now: Instant) {
         let error = loss.error.with_broker(self.connections.broker(node));
         self.troubles.tell(node, &error);
+        self.connections.set_last_error(node, error.clone());
         self.metadata().set_last_error(error.clone());
         let was_usable = self.connections.state(node) == ConnectionState::Ready;
         self.forget(node, &Loss { error, ..loss }, now);

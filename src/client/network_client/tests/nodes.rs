@@ -83,3 +83,22 @@ fn a_node_that_cannot_be_reached_is_not_picked_for_ever() {
         assert!(connects.iter().any(|(to, _)| *to == node), "{node}: {connects:?}");
     }
 }
+
+// The error of the whole client is cleared by the first broker that answers.
+#[test]
+fn why_a_broker_cannot_be_reached_is_known_until_it_can() {
+    let mut setup = Setup::with_nodes(&[1, 2]);
+    assert!(!setup.client.ready(NodeId(2), setup.now));
+    setup.client.selector.disconnect(NodeId(2), DisconnectCause::EndOfStream);
+    setup.poll();
+    setup.now = setup.now + Duration::from_secs(2);
+    setup.poll();
+    setup.answer(&cluster(&[1, 2]));
+    assert_eq!(setup.metadata.last_error(), None);
+
+    let error = setup.client.last_error(NodeId(2)).expect("a reason").to_string();
+    assert!(error.starts_with("broker 10.0.0.2:9092"), "{error}");
+    setup.make_ready(NodeId(2));
+
+    assert_eq!(setup.client.last_error(NodeId(2)), None);
+}

@@ -351,13 +351,15 @@ impl<C: KafkaClient> Sender<C> {
     fn why_waiting(&self, batch: &ProducerBatch) -> Option<Error> {
         let topic_partition = batch.topic_partition();
         let (topic, partition) = (topic_partition.topic(), topic_partition.partition());
+        let leader = self.metadata.snapshot().cluster.leader(topic, partition);
         let without_leader = || {
-            let leader = self.metadata.snapshot().cluster.leader(topic, partition);
             let message = "the partition has no leader";
             let error = || Error::broker_code(ErrorCode::LeaderNotAvailable, Some(message));
             leader.is_none().then(error)
         };
-        let known = self.producer_id_error.clone().or_else(|| self.metadata.last_error());
+        let of_leader = || leader.and_then(|leader| self.client.last_error(leader));
+        let known = self.producer_id_error.clone().or_else(of_leader);
+        let known = known.or_else(|| self.metadata.last_error());
         known.or_else(|| self.metadata.topic_error(topic)).or_else(without_leader)
     }
 

@@ -87,6 +87,25 @@ fn a_batch_that_was_refused_whenever_it_was_sent_is_refused_and_not_unsent() {
     assert_eq!(error(&future).persistence(), Persistence::Refused);
 }
 
+// Another broker's answer cleared the only error that was kept, and the record did not say what it had waited for.
+#[test]
+fn a_batch_that_was_never_sent_tells_why_its_leader_cannot_be_reached() {
+    let mut fixture = Setup::new().start();
+    fixture.client.set_ready(NODE_1, false);
+    let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    let unreachable = Error::io(&refused).with_broker("broker-1:9092".to_owned());
+    fixture.client.set_last_error(NODE_1, unreachable.clone());
+    let future = fixture.append(0, 10);
+    fixture.rest();
+    fixture.advance(DELIVERY_TIMEOUT);
+
+    fixture.rest();
+
+    let error = error(&future);
+    assert_eq!(error.persistence(), Persistence::NeverSent);
+    assert!(error.to_string().contains(&unreachable.to_string()), "{error}");
+}
+
 // It said that it had never left this process.
 #[test]
 fn a_batch_that_was_refused_and_then_not_even_written_is_refused_and_not_unsent() {
