@@ -15,7 +15,7 @@ use crate::utils::clock::Instant;
 use crate::utils::exponential_backoff::ExponentialBackoff;
 use crate::utils::random::Random;
 
-/// The state, backoff and addresses of each broker that was ever connected to.
+/// The state, backoff and addresses of each broker that was connected to.
 #[derive(Debug)]
 pub(crate) struct ClusterConnectionStates {
     nodes: BTreeMap<NodeId, NodeConnectionState>,
@@ -78,14 +78,27 @@ impl ClusterConnectionStates {
         Self { nodes: BTreeMap::new(), reconnect_backoff, setup_timeout, random }
     }
 
-    /// Every node that was ever connected to.
+    /// Every node that was connected to and is not forgotten.
     pub(crate) fn nodes(&self) -> Vec<NodeId> {
         self.nodes.keys().copied().collect()
+    }
+
+    /// Forgets the brokers that are not `in_use` any more, once their connection and its backoff are over.
+    pub(crate) fn forget_departed(&mut self, in_use: impl Fn(NodeId) -> bool, now: Instant) {
+        self.nodes.retain(|node, known| {
+            let is_over = known.state == ConnectionState::Disconnected && known.next_attempt <= now;
+            !is_over || in_use(*node)
+        });
     }
 
     /// Forgets everything; all connections are closed.
     pub(crate) fn clear(&mut self) {
         self.nodes.clear();
+    }
+
+    /// Whether `node` was connected to and is not forgotten.
+    pub(crate) fn is_known(&self, node: NodeId) -> bool {
+        self.nodes.contains_key(&node)
     }
 
     pub(crate) fn state(&self, node: NodeId) -> ConnectionState {

@@ -85,7 +85,17 @@ impl<S: Selectable> NetworkClient<S> {
             }
         } else {
             self.metadata_updater.handle_response(response, version, now);
+            self.forget_departed(now);
         }
+    }
+
+    /// Keeps nothing of brokers that left the cluster. Those of the configuration may be needed again.
+    fn forget_departed(&mut self, now: Instant) {
+        let snapshot = self.metadata().snapshot();
+        let in_use = |node: NodeId| node.0 < 0 || snapshot.cluster.nodes.contains_key(&node);
+        self.connections.forget_departed(in_use, now);
+        let connections = &self.connections;
+        self.troubles.forget_departed(|node| connections.is_known(node));
     }
 
     /// A broker that does not know the version of the question answers in version 0 (KIP-511).

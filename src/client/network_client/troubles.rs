@@ -30,6 +30,11 @@ impl Troubles {
         }
     }
 
+    /// Forgets the brokers that are not known any more.
+    pub(super) fn forget_departed(&mut self, is_known: impl Fn(NodeId) -> bool) {
+        self.told.retain(|node, _| is_known(*node));
+    }
+
     pub(super) fn is_well(&mut self, node: NodeId) {
         if self.told.remove(&node).is_some() {
             log::info!("node {node} can be used again");
@@ -99,6 +104,18 @@ fn answer_to(api: ApiKey) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn troubles_of_brokers_that_left_are_forgotten() {
+        let mut troubles = Troubles::default();
+        for node in [NodeId(1), NodeId(2)] {
+            troubles.tell(node, &Error::new(ErrorKind::Disconnected));
+        }
+
+        troubles.forget_departed(|node| node == NodeId(1));
+
+        assert_eq!(troubles.told.keys().copied().collect::<Vec<_>>(), [NodeId(1)]);
+    }
 
     // NET-16
     // It said "the connection was lost" where connecting and the end were seen in one poll.

@@ -84,6 +84,22 @@ fn a_node_that_cannot_be_reached_is_not_picked_for_ever() {
     }
 }
 
+// Clusters whose brokers are replaced, each time under new numbers, made the client grow.
+#[test]
+fn brokers_that_left_the_cluster_are_forgotten() {
+    let mut setup = Setup::with_nodes(&[1, 2]);
+    assert!(!setup.client.ready(NodeId(2), setup.now));
+    setup.client.selector.disconnect(NodeId(2), DisconnectCause::EndOfStream);
+    setup.poll();
+    assert!(setup.client.connections.is_known(NodeId(2)));
+    setup.now = setup.now + Duration::from_secs(2);
+    setup.poll();
+
+    setup.answer(&cluster(&[1]));
+
+    assert_eq!(setup.client.connections.nodes(), [BOOTSTRAP, NODE]);
+}
+
 // The error of the whole client is cleared by the first broker that answers.
 #[test]
 fn why_a_broker_cannot_be_reached_is_known_until_it_can() {
