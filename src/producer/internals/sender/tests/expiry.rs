@@ -87,6 +87,24 @@ fn a_batch_that_was_refused_whenever_it_was_sent_is_refused_and_not_unsent() {
     assert_eq!(error(&future).persistence(), Persistence::Refused);
 }
 
+// INV-09
+#[test]
+fn a_batch_that_is_held_behind_one_in_doubt_runs_out_of_time_itself() {
+    let mut fixture = Setup::new().idempotent().start_with_producer_id();
+    fixture.append(0, FULL);
+    fixture.sent();
+    fixture.advance(DELIVERY_TIMEOUT);
+    let held = fixture.append(0, 10);
+    assert_eq!(fixture.rest(), Some(DELIVERY_TIMEOUT));
+    assert_eq!(fixture.requests().len(), 1, "the first is still unanswered");
+
+    fixture.advance(DELIVERY_TIMEOUT);
+    fixture.rest();
+
+    assert_eq!(error(&held).property(), Some("delivery.timeout.ms"));
+    assert_eq!(error(&held).persistence(), Persistence::NeverSent);
+}
+
 // Another broker's answer cleared the only error that was kept, and the record did not say what it had waited for.
 #[test]
 fn a_batch_that_was_never_sent_tells_why_its_leader_cannot_be_reached() {
