@@ -33,7 +33,7 @@ const REGRESS: &[u64] = &[
     690, 1188, // A producer without an id spun while no broker could be reached.
     1, 41, 64, 119,
     // A broker that had forgotten the producer took its second batch and refused the first.
-    125, 4672,
+    125, 809, 822, 4672,
 ];
 
 /// What has to be seen at least once in [`USUAL_SEEDS`] seeds: else the simulation tests less than it says.
