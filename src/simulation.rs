@@ -8,8 +8,10 @@ mod coverage;
 mod faults;
 mod history;
 mod link;
+mod quirks;
 mod run;
 mod scenario;
+mod sending;
 mod sim_network;
 mod sim_socket;
 mod trace;
@@ -38,6 +40,10 @@ const REGRESS: &[u64] = &[
 
 /// What has to be seen at least once in [`USUAL_SEEDS`] seeds: else the simulation tests less than it says.
 const SOMETIMES: &[&str] = &[
+    "a batch came again",
+    "a batch was split",
+    "a callback found no room for a record",
+    "a callback sent a record",
     "a calm run",
     "a caller waited for max.block.ms",
     "a flush ended",
@@ -48,12 +54,17 @@ const SOMETIMES: &[&str] = &[
     "a waiter got memory",
     "acks=0",
     "acks=1",
+    "an idle connection was closed by us",
+    "back to the configured addresses",
     "closed amid its work",
     "expired after an attempt",
     "expired in the queue",
     "failed for sure",
     "failed in doubt",
     "idempotent",
+    "rare: a record truncated",
+    "rare: an idle connection closed by its broker",
+    "sequences went round amid a batch",
     "state loss: producer ids forgotten",
     "the epoch was bumped",
 ];

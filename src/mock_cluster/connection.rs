@@ -89,6 +89,12 @@ impl Connection {
         self.close(Instant::ZERO, false);
     }
 
+    /// Whether nothing was received that is not answered yet.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.input.is_empty() && self.outbox.is_empty() && !self.is_closing
+    }
+
     /// Lets answers go that were held.
     pub(super) fn release(&mut self) {
         for answer in &mut self.outbox {

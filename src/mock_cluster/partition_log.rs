@@ -1,12 +1,15 @@
 //! The log of one partition: the batches as they came, placed at their offsets.
 
+#[cfg(test)]
+mod simulated;
+
 use std::collections::VecDeque;
 
 use crate::mock_cluster::mock_record::MockRecord;
 use crate::mock_cluster::producer_state::ProducerStates;
 use crate::mock_cluster::record_batch::{self, BatchHeader, Refusal};
 
-/// One partition's batches and the producers that wrote them. All replicas share it: nothing is ever truncated.
+/// One partition's batches and the producers that wrote them. All replicas share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PartitionLog {
     batches: VecDeque<Vec<u8>>,
@@ -14,6 +17,9 @@ pub(super) struct PartitionLog {
     start_offset: i64,
     end_offset: i64,
     producers: ProducerStates,
+    /// How many batches came again after they were appended.
+    #[cfg(test)]
+    duplicates: u64,
 }
 
 /// How a log takes a batch.
@@ -47,6 +53,10 @@ impl PartitionLog {
         record_batch::validate(&bytes, &header, settings.max_message_bytes)?;
         if header.has_producer_id() {
             if let Some(known) = self.producers.check(&header)? {
+                #[cfg(test)]
+                {
+                    self.duplicates += 1;
+                }
                 return Ok(Appended {
                     base_offset: known.base_offset,
                     log_append_time_ms: known.max_timestamp, // whatever the topic's kind, as a broker does

@@ -84,6 +84,25 @@ impl ProducerStates {
     }
 }
 
+#[cfg(test)]
+impl ProducerStates {
+    pub(super) fn knows_all_of(&self, other: &Self) -> bool {
+        other.producers.keys().all(|id| self.producers.contains_key(id))
+    }
+
+    /// As if a batch had been appended that ended with `last_sequence`.
+    pub(super) fn remember(&mut self, producer_id: i64, last_sequence: i32) {
+        let batch = AppendedBatch {
+            first_sequence: last_sequence,
+            last_sequence,
+            base_offset: 0,
+            max_timestamp: -1,
+        };
+        let state = ProducerState { epoch: 0, batches: VecDeque::from([batch]) };
+        self.producers.insert(producer_id, state);
+    }
+}
+
 impl ProducerState {
     fn duplicate_of(&self, batch: &BatchHeader) -> Option<AppendedBatch> {
         if batch.producer_epoch != self.epoch {

@@ -156,6 +156,12 @@ impl World {
         self.late_appends.first_key_value().map(|((due, _), _)| *due)
     }
 
+    #[cfg(test)]
+    pub(super) fn log_mut(&mut self, topic: &str, partition: i32) -> Option<&mut PartitionLog> {
+        let id = self.state.topic(topic)?.id;
+        Some(self.logs.entry((id, partition)).or_default())
+    }
+
     /// The log of a partition, `None` until something was appended.
     pub(super) fn log(&self, topic: &str, partition: i32) -> Option<&PartitionLog> {
         self.logs.get(&(self.state.topic(topic)?.id, partition))

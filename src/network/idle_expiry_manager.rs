@@ -10,7 +10,7 @@ use crate::utils::clock::Instant;
 
 /// Knows when the next connection may have been idle for too long.
 #[derive(Debug)]
-pub(super) struct IdleExpiryManager {
+pub(crate) struct IdleExpiryManager {
     /// `None`: connections may idle for ever.
     max_idle: Option<Duration>,
     /// One entry a connection: a moment before which it cannot expire. Closed connections' entries linger.
@@ -18,19 +18,19 @@ pub(super) struct IdleExpiryManager {
 }
 
 impl IdleExpiryManager {
-    pub(super) fn new(max_idle: Option<Duration>) -> Self {
+    pub(crate) fn new(max_idle: Option<Duration>) -> Self {
         Self { max_idle, deadlines: BinaryHeap::new() }
     }
 
     /// Begins to watch a connection that was just opened.
-    pub(super) fn watch(&mut self, token: usize, now: Instant) {
+    pub(crate) fn watch(&mut self, token: usize, now: Instant) {
         if let Some(max_idle) = self.max_idle {
             self.deadlines.push(Reverse((now + max_idle, token)));
         }
     }
 
     /// When the next connection expires. `last_active` tells when a connection was used, `None` if it is gone.
-    pub(super) fn next_deadline(
+    pub(crate) fn next_deadline(
         &mut self,
         last_active: impl Fn(usize) -> Option<Instant>,
     ) -> Option<Instant> {
@@ -49,7 +49,7 @@ impl IdleExpiryManager {
     }
 
     /// A connection that has expired by `now`; call again for the next.
-    pub(super) fn next_expired(
+    pub(crate) fn next_expired(
         &mut self,
         now: Instant,
         last_active: impl Fn(usize) -> Option<Instant>,

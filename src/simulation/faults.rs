@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::common::node::NodeId;
 use crate::error::ErrorCode;
 use crate::mock_cluster::{Api, Fault};
-use crate::simulation::link::Link;
+use crate::simulation::history::id_of;
+use crate::simulation::link::{Link, Pipe};
 use crate::simulation::scenario::{log_millis, millis};
 use crate::simulation::world::{Event, World, host, nodes, topic_options};
 use crate::utils::clock::Instant;
@@ -94,7 +95,15 @@ const METADATA: &[Strike] = &[
     ("metadata: leaderless", World::hide_a_leader),
     ("metadata: left out", World::leave_out_a_topic),
 ];
-const FAMILIES: [&[Strike]; 7] = [NETWORK, BROKER, LEADERS, ERRORS, ANSWERS, STATE_LOSS, METADATA];
+const RARE: &[Strike] = &[
+    ("rare: unclean election", World::elect_uncleanly),
+    ("rare: idle connections closed", World::close_idle_connections),
+];
+const FAMILIES: [&[Strike]; 8] =
+    [NETWORK, BROKER, LEADERS, ERRORS, ANSWERS, STATE_LOSS, METADATA, RARE];
+
+/// How long nothing has to happen on a connection for it to be idle.
+const IDLE: Duration = Duration::from_millis(200);
 
 /// The producers were forgotten indeed.
 const PRODUCERS_FORGOTTEN: &str = "state loss: producer ids forgotten";
@@ -211,6 +220,7 @@ impl World {
             families.answers,
             families.state_loss,
             families.metadata,
+            self.scenario.quirks.rare_faults,
         ];
         if let Some(pace) = paces[family] {
             let wait = pace.mul_f64(0.1 + 1.8 * self.random.unit_f64());
@@ -449,6 +459,36 @@ impl World {
     }
 }
 
+/// What is rare.
+impl World {
+    /// A replica leads that does not have what was appended last.
+    fn elect_uncleanly(&mut self) {
+        let ((topic, partition), node) = (self.any_partition(), self.any_node());
+        let count = 1 + self.random.below(3);
+        for record in self.cluster.elect_uncleanly(&topic, partition, node, count) {
+            self.coverage.hit("rare: a record truncated");
+            if let Some(id) = record.value.as_deref().and_then(id_of) {
+                self.truncated.insert((topic.clone(), partition, record.offset, id));
+            }
+        }
+    }
+
+    /// Brokers close what nothing has come over for a while.
+    fn close_idle_connections(&mut self) {
+        let now = self.now;
+        for link in self.links.values() {
+            let is_quiet = |pipe: &Pipe| pipe.segments.is_empty() && pipe.last_due + IDLE <= now;
+            let Some(connection) = link.connection else { continue };
+            if is_quiet(&link.to_broker)
+                && is_quiet(&link.to_client)
+                && self.cluster.close_if_idle(connection, now)
+            {
+                self.coverage.hit("rare: an idle connection closed by its broker");
+            }
+        }
+    }
+}
+
 /// Error codes.
 impl World {
     fn refuse_batches(&mut self) {
@@ -582,6 +622,7 @@ impl World {
             topic.partitions += 1;
             let (name, total) = (topic.name.clone(), topic.partitions);
             self.cluster.add_partitions(&name, total);
+            self.remember_producer(&name, total - 1);
         }
     }
 }

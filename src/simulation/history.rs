@@ -20,6 +20,8 @@ pub(super) struct History {
     pub(super) urgent: Vec<Instant>,
     /// Whether somebody ever waited for memory.
     pub(super) lacked_memory: bool,
+    /// How often a callback had a record to send and found no memory for it.
+    pub(super) callbacks_without_room: u64,
     /// How many records have no answer yet.
     pub(super) pending: usize,
     /// What went wrong while callbacks ran.

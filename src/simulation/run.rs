@@ -16,15 +16,20 @@ use crate::error::{Error, ErrorKind};
 use crate::network::wakeup::Wakeup;
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::built_in_partitioner::StickySettings;
+use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sender::{Sender, SenderSettings};
 use crate::producer::internals::sender_signal::SenderSignal;
+use crate::simulation::REGRESS;
 use crate::simulation::checkers::{self, Evidence};
 use crate::simulation::coverage::Coverage;
+use crate::simulation::quirks::Quirks;
 use crate::simulation::scenario::{Scenario, Settings};
 use crate::simulation::sim_network::SimNetwork;
 use crate::simulation::trace::Trace;
-use crate::simulation::world::{BOOTSTRAP_PORT, Event, Producer, World, host, nodes};
+use crate::simulation::world::{
+    BOOTSTRAP_PORT, Event, LONG_LIVED_PRODUCER, Producer, World, host, nodes,
+};
 use crate::utils::clock::Instant;
 use crate::utils::exponential_backoff::ExponentialBackoff;
 use crate::utils::random::Random;
@@ -38,6 +43,8 @@ pub(super) struct Verdict {
     pub(super) coverage: Coverage,
 }
 
+/// More than the topics of a scenario ever have together.
+const MOST_PARTITIONS: usize = 100;
 /// More turns than this without time passing are a loop.
 const MAX_IDLE_TURNS: u32 = 1_000;
 
@@ -80,7 +87,10 @@ struct Simulation {
 impl Simulation {
     fn new(seed: u64, explains: bool) -> Self {
         let mut random = Random::new(seed);
-        let scenario = Scenario::draw(&mut random);
+        let mut scenario = Scenario::draw(&mut random);
+        if !REGRESS.contains(&seed) {
+            scenario.quirks = Quirks::draw(&mut Random::new(!seed), scenario.is_calm());
+        }
         let settings = scenario.settings;
         let mut trace = Trace::new(explains);
         trace.explain(|| format!("{scenario:#?}"));
@@ -104,7 +114,12 @@ impl Simulation {
             Box::new(NoResolver),
             random.fork(),
         );
-        let sender = Sender::new(sender_settings(&settings), client, metadata, accumulator, random);
+        let mut sender =
+            Sender::new(sender_settings(&settings), client, metadata, accumulator, random);
+        if let Some((first, known)) = scenario.first_sequence().zip(sender.transactions_mut()) {
+            known.initialized(ProducerIdAndEpoch { id: LONG_LIVED_PRODUCER, epoch: 0 });
+            (0..MOST_PARTITIONS).for_each(|queue| known.assume_sent(queue, first));
+        }
         Self { world, sender, producer, scenario, now: Instant::ZERO, idle_turns: 0 }
     }
 
@@ -120,15 +135,21 @@ impl Simulation {
         let mut complaints = std::mem::take(&mut world.complaints);
         complaints.extend(history.complaints.iter().cloned());
         let wire = std::mem::take(&mut world.wire);
+        let mut coverage = std::mem::take(&mut world.coverage);
+        for topic in &self.scenario.topics {
+            coverage.hit_if("a batch came again", world.cluster.duplicates(&topic.name) > 0);
+        }
         let evidence = Evidence {
             scenario: &self.scenario,
             history: &history,
             logs: world.logs(),
             wire: &wire,
+            truncated: &world.truncated,
             is_fatal: fatal.is_some(),
         };
         complaints.extend(checkers::check(&evidence));
-        checkers::note_coverage(&evidence, &mut world.coverage);
+        checkers::note_coverage(&evidence, &mut coverage);
+        world.coverage = coverage;
         for complaint in &complaints {
             world.trace.explain(|| complaint.clone());
         }

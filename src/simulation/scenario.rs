@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::simulation::quirks::Quirks;
 use crate::utils::random::Random;
 
 /// The cluster, the producer's settings, the workload and what may go wrong.
@@ -17,6 +18,7 @@ pub(super) struct Scenario {
     pub(super) think_time: Duration,
     pub(super) max_value: usize,
     pub(super) families: Families,
+    pub(super) quirks: Quirks,
     /// When everything that is wrong ends.
     pub(super) heals_at: Duration,
     /// Whether, and when, the application closes the producer amid its work.
@@ -104,6 +106,7 @@ impl Scenario {
             think_time: log_millis(1, 300, random),
             max_value: 8 << random.below(8),
             families,
+            quirks: Quirks::default(),
             heals_at,
             closes_at: (closes && !is_calm).then_some(close),
             usual_latency: log_millis(1, 40, random),
@@ -111,11 +114,18 @@ impl Scenario {
         }
     }
 
+    /// The sequence that each partition's first batch has, unless that is 0.
+    pub(super) fn first_sequence(&self) -> Option<i32> {
+        let records = self.quirks.records_before_wrap.filter(|_| self.settings.is_idempotent)?;
+        Some(i32::MAX - (records - 1))
+    }
+
     /// Whether nothing goes wrong.
     pub(super) fn is_calm(&self) -> bool {
         let Families { network, broker, leaders, errors, answers, state_loss, metadata, .. } =
             self.families;
-        [network, broker, leaders, errors, answers, state_loss, metadata]
+        let Quirks { rare_faults, .. } = self.quirks;
+        [network, broker, leaders, errors, answers, state_loss, metadata, rare_faults]
             .iter()
             .all(Option::is_none)
     }

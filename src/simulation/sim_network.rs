@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::common::node::NodeId;
+use crate::network::idle_expiry_manager::IdleExpiryManager;
 use crate::network::kafka_channel::{KafkaChannel, Readiness};
 use crate::network::network_send::NetworkSend;
 use crate::network::selectable::{DisconnectCause, Disconnection, PollResults, Selectable};
@@ -21,6 +22,8 @@ use crate::utils::clock::Instant;
 pub(super) struct SimNetwork {
     world: Rc<RefCell<World>>,
     connections: BTreeMap<NodeId, Connection>,
+    /// Watches connections under the numbers of their links, which are never used again.
+    idle: IdleExpiryManager,
     /// What sockets are read into.
     scratch: Vec<u8>,
 }
@@ -37,7 +40,8 @@ const SCRATCH_BYTES: usize = 4096;
 
 impl SimNetwork {
     pub(super) fn new(world: Rc<RefCell<World>>) -> Self {
-        Self { world, connections: BTreeMap::new(), scratch: vec![0; SCRATCH_BYTES] }
+        let idle = IdleExpiryManager::new(world.borrow().scenario.quirks.max_idle);
+        Self { world, connections: BTreeMap::new(), idle, scratch: vec![0; SCRATCH_BYTES] }
     }
 
     /// Runs every channel that can go on, as the real selector does.
@@ -84,6 +88,22 @@ impl SimNetwork {
         runnable || !results.is_empty()
     }
 
+    fn next_expiry(&mut self) -> Option<Instant> {
+        let connections = &self.connections;
+        self.idle.next_deadline(|token| last_active(connections, token))
+    }
+
+    fn close_idle_channels(&mut self, now: Instant, results: &mut PollResults) {
+        loop {
+            let connections = &self.connections;
+            let expired = self.idle.next_expired(now, |token| last_active(connections, token));
+            let node = expired.and_then(|token| node_of(connections, token));
+            let Some(node) = node else { return };
+            self.world.borrow_mut().coverage.hit("an idle connection was closed by us");
+            self.lose(node, DisconnectCause::Idle, results);
+        }
+    }
+
     fn count_answers(&mut self, results: &PollResults) {
         for (node, _) in &results.completed_receives {
             if let Some(connection) = self.connections.get_mut(node) {
@@ -105,7 +125,7 @@ impl SimNetwork {
         let produces = connection.in_flight.iter().filter(|api| **api == ApiKey::Produce).count();
         world.wire.most_in_flight = world.wire.most_in_flight.max(produces);
         match api {
-            ApiKey::Metadata => world.wire.metadata_requests.push(world.now),
+            ApiKey::Metadata => world.wire.metadata_requests.push((world.now, node)),
             ApiKey::Produce => world.record_batches(node, payload),
             _ => {}
         }
@@ -159,6 +179,7 @@ impl Selectable for SimNetwork {
         assert!(!self.connections.contains_key(&node), "one connection a node");
         let (link, socket) = self.world.borrow_mut().connect(node, address);
         let token = usize::try_from(link).unwrap_or(usize::MAX);
+        self.idle.watch(token, now);
         let channel = KafkaChannel::new(node, token, Box::new(SimTransport(socket)), now);
         self.connections.insert(node, Connection { channel, link, in_flight: VecDeque::new() });
     }
@@ -178,9 +199,10 @@ impl Selectable for SimNetwork {
     ) -> Instant {
         results.clear();
         self.run_channels(now, results);
-        let deadline = match timeout {
+        let timeout = timeout.map(|timeout| now + timeout);
+        let deadline = match timeout.into_iter().chain(self.next_expiry()).min() {
             _ if self.is_busy(results) => Some(now),
-            timeout => timeout.map(|timeout| now + timeout),
+            deadline => deadline,
         };
         let mut world = self.world.borrow_mut();
         if world.scenario.families.is_buggy_client && world.random.below(8) == 0 {
@@ -190,6 +212,7 @@ impl Selectable for SimNetwork {
         drop(world);
         self.take_readiness();
         self.run_channels(now, results);
+        self.close_idle_channels(now, results);
         self.count_answers(results);
         now
     }
@@ -207,4 +230,13 @@ impl Selectable for SimNetwork {
         world.hang_up(connection.link);
         connection.channel.is_send_started()
     }
+}
+
+fn node_of(connections: &BTreeMap<NodeId, Connection>, token: usize) -> Option<NodeId> {
+    connections.values().map(|it| &it.channel).find(|it| it.token == token).map(|it| it.node)
+}
+
+fn last_active(connections: &BTreeMap<NodeId, Connection>, token: usize) -> Option<Instant> {
+    let mut channels = connections.values().map(|connection| &connection.channel);
+    channels.find(|channel| channel.token == token).map(|channel| channel.last_active)
 }

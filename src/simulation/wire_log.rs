@@ -15,7 +15,7 @@ pub(super) struct WireLog {
     pub(super) batches: Vec<WireBatch>,
     /// Connection attempts by the client's number for the node.
     pub(super) connects: Vec<(Instant, NodeId)>,
-    pub(super) metadata_requests: Vec<Instant>,
+    pub(super) metadata_requests: Vec<(Instant, NodeId)>,
     /// The largest produce request with more than one batch.
     pub(super) largest_shared_request: usize,
     /// The most produce requests on their way on one connection.

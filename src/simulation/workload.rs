@@ -5,17 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::header::{Header, Headers};
-use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::{AllocateError, PooledBuffer, Ticket};
-use crate::producer::internals::built_in_partitioner::partition_for_key;
-use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::produce_request_result::ProduceRequestResult;
-use crate::producer::internals::record_accumulator::{Append, AppendError};
-use crate::record::default_record::RecordContents;
-use crate::simulation::history::{SentRecord, value_of};
 use crate::simulation::scenario::log_millis;
-use crate::simulation::world::{EPOCH_MILLIS, Event, Producer, World};
+use crate::simulation::sending::{Attempt, Draft, Outlet};
+use crate::simulation::world::{Event, Producer, World};
 use crate::utils::clock::Instant;
 use crate::utils::random::Random;
 use crate::utils::sync::Mutex;
@@ -43,25 +37,6 @@ enum State {
     AwaitsAnswer { id: usize, until: Instant },
     Flushes { batches: Vec<Arc<ProduceRequestResult>>, accepted: usize, until: Instant },
     Done,
-}
-
-/// A record that is not accepted yet.
-#[derive(Clone, Debug)]
-struct Draft {
-    topic: String,
-    partition: Option<i32>,
-    key: Option<Vec<u8>>,
-    value_size: usize,
-    /// The end of `max.block.ms`.
-    until: Instant,
-}
-
-/// What became of an attempt to hand over a record.
-enum Attempt {
-    Over,
-    NeedsMetadata { past_version: u64 },
-    NeedsMemory { requested: usize },
-    Closed,
 }
 
 impl Caller {
@@ -232,7 +207,8 @@ impl World {
         };
         let (topic, partition, until) = target.clone();
         caller.probing = Some(target);
-        let draft = Draft { topic, partition: Some(partition), key: None, value_size: 16, until };
+        let partition = Some(partition);
+        let draft = Draft { topic, partition, key: None, value_size: 16, until, follow_ups: 0 };
         self.hand_over(caller, draft, None);
     }
 
@@ -247,7 +223,9 @@ impl World {
         };
         let value_size = 8 + random.below(self.scenario.max_value);
         let until = self.now + self.scenario.settings.max_block;
-        Draft { topic: topic.name.clone(), partition, key, value_size, until }
+        let follows = self.scenario.quirks.callbacks_send && random.below(4) == 0;
+        let follow_ups = if follows { 1 + random.below(3) } else { 0 };
+        Draft { topic: topic.name.clone(), partition, key, value_size, until, follow_ups }
     }
 
     /// Idle until the next action; right away within a burst.
@@ -261,7 +239,7 @@ impl World {
 
     fn hand_over(&mut self, caller: &mut Caller, draft: Draft, buffer: Option<PooledBuffer>) {
         match self.attempt(caller, &draft, buffer) {
-            Attempt::Over => {
+            Attempt::Accepted { .. } | Attempt::Refused => {
                 caller.sent += 1;
                 match caller.last_id.filter(|_| caller.probes.is_some()) {
                     Some(_) => self.await_last(caller),
@@ -302,84 +280,13 @@ impl World {
         draft: &Draft,
         buffer: Option<PooledBuffer>,
     ) -> Attempt {
-        let Producer { accumulator, metadata, wakeup } = self.producer.clone();
-        if accumulator.is_closed() {
-            return Attempt::Closed;
+        let outlet = Outlet { producer: self.producer.clone(), history: Arc::clone(&self.history) };
+        let attempt = outlet.attempt(caller.index, draft, buffer, self.now);
+        if let Attempt::Accepted { id } = attempt {
+            caller.last_id = Some(id);
+            self.note("accepted", &[caller.index.try_into().unwrap_or(0)]);
         }
-        let past_version = metadata.snapshot().version;
-        let topics = accumulator.topics(&metadata);
-        let topic = topics.get(&draft.topic).filter(|topic| match draft.partition {
-            Some(partition) => topic.info().partition(partition).is_some(),
-            None => !topic.info().partitions().is_empty(),
-        });
-        let Some(topic) = topic else {
-            metadata.add_topic(&draft.topic.as_str().into(), self.now);
-            metadata.request_update_for_topic(&draft.topic);
-            wakeup.wake();
-            return Attempt::NeedsMetadata { past_version };
-        };
-        let hash = |key: &Vec<u8>| partition_for_key(key, topic.info().partitions().len());
-        let id = self.history.lock().next_id();
-        let value = value_of(id, draft.value_size);
-        let headers = headers_of(id);
-        let since_start = self.now.saturating_duration_since(Instant::ZERO).as_millis();
-        let timestamp_ms = EPOCH_MILLIS + i64::try_from(since_start).unwrap_or(0);
-        let append = Append {
-            topic,
-            partition: draft.partition.or_else(|| draft.key.as_ref().map(hash)),
-            record: RecordContents {
-                timestamp_ms,
-                key: draft.key.as_deref(),
-                value: Some(&value),
-                headers: &headers,
-            },
-            max_wait: Duration::ZERO,
-        };
-        let mut callback = Some(self.callback(id));
-        let now = self.now;
-        match accumulator.append_into(&append, buffer, &mut callback, &|| now) {
-            Ok(appended) => {
-                if appended.is_new_batch {
-                    metadata.add_topic(&draft.topic.as_str().into(), now);
-                }
-                if appended.is_worth_waking {
-                    wakeup.wake();
-                }
-                caller.last_id = Some(id);
-                self.accepted(caller.index, draft, value.len(), timestamp_ms, appended.future);
-                Attempt::Over
-            }
-            Err(AppendError::Closed) => Attempt::Closed,
-            Err(AppendError::Exhausted { requested }) => Attempt::NeedsMemory { requested },
-            Err(AppendError::UnknownPartition { .. }) => Attempt::Over,
-        }
-    }
-
-    fn accepted(
-        &mut self,
-        caller: usize,
-        draft: &Draft,
-        value_size: usize,
-        timestamp_ms: i64,
-        future: FutureRecordMetadata,
-    ) {
-        self.note("accepted", &[caller.try_into().unwrap_or(0)]);
-        self.history.lock().accept(SentRecord {
-            caller,
-            topic: draft.topic.clone(),
-            partition: draft.partition,
-            key: draft.key.clone(),
-            value_size,
-            timestamp_ms,
-            accepted_at: self.now,
-            answer: None,
-            future: Some(future),
-        });
-    }
-
-    fn callback(&self, id: usize) -> Callback {
-        let history = Arc::clone(&self.history);
-        Box::new(move |result| history.lock().answer(id, result))
+        attempt
     }
 
     /// From now on batches have reason not to linger.
@@ -430,13 +337,3 @@ impl World {
 const QUIET_LIMIT: Duration = Duration::from_secs(300);
 /// The time within which everything works again after the heal.
 pub(super) const RECOVERY_LIMIT: Duration = Duration::from_secs(15);
-
-/// The headers of record `id`: every third one has some.
-pub(super) fn headers_of(id: usize) -> Headers<'static> {
-    let mut headers = Headers::new();
-    if id % 3 == 0 {
-        headers.add(Header::new("number", Some(id.to_string().into_bytes())));
-        headers.add(Header::new("null", None::<Vec<u8>>));
-    }
-    headers
-}

@@ -58,6 +58,8 @@ pub(super) struct World {
     pub(super) complaints: Vec<String>,
     /// The logs of topics that were deleted.
     pub(super) buried: Vec<PartitionEvidence>,
+    /// Topic, partition, offset and number of every record that was in a log and is there no more.
+    pub(super) truncated: BTreeSet<(String, i32, i64, usize)>,
     /// The name of every topic that ever was, by id.
     pub(super) topic_names: BTreeMap<Uuid, String>,
 }
@@ -106,6 +108,8 @@ pub(super) const EPOCH_MILLIS: i64 = 1_700_000_000_000;
 /// Where brokers are reached whatever port they advertise, as behind a load balancer.
 pub(super) const BOOTSTRAP_PORT: u16 = 9000;
 const FIRST_PORT: u16 = 9092;
+/// The id of a producer that has sent almost as many records as there are sequences.
+pub(super) const LONG_LIVED_PRODUCER: i64 = 500;
 
 impl World {
     pub(super) fn new(
@@ -146,6 +150,7 @@ impl World {
             is_closing: false,
             complaints: Vec::new(),
             buried: Vec::new(),
+            truncated: BTreeSet::new(),
             topic_names: BTreeMap::new(),
             scenario,
         };
@@ -157,6 +162,7 @@ impl World {
         for topic in self.scenario.topics.clone() {
             let options = topic_options(&topic);
             self.create_topic(&topic.name, options);
+            (0..topic.partitions).for_each(|index| self.remember_producer(&topic.name, index));
         }
         for index in 0..self.scenario.callers {
             let random = self.random.fork();
@@ -175,6 +181,13 @@ impl World {
         self.cluster.create_topic(name, options);
         if let Some(id) = self.cluster.topic_id(name) {
             self.topic_names.insert(id, name.to_owned());
+        }
+    }
+
+    /// Brokers know the producer from long ago where it is to run out of sequences.
+    pub(super) fn remember_producer(&mut self, topic: &str, partition: i32) {
+        if let Some(first) = self.scenario.first_sequence() {
+            self.cluster.remember_producer(topic, partition, LONG_LIVED_PRODUCER, first - 1);
         }
     }
 

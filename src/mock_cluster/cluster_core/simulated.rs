@@ -9,9 +9,11 @@ use crate::mock_cluster::cluster_state::Partition;
 use crate::mock_cluster::connection::ConnectionId;
 use crate::mock_cluster::fault::Fault;
 use crate::mock_cluster::mock_record::MockRecord;
+use crate::mock_cluster::partition_log::PartitionLog;
 use crate::mock_cluster::topic_options::TopicOptions;
 use crate::protocol::api_keys::ApiKey;
 use crate::protocol::message::init_producer_id::InitProducerIdResponse;
+use crate::utils::clock::Instant;
 
 impl ClusterCore {
     pub(crate) fn create_topic(&mut self, name: &str, options: TopicOptions) {
@@ -39,6 +41,48 @@ impl ClusterCore {
         if self.is_running(node) {
             self.with_partition(topic, partition, |partition| partition.set_leader(node));
         }
+    }
+
+    /// Lets `node` lead, if it runs, although it does not have the last `count` batches. Returns their records.
+    pub(crate) fn elect_uncleanly(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        node: NodeId,
+        count: usize,
+    ) -> Vec<MockRecord> {
+        if !self.is_running(node) {
+            return Vec::new();
+        }
+        self.move_leader(topic, partition, node);
+        let log = self.world.log_mut(topic, partition);
+        log.map(|log| log.truncate(count)).unwrap_or_default()
+    }
+
+    /// As if `producer_id` had sent batches to a partition, the last of which ended with `last_sequence`.
+    pub(crate) fn remember_producer(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        producer_id: i64,
+        last_sequence: i32,
+    ) {
+        if let Some(log) = self.world.log_mut(topic, partition) {
+            log.remember_producer(producer_id, last_sequence);
+        }
+    }
+
+    /// How often a batch came that was in the log already.
+    pub(crate) fn duplicates(&self, topic: &str) -> u64 {
+        let partitions = (0..).take(self.partition_count(topic));
+        let logs = partitions.filter_map(|partition| self.world.log(topic, partition));
+        logs.map(PartitionLog::duplicates).sum()
+    }
+
+    /// Closes a connection on which nothing is under way; returns whether there was none.
+    pub(crate) fn close_if_idle(&mut self, id: ConnectionId, now: Instant) -> bool {
+        let connection = self.connections.get_mut(&id).filter(|connection| connection.is_idle());
+        connection.map(|connection| connection.close(now, false)).is_some()
     }
 
     /// Leaves only the leader in sync.

@@ -117,6 +117,11 @@ impl<C: KafkaClient> Sender<C> {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn transactions_mut(&mut self) -> Option<&mut TransactionManager> {
+        self.transactions.as_mut()
+    }
+
     /// One turn: sends what is ready, does the network's work, completes what was answered. Returns the time after it.
     ///
     /// Waits for the network, for a wake-up or for the next deadline if there is nothing to do.

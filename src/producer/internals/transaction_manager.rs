@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+#[cfg(test)]
+use crate::common::{node::NodeId, uuid::Uuid};
 use crate::error::{Error, ErrorCode};
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::producer::internals::txn_partition_entry::{Departure, LogIdentity, TxnPartitionEntry};
@@ -214,6 +216,16 @@ impl TransactionManager {
             self.troubled.remove(queue);
         }
         settled
+    }
+
+    /// As if `record_count` records had been sent to the partition, and acknowledged, long ago.
+    #[cfg(test)]
+    pub(crate) fn assume_sent(&mut self, queue: usize, record_count: i32) {
+        let id = u64::MAX; // no batch has it
+        let log = LogIdentity { topic_id: Uuid::ZERO, leader: NodeId(-1), leader_epoch: None };
+        let state = self.send(queue, id, record_count, log);
+        self.left_wire(queue);
+        self.acknowledged(queue, id, record_count, state, Instant::ZERO);
     }
 
     /// Java: `bumpIdempotentProducerEpoch`. Returns whether there is a number to go on with.

@@ -8,7 +8,7 @@ use crate::simulation::checkers::Evidence;
 use crate::simulation::history::{Answer, SentRecord};
 
 /// How much later than promised an answer may come.
-const GRACE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_millis(100);
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
     let mut complaints = Vec::new();

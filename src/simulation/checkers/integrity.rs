@@ -3,7 +3,7 @@
 use crate::mock_cluster::MockRecord;
 use crate::simulation::checkers::Evidence;
 use crate::simulation::history::{SentRecord, id_of, value_of};
-use crate::simulation::workload::headers_of;
+use crate::simulation::sending::headers_of;
 use crate::simulation::world::PartitionEvidence;
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! INV-23: connection attempts keep the backoff. INV-16: so do batches that are sent again to the same leader.
+//! INV-23: connection attempts and requests for metadata keep the backoff. INV-16: so do batches that are sent again to the same leader.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,13 +25,27 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
                 .push(format!("INV-23: node {node} is tried again after {waited:?} at {at:?}"));
         }
     }
+    complaints.extend(hurried_metadata(evidence));
     complaints.extend(hurried_retries(evidence));
     complaints
 }
 
+/// Only a new topic may be asked for at once, and only the configured addresses may be asked at once.
+fn hurried_metadata(evidence: &Evidence<'_>) -> Option<String> {
+    let Settings { retry_backoff, retry_backoff_max, .. } = evidence.scenario.settings;
+    let least = least(retry_backoff, retry_backoff_max);
+    let pairs = evidence.wire.metadata_requests.windows(2);
+    let is_hurried = |pair: &&[(Instant, NodeId)]| pair[1].0 < pair[0].0 + least;
+    let hurried = pairs.filter(is_hurried).filter(|pair| pair[1].1.0 > 0).count();
+    (hurried > evidence.scenario.topics.len()).then(|| {
+        format!("INV-23: {hurried} requests for metadata within {least:?} of the one before")
+    })
+}
+
 fn hurried_retries(evidence: &Evidence<'_>) -> Vec<String> {
     let Families { broker, leaders, metadata, state_loss, .. } = evidence.scenario.families;
-    if [broker, leaders, metadata, state_loss].iter().any(Option::is_some) {
+    let rare_faults = evidence.scenario.quirks.rare_faults;
+    if [broker, leaders, metadata, state_loss, rare_faults].iter().any(Option::is_some) {
         return Vec::new(); // leaders that come and go may be asked at once
     }
     let settings = &evidence.scenario.settings;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::simulation::checkers::Evidence;
 use crate::simulation::wire_log::WireBatch;
+use crate::simulation::world::LONG_LIVED_PRODUCER;
 
 /// The sequences of one partition under one producer id and epoch.
 #[derive(Debug, Default)]
@@ -11,7 +12,7 @@ struct Sequences {
     next: i32,
     /// Count and contents by first sequence.
     used: BTreeMap<i32, (i32, u64)>,
-    /// First and behind last sequence of batches that were sent again in parts.
+    /// First sequence and count of batches that were sent again in parts.
     split: Vec<(i32, i32)>,
 }
 
@@ -34,20 +35,38 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
             complaints.push(format!("INV-14: the epoch falls from {previous:?}: {batch:?}"));
         }
         let key = (batch.topic.as_str(), batch.partition, batch.producer_id, batch.epoch);
-        complaints.extend(sequences.entry(key).or_default().take(batch));
+        let is_first = batch.producer_id == LONG_LIVED_PRODUCER && batch.epoch == 0;
+        let next = evidence.scenario.first_sequence().filter(|_| is_first).unwrap_or(0);
+        let new = || Sequences { next, ..Sequences::default() };
+        let sequences = sequences.entry(key).or_insert_with(new);
+        complaints.extend(sequences.take(batch, || given_up(evidence, batch)));
     }
     complaints
 }
 
+/// How many records of the partition had run out of time by then. A batch that does so after it was given new sequences,
+/// and before it is sent with them, leaves a gap: the broker refuses what follows, and sequences start anew once more.
+fn given_up(evidence: &Evidence<'_>, batch: &WireBatch) -> i32 {
+    let answers = evidence.history.records.iter().filter(|record| record.topic == batch.topic);
+    let answers = answers.filter_map(|record| record.answer.as_ref());
+    let here = answers.filter(|it| it.partition == batch.partition && it.at <= batch.at);
+    let given_up = here.filter(|answer| answer.result.as_ref().is_err_and(|it| it.attempts > 0));
+    i32::try_from(given_up.count()).unwrap_or(i32::MAX)
+}
+
 impl Sequences {
-    fn take(&mut self, batch: &WireBatch) -> Option<String> {
+    fn take(&mut self, batch: &WireBatch, given_up: impl FnOnce() -> i32) -> Option<String> {
         let contents = (batch.record_count, batch.records_hash);
-        let (start, end) = (batch.base_sequence, batch.base_sequence + batch.record_count);
+        let (start, count) = (batch.base_sequence, batch.record_count);
         let known = self.used.get(&start).copied();
-        if known.is_some_and(|(count, _)| count > batch.record_count) {
-            self.split.push((start, start + known.map_or(0, |(count, _)| count)));
+        if let Some((whole, _)) = known.filter(|(whole, _)| *whole > count) {
+            self.split.push((start, whole));
         }
-        if self.split.iter().any(|(first, behind)| *first <= start && end <= *behind) {
+        let is_part = |(first, whole): &(i32, i32)| {
+            let skipped = start.wrapping_sub(*first) & i32::MAX;
+            skipped <= whole - count
+        };
+        if self.split.iter().any(is_part) {
             self.used.insert(start, contents);
             return None;
         }
@@ -56,8 +75,11 @@ impl Sequences {
                 .then(|| format!("INV-14: a sequence used twice: {batch:?}"));
         }
         self.used.insert(batch.base_sequence, contents);
-        let expected = std::mem::replace(&mut self.next, end);
-        let follows = batch.base_sequence == expected && batch.producer_id >= 0;
-        (!follows).then(|| format!("INV-14: sequence {expected} was due: {batch:?}"))
+        let behind = start.wrapping_add(count) & i32::MAX; // after the largest comes 0
+        let expected = std::mem::replace(&mut self.next, behind);
+        let skipped = start.wrapping_sub(expected) & i32::MAX;
+        let follows = skipped == 0 || (batch.epoch > 0 && skipped <= given_up());
+        (!follows || batch.producer_id < 0)
+            .then(|| format!("INV-14: sequence {expected} was due: {batch:?}"))
     }
 }

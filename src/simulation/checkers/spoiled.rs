@@ -1,5 +1,6 @@
 //! The checkers' own tests: a good course of events, and many spoiled ones that each has to be found.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use crate::producer::record_metadata::RecordMetadata;
 use crate::simulation::checkers::{Evidence, check};
 use crate::simulation::history::{Acknowledged, Answer, Failed, History, SentRecord, value_of};
 use crate::simulation::scenario::Scenario;
+use crate::simulation::sending::headers_of;
 use crate::simulation::wire_log::{WireBatch, WireLog};
-use crate::simulation::workload::headers_of;
-use crate::simulation::world::PartitionEvidence;
+use crate::simulation::world::{LONG_LIVED_PRODUCER, PartitionEvidence};
 use crate::utils::clock::Instant;
 use crate::utils::random::Random;
 
@@ -30,6 +31,7 @@ struct Course {
     history: History,
     logs: Vec<PartitionEvidence>,
     wire: WireLog,
+    truncated: BTreeSet<(String, i32, i64, usize)>,
 }
 
 #[test]
@@ -41,6 +43,29 @@ fn a_good_course_is_not_complained_of() {
 fn a_lost_record_is_missed() {
     check_spoiled("INV-02", |course| {
         course.log().pop();
+    });
+}
+
+#[test]
+fn only_what_was_truncated_may_be_missing() {
+    let mut course = Course::good();
+    course.log().pop();
+    course.truncated.insert(("topic-0".to_owned(), 0, 3, 3));
+    assert_eq!(course.complaints(), Vec::<String>::new());
+
+    check_spoiled("INV-02", |course| {
+        course.log().pop();
+        course.truncated.insert(("topic-0".to_owned(), 0, 2, 2));
+    });
+}
+
+#[test]
+fn sequences_that_begin_anew_instead_of_going_round_are_seen() {
+    check_spoiled("INV-14", |course| {
+        course.scenario.quirks.records_before_wrap = Some(1);
+        for (batch, sequence) in course.wire.batches.iter_mut().zip([i32::MAX, 0]) {
+            (batch.producer_id, batch.base_sequence) = (LONG_LIVED_PRODUCER, sequence);
+        }
     });
 }
 
@@ -173,7 +198,7 @@ fn callbacks_out_of_order_are_seen() {
 fn a_late_answer_is_seen() {
     check_spoiled("INV-09", |course| {
         let limit = course.scenario.settings.delivery_timeout;
-        course.answer(0).at = Instant::ZERO + limit + Duration::from_secs(2);
+        course.answer(0).at = Instant::ZERO + limit + Duration::from_millis(101);
     });
 }
 
@@ -236,6 +261,13 @@ fn a_hurried_connection_attempt_is_seen() {
 }
 
 #[test]
+fn hurried_requests_for_metadata_are_seen() {
+    check_spoiled("INV-23", |course| {
+        course.wire.metadata_requests = vec![(Instant::ZERO, NodeId(1)); 9];
+    });
+}
+
+#[test]
 fn a_failure_where_nothing_went_wrong_is_seen() {
     check_spoiled("INV-28", |course| course.scenario.families.errors = None);
 }
@@ -281,6 +313,7 @@ impl Course {
                 records: log,
             }],
             wire,
+            truncated: BTreeSet::new(),
         }
     }
 
@@ -290,6 +323,7 @@ impl Course {
             history: &self.history,
             logs: self.logs.clone(),
             wire: &self.wire,
+            truncated: &self.truncated,
             is_fatal: false,
         })
     }

@@ -1,0 +1,35 @@
+//! What few worlds have, drawn apart from everything else: a world without any is as it was before there were some.
+
+use std::time::Duration;
+
+use crate::simulation::scenario::log_millis;
+use crate::utils::random::Random;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Quirks {
+    /// Whether callbacks send records, too.
+    pub(super) callbacks_send: bool,
+    /// `connections.max.idle.ms`; `None` where idle connections stay.
+    pub(super) max_idle: Option<Duration>,
+    /// The mean time between two of the rarer faults.
+    pub(super) rare_faults: Option<Duration>,
+    /// How many records each partition takes before sequences go round to 0; `None` where they begin there.
+    pub(super) records_before_wrap: Option<i32>,
+}
+
+impl Quirks {
+    pub(super) fn draw(random: &mut Random, is_calm: bool) -> Self {
+        let mut has = |one_in| random.below(one_in) == 0;
+        let (callbacks_send, closes_idle, has_rare_faults) = (has(3), has(4), has(4));
+        let wraps = has(4);
+        let max_idle = log_millis(1_000, 8_000, random);
+        let pace = log_millis(200, 5_000, random);
+        let records = i32::try_from(1 + random.below(60)).unwrap_or(1);
+        Self {
+            callbacks_send,
+            max_idle: closes_idle.then_some(max_idle),
+            rare_faults: (has_rare_faults && !is_calm).then_some(pace),
+            records_before_wrap: wraps.then_some(records),
+        }
+    }
+}
