@@ -186,11 +186,12 @@ impl fmt::Display for Report<'_> {
         let Summary { sent, read, ambiguous_present, ambiguous_absent, .. } = self.summary;
         writeln!(
             formatter,
-            "sent {sent}, read {read}; lost {}, duplicated {}, reordered {}; of those that failed and may be in the log \
-             {ambiguous_present} are, {ambiguous_absent} are not",
+            "sent {sent}, read {read}; lost {}, duplicated {}, reordered {}, failures unexplained {}; of those that failed \
+             and may be in the log {ambiguous_present} are, {ambiguous_absent} are not",
             count("lost"),
             count("duplicated"),
             count("reordered"),
+            self.unexplained().count(),
         )?;
         let mut recoveries = String::new();
         for (kind, times) in self.recoveries() {
