@@ -28,6 +28,8 @@ pub(crate) struct KafkaChannel {
     receive_limit: usize,
     is_readable: bool,
     is_writable: bool,
+    /// Whether its end has been announced.
+    is_over: bool,
 }
 
 /// What the operating system said of a socket.
@@ -35,6 +37,8 @@ pub(crate) struct KafkaChannel {
 pub(crate) struct Readiness {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
+    /// There is an end or an error to be read, of which no further event will tell.
+    pub(crate) is_over: bool,
 }
 
 /// After this many buffers read from one channel in a row the others get their turn.
@@ -59,6 +63,7 @@ impl KafkaChannel {
             receive_limit: MAX_FIRST_FRAME_BYTES,
             is_readable: false,
             is_writable: false,
+            is_over: false,
         }
     }
 
@@ -81,6 +86,7 @@ impl KafkaChannel {
     pub(crate) fn handle_readiness(&mut self, readiness: Readiness) {
         self.is_readable |= readiness.readable;
         self.is_writable |= readiness.writable;
+        self.is_over |= readiness.is_over;
     }
 
     /// Whether there is something to do without another event.
@@ -149,7 +155,12 @@ impl KafkaChannel {
         while self.is_readable && reads < MAX_READS {
             match self.transport.read(scratch) {
                 Ok(0) => return Err(DisconnectCause::EndOfStream),
-                Ok(read) => self.take_in(&scratch[..read], results)?,
+                Ok(read) => {
+                    self.take_in(&scratch[..read], results)?;
+                    // Where the system tells of every arrival, a short read has emptied the socket.
+                    let is_emptied = cfg!(unix) && read < scratch.len() && !self.is_over;
+                    self.is_readable &= !is_emptied;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_readable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(lost(error)),

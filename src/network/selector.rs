@@ -43,6 +43,9 @@ pub(crate) struct Selector {
     /// Connections that failed while they were asked for.
     stillborn: Vec<Disconnection>,
     idle: IdleExpiryManager,
+    max_doze: Duration,
+    /// Whether something happened lately, so that more is likely to happen soon.
+    may_doze: bool,
     /// What the sockets are read into before it is cut into frames.
     scratch: Box<[u8]>,
 }
@@ -53,6 +56,8 @@ pub(crate) struct SelectorSettings {
     pub(crate) options: SocketOptions,
     /// `connections.max.idle.ms`; `None` keeps idle connections for ever.
     pub(crate) connections_max_idle: Option<Duration>,
+    /// How long, after something happened, callers' hints may be left for the next event; zero for not at all.
+    pub(crate) max_doze: Duration,
 }
 
 const WAKE_TOKEN: Token = Token(usize::MAX);
@@ -80,6 +85,8 @@ impl Selector {
             running: Vec::new(),
             stillborn: Vec::new(),
             idle: IdleExpiryManager::new(settings.connections_max_idle),
+            max_doze: settings.max_doze,
+            may_doze: false,
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
         })
     }
@@ -146,14 +153,26 @@ impl Selector {
     }
 
     /// Waits for events, and puts their channels on the list.
+    ///
+    /// Wakes cost more than what they bring while answers come and batches fill all the time. So for a moment after
+    /// something happened it only dozes: the next answer is likely to wake it anyway, and then it sees to everything.
     fn wait(&mut self, timeout: Option<Duration>, results: &mut PollResults) {
         let may_sleep = timeout.is_none_or(|timeout| !timeout.is_zero());
-        let sleeps = may_sleep && self.wakeup.fall_asleep();
-        let timeout = if sleeps { timeout } else { Some(Duration::ZERO) };
+        let dozes = may_sleep && self.may_doze;
+        let sleeps = match dozes {
+            true => self.wakeup.doze_off(),
+            false => may_sleep && self.wakeup.fall_asleep(),
+        };
         // The system counts milliseconds in 32 bits.
-        let timeout = timeout.map(|timeout| timeout.min(MAX_WAIT));
+        let longest = if dozes { self.max_doze } else { MAX_WAIT };
+        let timeout = match timeout {
+            _ if !sleeps => Some(Duration::ZERO),
+            None if !dozes => None,
+            timeout => Some(timeout.map_or(longest, |timeout| timeout.min(longest))),
+        };
         let polled = self.poll.poll(&mut self.events, timeout);
-        self.wakeup.awake();
+        let is_woken = self.wakeup.awake();
+        self.may_doze &= is_woken || !self.events.is_empty();
         match polled {
             Ok(()) => self.take_events(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -232,6 +251,7 @@ impl Selectable for Selector {
         self.wait(timeout, results);
         let now = self.clock.now();
         self.run_channels(now, results);
+        self.may_doze |= !self.max_doze.is_zero() && !results.is_empty();
         self.close_idle_channels(now, results);
         now
     }
@@ -251,7 +271,11 @@ impl Selectable for Selector {
 fn readiness(event: &Event) -> Readiness {
     // An end or a failure shows itself to whoever reads.
     let is_over = event.is_error() || event.is_read_closed() || event.is_write_closed();
-    Readiness { readable: event.is_readable() || is_over, writable: event.is_writable() || is_over }
+    Readiness {
+        readable: event.is_readable() || is_over,
+        writable: event.is_writable() || is_over,
+        is_over,
+    }
 }
 
 fn last_active(

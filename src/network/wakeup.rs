@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 /// Makes a sleeping [`poll`](crate::network::selectable::Selectable::poll) return, or the next one not sleep.
 ///
@@ -14,11 +14,21 @@ pub(crate) struct Wakeup(Arc<Shared>);
 struct Shared {
     /// Set by whoever wakes, cleared by the loop before its turn.
     requested: AtomicBool,
-    /// Whether the loop is in, or about to enter, the system call that waits.
-    sleeping: AtomicBool,
+    /// How often the loop was told of something that can wait for a moment, since its last turn.
+    hints: AtomicU32,
+    /// One of [`AWAKE`], [`DOZING`] and [`ASLEEP`].
+    state: AtomicU8,
     /// `None` where nothing ever sleeps.
     waker: Option<mio::Waker>,
 }
+
+const AWAKE: u8 = 0;
+/// In, or about to enter, a system call that ends by itself in a moment.
+const DOZING: u8 = 1;
+/// In, or about to enter, a system call that ends when something happens.
+const ASLEEP: u8 = 2;
+/// So many hints wake a loop that dozes: a full batch comes with two.
+const HINTS_A_WAKE: u32 = 16;
 
 impl Wakeup {
     pub(crate) fn new(waker: mio::Waker) -> Self {
@@ -31,15 +41,20 @@ impl Wakeup {
     }
 
     fn with(waker: Option<mio::Waker>) -> Self {
-        let (requested, sleeping) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self(Arc::new(Shared { requested, sleeping, waker }))
+        Self(Arc::new(Shared {
+            requested: AtomicBool::new(false),
+            hints: AtomicU32::new(0),
+            state: AtomicU8::new(AWAKE),
+            waker,
+        }))
     }
 
     /// What was published before this call is seen by the turn of the loop that follows it.
     pub(crate) fn wake(&self) {
         let shared = &*self.0;
         // Whoever set the flag first has seen, or will see, whether the loop sleeps.
-        if shared.requested.swap(true, Ordering::SeqCst) || !shared.sleeping.load(Ordering::SeqCst)
+        if shared.requested.swap(true, Ordering::SeqCst)
+            || shared.state.load(Ordering::SeqCst) == AWAKE
         {
             return;
         }
@@ -48,22 +63,43 @@ impl Wakeup {
         }
     }
 
-    /// Announces that the loop is about to wait; `false` means that it must not.
-    pub(super) fn fall_asleep(&self) -> bool {
-        self.0.sleeping.store(true, Ordering::SeqCst);
-        !self.0.requested.load(Ordering::SeqCst)
+    /// As [`wake`](Self::wake), for what can wait for a moment: a loop that only dozes is left alone until there is
+    /// more of it.
+    pub(crate) fn hint(&self) {
+        let shared = &*self.0;
+        let hints = shared.hints.fetch_add(1, Ordering::SeqCst).saturating_add(1);
+        match shared.state.load(Ordering::SeqCst) {
+            ASLEEP => self.wake(),
+            DOZING if hints >= HINTS_A_WAKE => self.wake(),
+            _ => {}
+        }
     }
 
-    /// Ends the wait. The flag falls before the turn, so that a later request is kept for the next wait.
-    pub(super) fn awake(&self) {
-        self.0.sleeping.store(false, Ordering::SeqCst);
-        self.0.requested.swap(false, Ordering::SeqCst);
+    /// Announces that the loop is about to wait; `false` means that it must not.
+    pub(super) fn fall_asleep(&self) -> bool {
+        self.0.state.store(ASLEEP, Ordering::SeqCst);
+        !self.0.requested.load(Ordering::SeqCst) && self.0.hints.load(Ordering::SeqCst) == 0
+    }
+
+    /// Announces that the loop is about to wait for a moment; `false` means that it must not.
+    pub(super) fn doze_off(&self) -> bool {
+        self.0.state.store(DOZING, Ordering::SeqCst);
+        let hints = self.0.hints.load(Ordering::SeqCst);
+        !self.0.requested.load(Ordering::SeqCst) && hints < HINTS_A_WAKE
+    }
+
+    /// Ends the wait; returns whether anybody asked for that. The flags fall before the turn, so that a later request
+    /// is kept for the next wait.
+    pub(super) fn awake(&self) -> bool {
+        self.0.state.store(AWAKE, Ordering::SeqCst);
+        let hints = self.0.hints.swap(0, Ordering::SeqCst);
+        self.0.requested.swap(false, Ordering::SeqCst) || hints > 0
     }
 
     /// Takes the request, if there is one.
     #[cfg(test)]
     pub(crate) fn take(&self) -> bool {
-        self.0.requested.swap(false, Ordering::SeqCst)
+        self.awake()
     }
 }
 
@@ -87,7 +123,41 @@ mod tests {
         wakeup.wake();
 
         assert!(!wakeup.fall_asleep());
-        wakeup.awake();
+        assert!(wakeup.awake());
         assert!(wakeup.fall_asleep());
+    }
+
+    #[test]
+    fn a_few_hints_keep_nobody_from_dozing_but_from_sleeping() {
+        let wakeup = Wakeup::detached();
+        for _ in 1..HINTS_A_WAKE {
+            wakeup.hint();
+        }
+        assert!(wakeup.doze_off());
+        assert!(!wakeup.fall_asleep());
+
+        wakeup.hint();
+
+        assert!(!wakeup.doze_off());
+        assert!(wakeup.awake());
+        assert!(wakeup.fall_asleep());
+    }
+
+    #[test]
+    fn a_hint_wakes_who_sleeps_and_only_a_lot_of_them_who_dozes() {
+        let is_woken = |wakeup: &Wakeup| wakeup.0.requested.load(Ordering::SeqCst);
+        let wakeup = Wakeup::detached();
+        assert!(wakeup.fall_asleep());
+        wakeup.hint();
+        assert!(is_woken(&wakeup));
+        wakeup.awake();
+
+        assert!(wakeup.doze_off());
+        for _ in 1..HINTS_A_WAKE {
+            wakeup.hint();
+        }
+        assert!(!is_woken(&wakeup));
+        wakeup.hint();
+        assert!(is_woken(&wakeup));
     }
 }

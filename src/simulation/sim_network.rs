@@ -77,7 +77,9 @@ impl SimNetwork {
         let ready = std::mem::take(&mut self.world.borrow_mut().ready);
         for connection in self.connections.values_mut() {
             if ready.contains(&connection.link) {
-                connection.channel.handle_readiness(Readiness { readable: true, writable: true });
+                // Reads come short here although there is more: only the end of all tells that there is none.
+                let readiness = Readiness { readable: true, writable: true, is_over: true };
+                connection.channel.handle_readiness(readiness);
                 connection.channel.is_queued = true;
             }
         }

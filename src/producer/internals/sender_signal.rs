@@ -39,6 +39,11 @@ impl SenderSignal {
         self.wakeup.wake();
     }
 
+    /// As [`wake`](Self::wake), for what can wait for the sender's next event, if that is near.
+    pub(crate) fn hint(&self) {
+        self.wakeup.hint();
+    }
+
     /// The partitions that changed, into `batch`, which has to be empty.
     pub(super) fn take_changed(&self, batch: &mut Vec<usize>) {
         debug_assert!(batch.is_empty());

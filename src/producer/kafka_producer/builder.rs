@@ -30,6 +30,9 @@ use crate::utils::exponential_backoff::ExponentialBackoff;
 use crate::utils::random::Random;
 use crate::utils::sync::Mutex;
 
+/// The longest that a full batch waits for the sender's next event instead of waking it; never longer than `linger.ms`.
+const MAX_DOZE: Duration = Duration::from_millis(1);
+
 /// A producer in the making, with what cannot be written in a properties file.
 pub struct KafkaProducerBuilder<K: ?Sized, V: ?Sized> {
     config: ProducerConfig,
@@ -121,7 +124,9 @@ fn selector(config: &ProducerConfig, clock: &Arc<dyn Clock>) -> std::io::Result<
         receive_buffer: config.receive_buffer(),
     };
     let connections_max_idle = config.connections_max_idle();
-    Selector::new(SelectorSettings { options, connections_max_idle }, Arc::clone(clock))
+    let max_doze = MAX_DOZE.min(config.linger());
+    let settings = SelectorSettings { options, connections_max_idle, max_doze };
+    Selector::new(settings, Arc::clone(clock))
 }
 
 fn metadata_settings(config: &ProducerConfig) -> MetadataSettings {
