@@ -47,6 +47,12 @@ struct Options {
     /// How many threads share the producer
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     threads: u64,
+    /// Sends without a callback and drops the future
+    #[arg(long)]
+    no_callback: bool,
+    /// Gives the records keys, so many different ones, instead of none
+    #[arg(long)]
+    keys: Option<u64>,
     /// Waits for each record before the next, and reports latencies
     #[arg(long)]
     sync: bool,
@@ -76,6 +82,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     });
     producer.close(Duration::from_secs(120))?;
+    if options.no_callback {
+        ACKNOWLEDGED.store(options.records, Ordering::Relaxed); // else `close` would have failed
+    }
     print_throughput(&options, start.elapsed());
     FIRST_FAILURE.get().map_or(Ok(()), |failure| Err(failure.as_str().into()))
 }
@@ -98,8 +107,14 @@ fn config(options: &Options, cluster: &Cluster) -> Result<ProducerConfig, kafka_
 fn send_share(producer: &KafkaProducer<[u8], [u8]>, options: &Options, value: &[u8], thread: u64) {
     let share =
         options.records / options.threads + u64::from(thread < options.records % options.threads);
-    for _ in 0..share {
-        let record = ProducerRecord::without_key(options.topic.as_str(), value);
+    for number in 0..share {
+        let key = options.keys.map(|keys| (number % keys.max(1)).to_be_bytes());
+        let key = key.as_ref().map(|key| &key[..]);
+        let record = ProducerRecord::new(options.topic.as_str(), key, value);
+        if options.no_callback {
+            producer.send(record);
+            continue;
+        }
         producer.send_with_callback(record, |result| {
             let counter = if result.is_ok() { &ACKNOWLEDGED } else { &FAILED };
             counter.fetch_add(1, Ordering::Relaxed);

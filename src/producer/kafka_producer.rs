@@ -9,11 +9,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use builder::KafkaProducerBuilder;
-pub(super) use send::{in_field, serialize};
+pub(super) use send::serialize;
 
 use crate::client::metadata::Metadata;
 use crate::common::partition_info::PartitionInfo;
 use crate::error::{Deadline, Error, ErrorKind};
+use crate::producer::callback::Callback;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_interceptors::ProducerInterceptors;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
@@ -110,10 +111,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// Returns as soon as the record is copied into a batch. Waits for up to `max.block.ms` for the topic's metadata and
     /// for memory, if they are not there; inside a callback it does not wait. Never fails on the spot: the future has
     /// every error, also that the producer is closed.
-    pub fn send(&self, record: ProducerRecord<'_, K, V>) -> FutureRecordMetadata {
-        match self.inner.send(record, None, MayWait::ForMaxBlock) {
+    #[inline]
+    pub fn send(&self, mut record: ProducerRecord<'_, K, V>) -> FutureRecordMetadata {
+        let mut callback = None;
+        match self.inner.send(&mut record, &mut callback, MayWait::ForMaxBlock) {
             Ok(future) => future,
-            Err(rejected) => self.inner.answer(rejected),
+            Err(error) => self.inner.answer(error, callback),
         }
     }
 
@@ -122,14 +125,16 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// It runs on the sender thread, in the order of `send` within a partition, and holds up everything else there: let
     /// it be short. `send` inside it is fine. A panic in it is logged and ends there. If the record is not accepted at
     /// all, it runs on the calling thread before this method returns.
+    #[inline]
     pub fn send_with_callback(
         &self,
-        record: ProducerRecord<'_, K, V>,
+        mut record: ProducerRecord<'_, K, V>,
         callback: impl FnOnce(Result<&RecordMetadata, &Error>) + Send + 'static,
     ) -> FutureRecordMetadata {
-        match self.inner.send(record, Some(Box::new(callback)), MayWait::ForMaxBlock) {
+        let mut callback: Option<Callback> = Some(Box::new(callback));
+        match self.inner.send(&mut record, &mut callback, MayWait::ForMaxBlock) {
             Ok(future) => future,
-            Err(rejected) => self.inner.answer(rejected),
+            Err(error) => self.inner.answer(error, callback),
         }
     }
 

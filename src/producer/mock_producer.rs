@@ -260,10 +260,8 @@ impl<K: ?Sized, V: ?Sized> Shared<K, V> {
     fn prepare(&self, record: &mut ProducerRecord<'_, K, V>) -> Result<SentRecord, Error> {
         let cluster = self.admit(record)?;
         let Parts { topic, key, value, headers } = record.parts();
-        let key = serialize(&*self.key_serializer, topic, headers, key)
-            .map_err(|error| kafka_producer::in_field("key", &error))?;
-        let value = serialize(&*self.value_serializer, topic, headers, value)
-            .map_err(|error| kafka_producer::in_field("value", &error))?;
+        let key = serialize("key", &*self.key_serializer, topic, headers, key)?;
+        let value = serialize("value", &*self.value_serializer, topic, headers, value)?;
         let chosen = match (record.requested_partition(), &self.partitioner) {
             (Some(partition), _) => partition,
             (None, Some(partitioner)) => {
@@ -288,7 +286,7 @@ impl<K: ?Sized, V: ?Sized> Shared<K, V> {
         state.check_open()?;
         fails_with(&state.send_error)?;
         match record.problem() {
-            Some(reason) => Err(invalid(reason)),
+            Some(problem) => Err(invalid(problem.to_string())),
             None => Ok(state.cluster_with(record.topic())),
         }
     }
@@ -369,13 +367,14 @@ fn acknowledge_all(unanswered: VecDeque<Completion>) {
 }
 
 fn serialize<T: ?Sized>(
+    field: &str,
     serializer: &dyn Serializer<T>,
     topic: &str,
     headers: &mut Headers<'_>,
     data: Option<&T>,
 ) -> Result<Option<Vec<u8>>, Error> {
     let mut buffer = Vec::new();
-    let bytes = kafka_producer::serialize(serializer, topic, headers, data, &mut buffer)?;
+    let bytes = kafka_producer::serialize(field, serializer, topic, headers, data, &mut buffer)?;
     Ok(bytes.map(<[u8]>::to_vec))
 }
 

@@ -37,6 +37,7 @@ enum Field<'a, T: ?Sized> {
 
 impl<'a, K: ?Sized, V: ?Sized> ProducerRecord<'a, K, V> {
     /// A record for `topic`. Give `None` for a null key or a null value.
+    #[inline]
     pub fn new(
         topic: impl Into<Cow<'a, str>>,
         key: impl Into<Option<&'a K>>,
@@ -84,18 +85,21 @@ impl<'a, K: ?Sized, V: ?Sized> ProducerRecord<'a, K, V> {
     }
 
     /// The topic.
+    #[inline]
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.topic
     }
 
     /// The partition that was asked for.
+    #[inline]
     #[must_use]
     pub fn requested_partition(&self) -> Option<i32> {
         self.partition
     }
 
     /// The timestamp that was asked for, in milliseconds since 1970.
+    #[inline]
     #[must_use]
     pub fn requested_timestamp(&self) -> Option<i64> {
         self.timestamp_ms
@@ -114,6 +118,7 @@ impl<'a, K: ?Sized, V: ?Sized> ProducerRecord<'a, K, V> {
     }
 
     /// The headers.
+    #[inline]
     #[must_use]
     pub fn headers(&self) -> &Headers<'a> {
         &self.headers
@@ -150,6 +155,7 @@ impl<'a, K: ?Sized, V: ?Sized> ProducerRecord<'a, K, V> {
     }
 
     /// The parts that `send` works on: serializers may add headers while they read key and value.
+    #[inline]
     pub(crate) fn parts(&mut self) -> Parts<'_, 'a, K, V> {
         Parts {
             topic: &self.topic,
@@ -160,16 +166,33 @@ impl<'a, K: ?Sized, V: ?Sized> ProducerRecord<'a, K, V> {
     }
 
     /// What makes this record impossible to send, if anything does.
-    pub(crate) fn problem(&self) -> Option<String> {
+    #[inline]
+    pub(crate) fn problem(&self) -> Option<Problem> {
         match (self.partition, self.timestamp_ms) {
-            _ if self.topic.is_empty() => Some("the topic is empty".to_owned()),
-            (Some(partition), _) if partition < 0 => {
-                Some(format!("partition {partition} is negative"))
-            }
+            _ if self.topic.is_empty() => Some(Problem::EmptyTopic),
+            (Some(partition), _) if partition < 0 => Some(Problem::NegativePartition(partition)),
             (_, Some(timestamp_ms)) if timestamp_ms < 0 => {
-                Some(format!("timestamp {timestamp_ms} is negative"))
+                Some(Problem::NegativeTimestamp(timestamp_ms))
             }
             _ => None,
+        }
+    }
+}
+
+/// Why a record cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    EmptyTopic,
+    NegativePartition(i32),
+    NegativeTimestamp(i64),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyTopic => formatter.write_str("the topic is empty"),
+            Self::NegativePartition(number) => write!(formatter, "partition {number} is negative"),
+            Self::NegativeTimestamp(time) => write!(formatter, "timestamp {time} is negative"),
         }
     }
 }
@@ -183,6 +206,7 @@ pub(crate) struct Parts<'r, 'a, K: ?Sized, V: ?Sized> {
 }
 
 impl<T: ?Sized> Field<'_, T> {
+    #[inline]
     fn get(&self) -> Option<&T> {
         match self {
             Self::Null => None,

@@ -51,7 +51,7 @@ mod tests {
         let mut builder = MemoryRecordsBuilder::new(Vec::new(), 1000);
         for (timestamp_ms, value) in [(100, "a"), (90, "bb"), (1_000_000, "")] {
             let value = Some(value.as_bytes());
-            let record = RecordContents { timestamp_ms, key: None, value, headers: &headers };
+            let record = RecordContents::new(timestamp_ms, None, value, &headers);
             builder.try_append(&record).expect("room");
         }
         let batch = builder.close(ProducerState::NONE);

@@ -10,8 +10,10 @@ use crate::utils::varint;
 /// Encodes records straight into one buffer until it is full, then writes the batch's header in front of them.
 #[derive(Debug)]
 pub(crate) struct MemoryRecordsBuilder {
-    /// The header's place, then the records so far.
+    /// The header's place, the records so far, and zeros up to where the next records are expected to end.
     buffer: Vec<u8>,
+    /// Where the records end.
+    position: usize,
     /// The batch's largest size in bytes; its first record may exceed it.
     write_limit: usize,
     record_count: u32,
@@ -24,18 +26,24 @@ impl MemoryRecordsBuilder {
     pub(crate) fn new(mut buffer: Vec<u8>, write_limit: usize) -> Self {
         buffer.clear();
         buffer.resize(RECORD_BATCH_OVERHEAD, 0);
-        Self { buffer, write_limit, record_count: 0, base_timestamp_ms: 0, max_timestamp_ms: 0 }
+        Self {
+            buffer,
+            position: RECORD_BATCH_OVERHEAD,
+            write_limit,
+            record_count: 0,
+            base_timestamp_ms: 0,
+            max_timestamp_ms: 0,
+        }
     }
 
     /// Appends `record` and returns its index in the batch; `None` if it does not fit. The first record always fits.
+    #[inline(always)]
     pub(crate) fn try_append(&mut self, record: &RecordContents<'_>) -> Option<u32> {
         let (index, timestamp_delta) = self.place(record.timestamp_ms);
         let body_size = record.body_size(timestamp_delta, index);
-        if !self.has_room_for(body_size) {
-            return None;
-        }
-        record.write(body_size, timestamp_delta, index, &mut self.buffer);
-        self.appended(record.timestamp_ms);
+        let out = self.claim(body_size)?;
+        let size = record.write(body_size, timestamp_delta, index, out);
+        self.appended(size, record.timestamp_ms);
         Some(index)
     }
 
@@ -43,16 +51,15 @@ impl MemoryRecordsBuilder {
     pub(crate) fn try_append_encoded(&mut self, timestamp_ms: i64, contents: &[u8]) -> Option<u32> {
         let (index, timestamp_delta) = self.place(timestamp_ms);
         let body_size = default_record::prefix_size(timestamp_delta, index) + contents.len();
-        if !self.has_room_for(body_size) {
-            return None;
-        }
-        default_record::write_prefix(body_size, timestamp_delta, index, &mut self.buffer);
-        self.buffer.extend_from_slice(contents);
-        self.appended(timestamp_ms);
+        let out = self.claim(body_size)?;
+        let start = default_record::write_prefix(body_size, timestamp_delta, index, out);
+        out[start..start + contents.len()].copy_from_slice(contents);
+        self.appended(start + contents.len(), timestamp_ms);
         Some(index)
     }
 
     /// Where the next record would stand: its index, and its distance in time from the first.
+    #[inline]
     fn place(&mut self, timestamp_ms: i64) -> (u32, i64) {
         if self.record_count == 0 {
             self.base_timestamp_ms = timestamp_ms;
@@ -61,13 +68,31 @@ impl MemoryRecordsBuilder {
         (self.record_count, timestamp_ms.wrapping_sub(self.base_timestamp_ms))
     }
 
-    fn has_room_for(&self, body_size: usize) -> bool {
+    /// Room for a record with a body of this size, if the batch may take it.
+    #[inline]
+    fn claim(&mut self, body_size: usize) -> Option<&mut [u8]> {
         let size = varint::unsigned_size((body_size as u64) << 1) + body_size;
-        self.record_count == 0
-            || (self.buffer.len() + size <= self.write_limit && self.record_count < MAX_RECORDS)
+        let end = self.position + size;
+        let fits =
+            self.record_count == 0 || (end <= self.write_limit && self.record_count < MAX_RECORDS);
+        if !fits {
+            return None;
+        }
+        if end > self.buffer.len() {
+            self.stretch(end);
+        }
+        self.buffer.get_mut(self.position..)
     }
 
-    fn appended(&mut self, timestamp_ms: i64) {
+    /// Makes the buffer longer, by a good piece at a time: the lines of memory that the next records go to are fetched
+    /// all at once then, instead of one after the other.
+    fn stretch(&mut self, end: usize) {
+        self.buffer.resize(end.max(self.write_limit.min(end + STRETCH_BYTES)), 0);
+    }
+
+    #[inline]
+    fn appended(&mut self, size: usize, timestamp_ms: i64) {
+        self.position += size;
         self.max_timestamp_ms = self.max_timestamp_ms.max(timestamp_ms);
         self.record_count += 1;
     }
@@ -78,13 +103,15 @@ impl MemoryRecordsBuilder {
     }
 
     /// Whether not even the smallest record would fit behind those already there.
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.record_count > 0 && self.buffer.len() >= self.write_limit
+        self.record_count > 0 && self.position >= self.write_limit
     }
 
     /// The batch's size so far, header included.
+    #[inline]
     pub(crate) fn size(&self) -> usize {
-        self.buffer.len()
+        self.position
     }
 
     pub(crate) fn record_count(&self) -> u32 {
@@ -94,6 +121,7 @@ impl MemoryRecordsBuilder {
     /// Takes the buffer out, with the header of a batch by `producer` written into it.
     pub(crate) fn close(&mut self, producer: ProducerState) -> Vec<u8> {
         let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.truncate(self.position);
         self.rewrite_header(&mut buffer, producer);
         buffer
     }
@@ -110,6 +138,8 @@ impl MemoryRecordsBuilder {
     }
 }
 
+/// How much of the buffer is made ready beyond the record that needs it.
+const STRETCH_BYTES: usize = 1024;
 /// The record count travels as a signed 32-bit number.
 const MAX_RECORDS: u32 = u32::MAX / 2;
 
@@ -207,7 +237,7 @@ mod tests {
         value: Option<&[u8]>,
         headers: &Headers<'_>,
     ) -> Option<u32> {
-        builder.try_append(&RecordContents { timestamp_ms, key, value, headers })
+        builder.try_append(&RecordContents::new(timestamp_ms, key, value, headers))
     }
 
     fn hex(bytes: &[u8]) -> String {

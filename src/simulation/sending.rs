@@ -7,7 +7,7 @@ use crate::common::header::{Header, Headers};
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::PooledBuffer;
 use crate::producer::internals::built_in_partitioner::partition_for_key;
-use crate::producer::internals::record_accumulator::{Append, AppendError};
+use crate::producer::internals::record_accumulator::{Append, AppendError, News};
 use crate::record::default_record::RecordContents;
 use crate::simulation::history::{History, SentRecord, value_of};
 use crate::simulation::world::{EPOCH_MILLIS, Producer};
@@ -61,42 +61,39 @@ impl Outlet {
         }
         let past_version = metadata.snapshot().version;
         let topics = accumulator.topics(metadata);
-        let topic = topics.get(&draft.topic).filter(|topic| match draft.partition {
-            Some(partition) => topic.info().partition(partition).is_some(),
-            None => !topic.info().partitions().is_empty(),
-        });
+        let topic = topics.get(&draft.topic).filter(|topic| topic.has_partition(draft.partition));
         let Some(topic) = topic else {
             metadata.add_topic(&draft.topic.as_str().into(), now);
             metadata.request_update_for_topic(&draft.topic);
             wakeup.wake();
             return Attempt::NeedsMetadata { past_version };
         };
-        let hash = |key: &Vec<u8>| partition_for_key(key, topic.info().partitions().len());
+        let hash = |key: &Vec<u8>| partition_for_key(key, topic.partition_count());
         let id = self.history.lock().next_id();
         let value = value_of(id, draft.value_size);
+        let headers = headers_of(id);
         let timestamp_ms = EPOCH_MILLIS + millis_since_start(now);
         let append = Append {
             topic,
             partition: draft.partition.or_else(|| draft.key.as_ref().map(hash)),
-            record: RecordContents {
-                timestamp_ms,
-                key: draft.key.as_deref(),
-                value: Some(&value),
-                headers: &headers_of(id),
-            },
+            record: RecordContents::new(timestamp_ms, draft.key.as_deref(), Some(&value), &headers),
             max_wait: Duration::ZERO,
         };
         let mut callback = Some(self.callback(id, draft));
-        let appended = match accumulator.append_into(&append, buffer, &mut callback, &|| now) {
+        let appended = match buffer {
+            None => accumulator.append(&append, &mut callback, &|| now),
+            buffer => accumulator.append_into(&append, buffer, &mut callback, &|| now),
+        };
+        let appended = match appended {
             Ok(appended) => appended,
             Err(AppendError::Closed) => return Attempt::Closed,
             Err(AppendError::Exhausted { requested }) => return Attempt::NeedsMemory { requested },
             Err(AppendError::UnknownPartition { .. }) => return Attempt::Refused,
         };
-        if appended.is_new_batch {
+        if appended.news == News::NewBatch {
             metadata.add_topic(&draft.topic.as_str().into(), now);
         }
-        if appended.is_worth_waking {
+        if appended.news != News::Nothing {
             wakeup.wake();
         }
         self.history.lock().accept(SentRecord {
@@ -108,7 +105,7 @@ impl Outlet {
             timestamp_ms,
             accepted_at: now,
             answer: None,
-            future: Some(appended.future),
+            future: Some(appended.future(&append.record)),
         });
         Attempt::Accepted { id }
     }

@@ -62,7 +62,8 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     fn epoch_millis(&self) -> i64 {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+        let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
+        seconds.saturating_mul(1000).saturating_add(i64::from(since_epoch.subsec_millis()))
     }
 }
 

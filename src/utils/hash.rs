@@ -20,19 +20,29 @@ impl FixedHasher {
     }
 }
 
+/// The hash of a byte string, alike on every run.
+#[inline]
+pub(crate) fn of_bytes(bytes: &[u8]) -> u64 {
+    let mut hasher = FixedHasher::default();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
 impl Hasher for FixedHasher {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
-        let mut chunks = bytes.chunks_exact(8);
-        for chunk in &mut chunks {
-            let mut word = [0; 8];
-            word.copy_from_slice(chunk);
-            self.add(u64::from_le_bytes(word));
+        let mut rest = bytes;
+        while let Some((word, others)) = rest.split_first_chunk() {
+            self.add(u64::from_le_bytes(*word));
+            rest = others;
         }
-        let tail = chunks.remainder();
-        if !tail.is_empty() {
-            let mut word = [0; 8];
-            word[..tail.len()].copy_from_slice(tail);
-            self.add(u64::from_le_bytes(word));
+        // Without a detour through memory, which would cost more than the rest.
+        if let Some((word, others)) = rest.split_first_chunk() {
+            self.add(u64::from(u32::from_le_bytes(*word)));
+            rest = others;
+        }
+        for byte in rest {
+            self.add(u64::from(*byte));
         }
     }
 

@@ -9,6 +9,7 @@ pub(crate) const MAX_VARLONG_BYTES: usize = 10;
 
 /// Maps small negative and small positive numbers to small unsigned ones.
 #[expect(clippy::cast_sign_loss, reason = "the bits are what counts")]
+#[inline]
 pub(crate) const fn zigzag(value: i64) -> u64 {
     (value.wrapping_shl(1) ^ (value >> 63)) as u64
 }
@@ -20,12 +21,20 @@ pub(crate) const fn unzigzag(value: u64) -> i64 {
 }
 
 /// How many bytes `value` takes.
+#[inline]
 pub(crate) const fn unsigned_size(value: u64) -> usize {
+    if value < 1 << 7 {
+        return 1; // nearly all of them
+    }
+    if value < 1 << 14 {
+        return 2;
+    }
     let bits = 64 - (value | 1).leading_zeros() as usize;
     bits.div_ceil(7)
 }
 
 /// How many bytes `value` takes in zig-zag form.
+#[inline]
 pub(crate) const fn size(value: i64) -> usize {
     unsigned_size(zigzag(value))
 }
@@ -40,9 +49,30 @@ pub(crate) fn write_unsigned(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// Appends `value` in zig-zag form.
-pub(crate) fn write(value: i64, out: &mut Vec<u8>) {
-    write_unsigned(zigzag(value), out);
+/// Writes `value` to the start of `out`; returns how many bytes it took.
+///
+/// # Panics
+///
+/// If `out` is shorter than what `value` takes.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the low byte is what is written")]
+pub(crate) fn put(mut value: u64, out: &mut [u8]) -> usize {
+    if value < 1 << 7 {
+        out[0] = value as u8; // nearly all of them
+        return 1;
+    }
+    if value < 1 << 14 {
+        out[..2].copy_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]);
+        return 2;
+    }
+    let mut length = 0;
+    while value >= 0x80 {
+        out[length] = value as u8 | 0x80;
+        value >>= 7;
+        length += 1;
+    }
+    out[length] = value as u8;
+    length + 1
 }
 
 /// The value at the start of `data` and the bytes it took, at most `max_bytes`; `None` if it is cut off or too long.
@@ -84,8 +114,11 @@ mod tests {
 
         for (value, bytes) in cases {
             let mut out = Vec::new();
-            write(value, &mut out);
+            write_unsigned(zigzag(value), &mut out);
             assert_eq!(out, bytes, "{value}");
+            let mut place = [0; MAX_VARLONG_BYTES];
+            let length = put(zigzag(value), &mut place);
+            assert_eq!(&place[..length], bytes, "{value}");
             assert_eq!(size(value), bytes.len(), "{value}");
             assert_eq!(read(bytes, MAX_VARLONG_BYTES), Some((value, bytes.len())), "{value}");
         }

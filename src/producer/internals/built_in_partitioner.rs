@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 
 use crate::common::cluster::TopicInfo;
 use crate::common::node::NodeId;
-use crate::producer::internals::partition_queue::PartitionQueue;
+use crate::producer::internals::partition_queues::PartitionQueues;
 use crate::utils::murmur2::murmur2;
 use crate::utils::random::Random;
 use crate::utils::sync::Mutex;
@@ -73,49 +73,63 @@ impl BuiltInPartitioner {
         }
     }
 
-    /// The partition that takes keyless records now; negative if the topic has none.
-    pub(crate) fn peek(&self, topic: &TopicInfo, queues: &[Arc<PartitionQueue>]) -> i32 {
-        while !queues.is_empty() {
-            let current = self.partition.load(Ordering::Acquire);
-            // A thread with newer metadata may have moved to a partition that this one does not know, and a topic may
-            // have been made anew with fewer.
-            if usize::try_from(current).is_ok_and(|number| number < queues.len()) {
+    /// The partition that takes keyless records now; `None` if none of the `count` partitions was chosen yet.
+    #[inline]
+    pub(crate) fn current(&self, count: usize) -> Option<i32> {
+        // A thread with newer metadata may have moved to a partition that this one does not know, and a topic may
+        // have been made anew with fewer.
+        let current = self.partition.load(Ordering::Acquire);
+        usize::try_from(current).is_ok_and(|number| number < count).then_some(current)
+    }
+
+    /// Chooses one of the `count` partitions where none is; negative if there are none.
+    pub(crate) fn draw_first(
+        &self,
+        topic: &TopicInfo,
+        count: usize,
+        queues: &PartitionQueues,
+    ) -> i32 {
+        if count == 0 {
+            return NONE;
+        }
+        loop {
+            let seen = self.partition.load(Ordering::Acquire);
+            if let Some(current) = self.current(count) {
                 return current;
             }
             let drawn = self.draw(topic, queues);
+            let drawn =
+                if usize::try_from(drawn).is_ok_and(|number| number < count) { drawn } else { 0 };
             let (on_success, on_failure) = (Ordering::AcqRel, Ordering::Acquire);
             // Whoever wins is looked at next.
-            let _ = self.partition.compare_exchange(current, drawn, on_success, on_failure);
+            let _ = self.partition.compare_exchange(seen, drawn, on_success, on_failure);
         }
-        NONE
     }
 
     /// Whether records go elsewhere by now. Meaningful under the lock of the queue of `partition`.
+    #[inline]
     pub(crate) fn has_moved_from(&self, partition: i32) -> bool {
         self.partition.load(Ordering::Acquire) != partition
     }
 
-    /// Notes that `bytes` were appended to the current partition, whose lock the caller holds, and moves on when it
-    /// had its share: at once if `may_move`, else at twice the share. So no half-filled batch is left behind.
-    pub(crate) fn update(
-        &self,
-        bytes: usize,
-        may_move: bool,
-        topic: &TopicInfo,
-        queues: &[Arc<PartitionQueue>],
-    ) {
+    /// Notes that `bytes` were appended to the current partition, whose lock the caller holds. True when it is time to
+    /// [`move_on`](Self::move_on): after its share if `may_move`, else after twice that, so that no half-filled batch
+    /// is left behind.
+    #[inline]
+    pub(crate) fn has_had_its_share(&self, bytes: usize, may_move: bool) -> bool {
         let share = self.settings.sticky_bytes;
         let produced = self.produced_bytes.load(Ordering::Relaxed) + bytes;
-        if (produced >= share && may_move) || produced >= share.saturating_mul(2) {
-            self.produced_bytes.store(0, Ordering::Relaxed);
-            let next = self.draw(topic, queues);
-            self.partition.store(next, Ordering::Release);
-        } else {
-            self.produced_bytes.store(produced, Ordering::Relaxed);
-        }
+        let is_over = (produced >= share && may_move) || produced >= share.saturating_mul(2);
+        self.produced_bytes.store(if is_over { 0 } else { produced }, Ordering::Relaxed);
+        is_over
     }
 
-    fn draw(&self, topic: &TopicInfo, queues: &[Arc<PartitionQueue>]) -> i32 {
+    /// Chooses the next partition. The caller holds the lock of the current one.
+    pub(crate) fn move_on(&self, topic: &TopicInfo, queues: &PartitionQueues) {
+        self.partition.store(self.draw(topic, queues), Ordering::Release);
+    }
+
+    fn draw(&self, topic: &TopicInfo, queues: &PartitionQueues) -> i32 {
         if self.settings.is_adaptive {
             if let Some(partition) = self.draw_weighted(topic, queues) {
                 return partition;
@@ -132,7 +146,7 @@ impl BuiltInPartitioner {
     }
 
     /// Draws a partition the more likely the shorter its queue; `None` where there is nothing to choose from.
-    fn draw_weighted(&self, topic: &TopicInfo, queues: &[Arc<PartitionQueue>]) -> Option<i32> {
+    fn draw_weighted(&self, topic: &TopicInfo, queues: &PartitionQueues) -> Option<i32> {
         let period = (queues.len() / PARTITIONS_WEIGHED_A_MOVE).max(1) as u64;
         let is_due = self.moves.fetch_add(1, Ordering::Relaxed) % period == 0;
         let mut weights = self.weights.lock();
@@ -151,7 +165,7 @@ impl Weights {
     fn weigh(
         &mut self,
         topic: &TopicInfo,
-        queues: &[Arc<PartitionQueue>],
+        queues: &PartitionQueues,
         unavailable: &BTreeSet<NodeId>,
     ) {
         let candidates = topic.partitions().iter().filter_map(|info| {
@@ -177,6 +191,7 @@ mod tests {
     use crate::common::topic_partition::TopicPartition;
     use crate::common::uuid::Uuid;
     use crate::network::wakeup::Wakeup;
+    use crate::producer::internals::partition_queue::PartitionQueue;
     use crate::producer::internals::partition_ref::PartitionRef;
     use crate::producer::internals::sender_signal::SenderSignal;
 
@@ -196,15 +211,15 @@ mod tests {
     fn stays_until_the_share_is_reached() {
         let (topic, queues) = topic(&[Some(1), Some(1), Some(1)]);
         let partitioner = partitioner(100);
-        let first = partitioner.peek(&topic, &queues);
+        let first = peek(&partitioner, &topic, &queues);
 
-        partitioner.update(99, true, &topic, &queues);
-        assert_eq!(partitioner.peek(&topic, &queues), first);
+        update(&partitioner, 99, true, &topic, &queues);
+        assert_eq!(peek(&partitioner, &topic, &queues), first);
 
         let mut seen = BTreeSet::from([first]);
         for _ in 0..100 {
-            partitioner.update(100, true, &topic, &queues);
-            seen.insert(partitioner.peek(&topic, &queues));
+            update(&partitioner, 100, true, &topic, &queues);
+            seen.insert(peek(&partitioner, &topic, &queues));
         }
         assert_eq!(seen.len(), 3);
     }
@@ -217,9 +232,9 @@ mod tests {
         let mut bytes = [0_i32; 4];
 
         for _ in 0..1_000_000 {
-            let partition = partitioner.peek(&topic, &queues);
+            let partition = peek(&partitioner, &topic, &queues);
             bytes[usize::try_from(partition).expect("not negative")] += 10;
-            partitioner.update(10, true, &topic, &queues);
+            update(&partitioner, 10, true, &topic, &queues);
         }
 
         assert!(bytes.iter().all(|bytes| (2_375_000..2_625_000).contains(bytes)), "{bytes:?}");
@@ -233,24 +248,24 @@ mod tests {
         let partitioner = partitioner(100);
 
         for _ in 0..50 {
-            partitioner.update(100, true, &large, &all);
-            let partition = partitioner.peek(&small, &few);
+            update(&partitioner, 100, true, &large, &all);
+            let partition = peek(&partitioner, &small, &few);
             assert!((0..2).contains(&partition), "{partition}");
             assert!(!partitioner.has_moved_from(partition));
         }
-        assert_eq!(partitioner.peek(&topic(&[]).0, &[]), NONE);
+        assert_eq!(peek(&partitioner, &topic(&[]).0, &PartitionQueues::default()), NONE);
     }
 
     #[test]
     fn does_not_leave_a_half_filled_batch_before_twice_the_share() {
         let (topic, queues) = topic(&[Some(1); 50]);
         let partitioner = partitioner(100);
-        let first = partitioner.peek(&topic, &queues);
+        let first = peek(&partitioner, &topic, &queues);
 
-        partitioner.update(199, false, &topic, &queues);
+        update(&partitioner, 199, false, &topic, &queues);
         assert!(!partitioner.has_moved_from(first));
         assert_eq!(partitioner.produced_bytes.load(Ordering::Relaxed), 199);
-        partitioner.update(1, false, &topic, &queues);
+        update(&partitioner, 1, false, &topic, &queues);
         assert_eq!(partitioner.produced_bytes.load(Ordering::Relaxed), 0);
     }
 
@@ -263,8 +278,8 @@ mod tests {
 
         let mut seen = BTreeSet::new();
         for _ in 0..200 {
-            seen.insert(partitioner.peek(&topic, &queues));
-            partitioner.update(1, true, &topic, &queues);
+            seen.insert(peek(&partitioner, &topic, &queues));
+            update(&partitioner, 1, true, &topic, &queues);
         }
 
         assert_eq!(seen, BTreeSet::from([1, 3]));
@@ -274,7 +289,7 @@ mod tests {
     fn any_partition_will_do_while_none_has_a_leader() {
         let (topic, queues) = topic(&[None, None]);
 
-        let drawn = partitioner(1).peek(&topic, &queues);
+        let drawn = peek(&partitioner(1), &topic, &queues);
 
         assert!((0..2).contains(&drawn));
     }
@@ -287,13 +302,29 @@ mod tests {
         let mut weights =
             Weights { cumulative: lengths.into_iter().zip(0..).collect::<Vec<(usize, i32)>>() };
         let (topic, queues) = topic(&[Some(1), Some(1), Some(1)]);
-        for (queue, length) in queues.iter().zip(lengths) {
-            queue.set_length(length);
+        for (number, length) in lengths.into_iter().enumerate() {
+            queues.get(number).expect("three").set_length(length);
         }
 
         weights.weigh(&topic, &queues, &BTreeSet::new());
 
         assert_eq!(weights.cumulative, [(4, 0), (5, 1), (8, 2)]);
+    }
+
+    fn peek(partitioner: &BuiltInPartitioner, topic: &TopicInfo, queues: &PartitionQueues) -> i32 {
+        partitioner.draw_first(topic, topic.partitions().len(), queues)
+    }
+
+    fn update(
+        partitioner: &BuiltInPartitioner,
+        bytes: usize,
+        may_move: bool,
+        topic: &TopicInfo,
+        queues: &PartitionQueues,
+    ) {
+        if partitioner.has_had_its_share(bytes, may_move) {
+            partitioner.move_on(topic, queues);
+        }
     }
 
     fn partitioner(sticky_bytes: usize) -> BuiltInPartitioner {
@@ -305,18 +336,19 @@ mod tests {
         BuiltInPartitioner::new(Arc::new(settings), Random::new(11))
     }
 
-    fn topic(leaders: &[Option<i32>]) -> (TopicInfo, Vec<Arc<PartitionQueue>>) {
+    fn topic(leaders: &[Option<i32>]) -> (TopicInfo, PartitionQueues) {
         let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
         let partitions = leaders
             .iter()
             .zip(0..)
             .map(|(leader, partition)| PartitionInfo::new(partition, leader.map(NodeId)));
-        let queues = (0..leaders.len()).map(|id| {
+        let new = (0..leaders.len()).map(|id| {
             let number = i32::try_from(id).expect("small");
             let partition = TopicPartition::new("t", number);
             PartitionQueue::new(PartitionRef::new(id, partition, Arc::clone(&signal))).into()
         });
-        let queues = queues.collect();
+        let queues = PartitionQueues::default();
+        queues.extend(new.collect());
         (TopicInfo::new("t".into(), Uuid::ZERO, false, partitions.collect()), queues)
     }
 }

@@ -24,6 +24,7 @@ impl FutureRecordMetadata {
         Self(Repr::Failed(error))
     }
 
+    #[inline(always)]
     pub(crate) fn accepted(result: Arc<ProduceRequestResult>, share: RecordShare) -> Self {
         Self(Repr::Accepted { result, share })
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::hint;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,7 +18,12 @@ pub(crate) struct PartitionQueue {
     batches: Mutex<VecDeque<ProducerBatch>>,
     /// The number of batches, for whoever weighs partitions without the lock.
     length: AtomicUsize,
+    /// How many callbacks the batch had that was taken last: the next one will need room for as many.
+    callbacks_a_batch: AtomicUsize,
 }
+
+/// How often to try for a lock before sleeping for it: a few microseconds.
+const PATIENCE: u32 = 100;
 
 impl PartitionQueue {
     pub(super) fn new(partition: PartitionRef) -> Self {
@@ -25,9 +31,11 @@ impl PartitionQueue {
             partition: Arc::new(partition),
             batches: Mutex::new(VecDeque::new()),
             length: AtomicUsize::new(0),
+            callbacks_a_batch: AtomicUsize::new(0),
         }
     }
 
+    #[inline]
     pub(crate) fn partition(&self) -> &Arc<PartitionRef> {
         &self.partition
     }
@@ -42,8 +50,21 @@ impl PartitionQueue {
         self.length.store(length, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(super) fn lock(&self) -> LockedQueue<'_> {
-        LockedQueue { batches: self.batches.lock(), length: &self.length }
+        LockedQueue { batches: self.batches.lock(), queue: self }
+    }
+
+    /// As [`lock`](Self::lock), for the sender: a caller holds the lock for less than it would cost to wake whoever
+    /// sleeps for it, but takes it again at once.
+    pub(super) fn lock_patiently(&self) -> LockedQueue<'_> {
+        for _ in 0..PATIENCE {
+            if let Some(batches) = self.batches.try_lock() {
+                return LockedQueue { batches, queue: self };
+            }
+            hint::spin_loop();
+        }
+        self.lock()
     }
 }
 
@@ -57,7 +78,7 @@ impl fmt::Debug for PartitionQueue {
 /// The batches under their lock; keeps the count on release.
 pub(super) struct LockedQueue<'q> {
     batches: MutexGuard<'q, VecDeque<ProducerBatch>>,
-    length: &'q AtomicUsize,
+    queue: &'q PartitionQueue,
 }
 
 impl LockedQueue<'_> {
@@ -65,12 +86,18 @@ impl LockedQueue<'_> {
         self.batches.front_mut()
     }
 
+    #[inline]
     pub(super) fn tail(&mut self) -> Option<&mut ProducerBatch> {
         self.batches.back_mut()
     }
 
     pub(super) fn len(&self) -> usize {
         self.batches.len()
+    }
+
+    /// How many callbacks a batch is likely to get.
+    pub(super) fn callbacks_a_batch(&self) -> usize {
+        self.queue.callbacks_a_batch.load(Ordering::Relaxed)
     }
 
     pub(super) fn push_tail(&mut self, batch: ProducerBatch) {
@@ -81,7 +108,9 @@ impl LockedQueue<'_> {
     }
 
     pub(super) fn pop_head(&mut self) -> Option<ProducerBatch> {
-        self.batches.pop_front()
+        let batch = self.batches.pop_front()?;
+        self.queue.callbacks_a_batch.store(batch.callback_count(), Ordering::Relaxed);
+        Some(batch)
     }
 
     /// Puts back a batch that has to be sent again, in front of all that were created after it.
@@ -97,7 +126,8 @@ impl LockedQueue<'_> {
 }
 
 impl Drop for LockedQueue<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.length.store(self.batches.len(), Ordering::Relaxed);
+        self.queue.length.store(self.batches.len(), Ordering::Relaxed);
     }
 }

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
+use crate::record::default_record::RecordContents;
 use crate::utils::sync::{Condvar, Mutex};
 
 /// What became of a batch; shared by the batch and the futures of its records.
@@ -64,6 +65,21 @@ pub(crate) struct RecordShare {
     pub(crate) key_size: i32,
     /// -1 for null.
     pub(crate) value_size: i32,
+}
+
+impl RecordShare {
+    #[inline(always)]
+    pub(crate) fn new(index: u32, record: &RecordContents<'_>) -> Self {
+        let size = |field: Option<&[u8]>| {
+            field.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
+        };
+        Self {
+            index,
+            timestamp_ms: record.timestamp_ms,
+            key_size: size(record.key),
+            value_size: size(record.value),
+        }
+    }
 }
 
 /// A callback and the record whose outcome it has to be told.

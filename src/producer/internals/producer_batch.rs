@@ -9,7 +9,6 @@ use crate::common::topic_partition::TopicPartition;
 use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::PooledBuffer;
-use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{
     Outcome, ProduceRequestResult, RecordShare, Thunk,
@@ -70,11 +69,12 @@ pub(crate) struct Retry {
 }
 
 impl ProducerBatch {
-    /// An empty batch that fills `buffer`.
+    /// An empty batch that fills `buffer`, with room for `callbacks`.
     pub(crate) fn new(
         id: u64,
         partition: &Arc<PartitionRef>,
         mut buffer: PooledBuffer,
+        callbacks: usize,
         now: Instant,
     ) -> Self {
         let builder = MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size());
@@ -85,7 +85,7 @@ impl ProducerBatch {
             builder,
             buffer: Some(Arc::new(buffer)),
             sealed_for: None,
-            thunks: Vec::new(),
+            thunks: Vec::with_capacity(callbacks),
             created: now,
             is_closed_for_appends: false,
             attempts: 0,
@@ -94,12 +94,13 @@ impl ProducerBatch {
         }
     }
 
-    /// Appends `record` and takes its callback; `None` if it does not fit, which closes the batch for appends.
+    /// Appends `record` and takes its callback; returns its index, or `None` if it does not fit, which closes the batch for appends.
+    #[inline(always)]
     pub(crate) fn try_append(
         &mut self,
         record: &RecordContents<'_>,
         callback: &mut Option<Callback>,
-    ) -> Option<FutureRecordMetadata> {
+    ) -> Option<u32> {
         if self.is_closed_for_appends {
             return None;
         }
@@ -107,16 +108,10 @@ impl ProducerBatch {
             self.is_closed_for_appends = true;
             return None;
         };
-        let share = RecordShare {
-            index,
-            timestamp_ms: record.timestamp_ms,
-            key_size: size_of_field(record.key),
-            value_size: size_of_field(record.value),
-        };
         if let Some(callback) = callback.take() {
-            self.thunks.push(Thunk { share, callback });
+            self.thunks.push(Thunk { share: RecordShare::new(index, record), callback });
         }
-        Some(FutureRecordMetadata::accepted(Arc::clone(&self.result), share))
+        Some(index)
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -166,11 +161,16 @@ impl ProducerBatch {
         self.is_perhaps_persisted = true;
     }
 
+    pub(super) fn callback_count(&self) -> usize {
+        self.thunks.len()
+    }
+
     pub(crate) fn record_count(&self) -> u32 {
         self.builder.record_count()
     }
 
     /// The bytes so far, header included.
+    #[inline]
     pub(crate) fn size(&self) -> usize {
         match self.sealed_for {
             None => self.builder.size(),
@@ -179,6 +179,7 @@ impl ProducerBatch {
     }
 
     /// Whether no further record fits, or none may be added.
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.is_closed_for_appends || self.builder.is_full()
     }
@@ -323,6 +324,7 @@ pub(super) fn complete_orphan(result: &ProduceRequestResult, error: Error) {
     result.finish();
 }
 
+/// One that panics does not keep the others from being told.
 fn run_callbacks(result: &ProduceRequestResult, thunks: Vec<Thunk>, outcome: &Outcome) {
     let mut metadata = RecordMetadata {
         topic_partition: result.partition().topic_partition().clone(),
@@ -331,26 +333,37 @@ fn run_callbacks(result: &ProduceRequestResult, thunks: Vec<Thunk>, outcome: &Ou
         serialized_key_size: -1,
         serialized_value_size: -1,
     };
-    for Thunk { share, callback } in thunks {
-        let answer = outcome.of_record(&share).map(|(offset, timestamp_ms)| {
-            metadata.offset = offset;
-            metadata.timestamp_ms = timestamp_ms;
-            metadata.serialized_key_size = share.key_size;
-            metadata.serialized_value_size = share.value_size;
-            &metadata
-        });
-        run_callback(callback, answer);
+    let mut thunks = thunks.into_iter();
+    let mut run_next = || {
+        for Thunk { share, callback } in thunks.by_ref() {
+            let answer = outcome.of_record(&share).map(|(offset, timestamp_ms)| {
+                metadata.offset = offset;
+                metadata.timestamp_ms = timestamp_ms;
+                metadata.serialized_key_size = share.key_size;
+                metadata.serialized_value_size = share.value_size;
+                &metadata
+            });
+            callback(answer);
+        }
+    };
+    while contain(&mut run_next).is_none() {
+        tell_of_panic();
     }
 }
 
 /// Runs user code, which may panic: the panic is logged and ends there.
 pub(crate) fn run_callback(callback: Callback, answer: Result<&RecordMetadata, &Error>) {
     if contain(|| callback(answer)).is_none() {
-        log::error!("a callback panicked; the producer goes on");
+        tell_of_panic();
     }
 }
 
+fn tell_of_panic() {
+    log::error!("a callback panicked; the producer goes on");
+}
+
 /// A length as metadata tells it: -1 for null.
+#[inline]
 pub(crate) fn size_of_field(field: Option<&[u8]>) -> i32 {
     field.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
 }

@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, Guard};
-
 use crate::client::metadata::Metadata;
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::TopicInfo;
@@ -21,12 +19,13 @@ use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::incomplete_batches::IncompleteBatches;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
 use crate::producer::internals::partition_ref::PartitionRef;
+use crate::producer::internals::produce_request_result::{ProduceRequestResult, RecordShare};
 use crate::producer::internals::producer_batch::{self, ProducerBatch};
 use crate::producer::internals::sender_signal::SenderSignal;
+use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
 use crate::utils::clock::Instant;
-use crate::utils::hash::HashMap;
 use crate::utils::random::Random;
 use crate::utils::sync::Mutex;
 
@@ -37,7 +36,9 @@ use crate::utils::sync::Mutex;
 pub(crate) struct RecordAccumulator {
     batch_size: usize,
     pool: Arc<BufferPool>,
-    table: ArcSwap<TopicTable>,
+    table: TopicTable,
+    /// The version of the metadata that the table follows.
+    table_version: AtomicU64,
     /// Held by whoever brings the table up to date.
     growth: Mutex<Growth>,
     sticky: Arc<StickySettings>,
@@ -49,35 +50,13 @@ pub(crate) struct RecordAccumulator {
     signal: Arc<SenderSignal>,
 }
 
-/// What `send` needs to know of every topic, found with one look-up. Immutable; made anew when the metadata changed.
-#[derive(Debug, Default)]
-pub(crate) struct TopicTable {
-    /// Of the metadata that it was made from.
-    version: u64,
-    topics: HashMap<Arc<str>, TopicEntry>,
-}
-
-/// One topic: what the metadata says, its queues by partition number, and the choice among them without a key.
-#[derive(Debug)]
-pub(crate) struct TopicEntry {
-    info: Arc<TopicInfo>,
-    queues: Vec<Arc<PartitionQueue>>,
-    partitioner: Arc<BuiltInPartitioner>,
-}
-
-/// Everything that ever was in the table: a partition keeps its queue, and its number, for as long as the producer lives.
+/// Everything that ever was in the table.
 #[derive(Debug)]
 struct Growth {
     /// By number.
     queues: Vec<Arc<PartitionQueue>>,
-    topics: HashMap<Arc<str>, KnownTopic>,
+    topics: Vec<Arc<str>>,
     random: Random,
-}
-
-#[derive(Debug)]
-struct KnownTopic {
-    queues: Vec<Arc<PartitionQueue>>,
-    partitioner: Arc<BuiltInPartitioner>,
 }
 
 /// What [`RecordAccumulator::append`] is given.
@@ -94,10 +73,20 @@ pub(crate) struct Append<'a> {
 /// What [`RecordAccumulator::append`] did.
 #[derive(Debug)]
 pub(crate) struct Appended {
-    pub(crate) future: FutureRecordMetadata,
-    /// Whether the sender has something new to look at.
-    pub(crate) is_worth_waking: bool,
-    pub(crate) is_new_batch: bool,
+    /// Of the batch that took it.
+    pub(crate) result: Arc<ProduceRequestResult>,
+    /// Its index there.
+    pub(crate) index: u32,
+    pub(crate) news: News,
+}
+
+/// What an append means for the sender. As large as an index, for what is moved with every record.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Nothing,
+    FullBatch,
+    NewBatch,
 }
 
 /// Why a record was not taken.
@@ -114,6 +103,14 @@ pub(crate) enum AppendError {
     },
 }
 
+impl Appended {
+    /// The answer to come, of the record that was appended.
+    #[inline(always)]
+    pub(crate) fn future(self, record: &RecordContents<'_>) -> FutureRecordMetadata {
+        FutureRecordMetadata::accepted(self.result, RecordShare::new(self.index, record))
+    }
+}
+
 impl RecordAccumulator {
     /// `batch_size` is `batch.size`, at least 1.
     pub(crate) fn new(
@@ -126,8 +123,9 @@ impl RecordAccumulator {
         Self {
             batch_size,
             pool,
-            table: ArcSwap::default(),
-            growth: Mutex::new(Growth { queues: Vec::new(), topics: HashMap::default(), random }),
+            table: TopicTable::default(),
+            table_version: AtomicU64::new(0),
+            growth: Mutex::new(Growth { queues: Vec::new(), topics: Vec::new(), random }),
             sticky,
             incomplete: IncompleteBatches::default(),
             next_batch: AtomicU64::new(0),
@@ -141,16 +139,42 @@ impl RecordAccumulator {
     ///
     /// Waits only for memory, and then with no lock held. Takes `callback` if, and only if, it takes the record. Reads
     /// the clock only for a new batch.
+    #[inline(always)]
     pub(crate) fn append(
         &self,
         append: &Append<'_>,
         callback: &mut Option<Callback>,
         now: &dyn Fn() -> Instant,
     ) -> Result<Appended, AppendError> {
-        self.append_into(append, None, callback, now)
+        match self.append_to_open_batch(append, callback) {
+            Some(appended) => Ok(appended),
+            None => self.append_into(append, None, callback, now),
+        }
+    }
+
+    /// Most records: there is a batch with room for them.
+    #[inline(always)]
+    fn append_to_open_batch(
+        &self,
+        append: &Append<'_>,
+        callback: &mut Option<Callback>,
+    ) -> Option<Appended> {
+        let partition = append.partition.unwrap_or_else(|| append.topic.sticky_partition());
+        let target = Target { append, queue: append.topic.queue(partition)? };
+        let mut batches = target.queue.lock();
+        if self.is_closed() || target.has_moved() {
+            return None;
+        }
+        let appended = target.append_to_tail(&mut batches, callback)?;
+        drop(batches);
+        if appended.news == News::FullBatch {
+            target.queue.partition().announce();
+        }
+        Some(appended)
     }
 
     /// As [`append`](Self::append), with memory for a new batch that was waited for already.
+    #[cold]
     pub(crate) fn append_into(
         &self,
         append: &Append<'_>,
@@ -158,11 +182,9 @@ impl RecordAccumulator {
         callback: &mut Option<Callback>,
         now: &dyn Fn() -> Instant,
     ) -> Result<Appended, AppendError> {
-        let TopicEntry { info, queues, partitioner } = append.topic;
         loop {
-            let partition = append.partition.unwrap_or_else(|| partitioner.peek(info, queues));
-            let queue = usize::try_from(partition).ok().and_then(|index| queues.get(index));
-            let Some(queue) = queue else {
+            let partition = append.partition.unwrap_or_else(|| append.topic.sticky_partition());
+            let Some(queue) = append.topic.queue(partition) else {
                 return Err(AppendError::UnknownPartition { partition });
             };
             let target = Target { append, queue };
@@ -185,18 +207,23 @@ impl RecordAccumulator {
         now: &dyn Fn() -> Instant,
     ) -> Result<Appended, Obstacle> {
         let mut batches = target.queue.lock();
-        if self.is_closed.load(Ordering::SeqCst) {
+        if self.is_closed() {
             return Err(Obstacle::Closed);
         }
-        target.check_not_moved()?;
-        if let Some(appended) = target.append_to_tail(&mut batches, callback) {
+        if target.has_moved() {
+            return Err(Obstacle::Moved);
+        }
+        if let Some(appended) = target.append_rarely(&mut batches, callback) {
             drop(batches);
-            if appended.is_worth_waking {
+            if appended.news == News::FullBatch {
                 target.queue.partition().announce();
             }
             return Ok(appended);
         }
-        target.complete_move()?;
+        target.note_produced(0, true); // the last batch is full: a move that waited for this happens now
+        if target.has_moved() {
+            return Err(Obstacle::Moved);
+        }
         let size = self.batch_size.max(target.append.record.batch_size_upper_bound());
         let buffer = match buffer.take() {
             Some(buffer) => buffer,
@@ -207,13 +234,14 @@ impl RecordAccumulator {
             },
         };
         let id = self.next_batch_id();
-        let batch = ProducerBatch::new(id, target.queue.partition(), buffer, now());
+        let callbacks = batches.callbacks_a_batch();
+        let batch = ProducerBatch::new(id, target.queue.partition(), buffer, callbacks, now());
         self.incomplete.add(id, Arc::clone(batch.result()));
         batches.push_tail(batch);
-        let appended = target.append_to_tail(&mut batches, callback).ok_or(Obstacle::Moved)?;
+        let appended = target.append_rarely(&mut batches, callback).ok_or(Obstacle::Moved)?;
         drop(batches);
         target.queue.partition().announce();
-        Ok(Appended { is_worth_waking: true, is_new_batch: true, ..appended })
+        Ok(Appended { news: News::NewBatch, ..appended })
     }
 
     fn allocate(&self, requested: usize, max_wait: Duration) -> Result<PooledBuffer, AppendError> {
@@ -224,32 +252,36 @@ impl RecordAccumulator {
     }
 
     /// The topics as the newest metadata describes them. Takes no lock unless the metadata changed.
-    pub(crate) fn topics(&self, metadata: &Metadata) -> Guard<Arc<TopicTable>> {
-        let table = self.table.load();
-        if table.version == metadata.version() {
-            return table;
+    #[inline]
+    pub(crate) fn topics(&self, metadata: &Metadata) -> &TopicTable {
+        if self.table_version.load(Ordering::Acquire) != metadata.version() {
+            self.update_table(&metadata.snapshot());
         }
-        drop(table);
-        self.update_table(&metadata.snapshot());
-        self.table.load()
+        &self.table
     }
 
     /// As [`topics`](Self::topics), of one view of the cluster.
     #[cfg(test)]
-    pub(super) fn topics_of(&self, metadata: &MetadataSnapshot) -> Guard<Arc<TopicTable>> {
+    pub(super) fn topics_of(&self, metadata: &MetadataSnapshot) -> &TopicTable {
         self.update_table(metadata);
-        self.table.load()
+        &self.table
     }
 
+    #[cold]
     fn update_table(&self, metadata: &MetadataSnapshot) {
         let mut growth = self.growth.lock();
-        if self.table.load().version >= metadata.version {
+        if self.table_version.load(Ordering::Acquire) >= metadata.version {
             return; // another thread was faster
         }
-        let entry =
-            |info: &Arc<TopicInfo>| (Arc::clone(info.shared_name()), growth.entry(info, self));
-        let topics = metadata.cluster.topics.values().map(entry).collect();
-        self.table.store(Arc::new(TopicTable { version: metadata.version, topics }));
+        for info in metadata.cluster.topics.values() {
+            growth.update(info, self);
+        }
+        for name in &growth.topics {
+            if !metadata.cluster.topics.contains_key(name) {
+                self.table.get(name).into_iter().for_each(TopicEntry::forget);
+            }
+        }
+        self.table_version.store(metadata.version, Ordering::Release);
     }
 
     /// The queue with this number.
@@ -303,6 +335,7 @@ impl RecordAccumulator {
         self.poison.get().cloned().unwrap_or_else(|| Error::new(ErrorKind::Closed))
     }
 
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::SeqCst)
     }
@@ -333,43 +366,25 @@ impl RecordAccumulator {
     }
 }
 
-impl TopicTable {
-    pub(crate) fn get(&self, topic: &str) -> Option<&TopicEntry> {
-        self.topics.get(topic)
-    }
-}
-
-impl TopicEntry {
-    /// What the metadata says of the topic.
-    pub(crate) fn info(&self) -> &TopicInfo {
-        &self.info
-    }
-}
-
 impl Growth {
-    fn entry(&mut self, info: &Arc<TopicInfo>, accumulator: &RecordAccumulator) -> TopicEntry {
+    fn update(&mut self, info: &Arc<TopicInfo>, accumulator: &RecordAccumulator) {
         let Self { queues, topics, random } = self;
-        let known = topics.entry(Arc::clone(info.shared_name())).or_insert_with(|| {
+        let entry = accumulator.table.get_or_insert(info.name(), || {
+            topics.push(Arc::clone(info.shared_name()));
             let sticky = Arc::clone(&accumulator.sticky);
-            let partitioner = Arc::new(BuiltInPartitioner::new(sticky, random.fork()));
-            KnownTopic { queues: Vec::new(), partitioner }
+            TopicEntry::new(info, BuiltInPartitioner::new(sticky, random.fork()))
         });
-        for partition in info.partitions().iter().skip(known.queues.len()) {
-            let name = Arc::clone(info.shared_name());
-            let partition = PartitionRef::new(
-                queues.len(),
-                TopicPartition::new(name, partition.partition()),
-                Arc::clone(&accumulator.signal),
-            );
-            let queue = Arc::new(PartitionQueue::new(partition));
-            known.queues.push(Arc::clone(&queue));
-            queues.push(queue);
+        if entry.is_up_to_date(info) {
+            return;
         }
-        TopicEntry {
-            info: Arc::clone(info),
-            queues: known.queues.iter().take(info.partitions().len()).cloned().collect(),
-            partitioner: Arc::clone(&known.partitioner),
-        }
+        let new = info.partitions().iter().skip(entry.queue_count()).map(|partition| {
+            let name = TopicPartition::new(Arc::clone(entry.name()), partition.partition());
+            let signal = Arc::clone(&accumulator.signal);
+            let queue = PartitionQueue::new(PartitionRef::new(queues.len(), name, signal));
+            queues.push(Arc::new(queue));
+            queues.last().cloned()
+        });
+        entry.update(info, new.flatten().collect());
     }
 }
 
@@ -388,31 +403,36 @@ enum Obstacle {
 }
 
 impl Target<'_> {
+    #[inline]
     fn is_keyless(&self) -> bool {
         self.append.partition.is_none()
     }
 
-    fn check_not_moved(&self) -> Result<(), Obstacle> {
+    /// Whether keyless records go to another partition by now.
+    #[inline]
+    fn has_moved(&self) -> bool {
         let partition = self.queue.partition().topic_partition().partition();
-        if self.is_keyless() && self.append.topic.partitioner.has_moved_from(partition) {
-            return Err(Obstacle::Moved);
-        }
-        Ok(())
+        self.is_keyless() && self.append.topic.has_moved_from(partition)
     }
 
-    /// The last batch is full: a move that waited for this happens now.
-    fn complete_move(&self) -> Result<(), Obstacle> {
-        self.update_partitioner(0, true);
-        self.check_not_moved()
-    }
-
-    fn update_partitioner(&self, bytes: usize, may_move: bool) {
-        let TopicEntry { info, queues, partitioner } = self.append.topic;
+    #[inline]
+    fn note_produced(&self, bytes: usize, may_move: bool) {
         if self.is_keyless() {
-            partitioner.update(bytes, may_move, info, queues);
+            self.append.topic.produced(bytes, may_move);
         }
     }
 
+    /// As [`append_to_tail`](Self::append_to_tail), once a batch: most records should not pay for what this needs.
+    #[inline(never)]
+    fn append_rarely(
+        &self,
+        batches: &mut LockedQueue<'_>,
+        callback: &mut Option<Callback>,
+    ) -> Option<Appended> {
+        self.append_to_tail(batches, callback)
+    }
+
+    #[inline(always)]
     fn append_to_tail(
         &self,
         batches: &mut LockedQueue<'_>,
@@ -423,15 +443,19 @@ impl Target<'_> {
             RECORD_BATCH_OVERHEAD => 0, // its first record pays for the header
             size => size,
         };
-        let future = tail.try_append(&self.append.record, callback)?;
+        let index = tail.try_append(&self.append.record, callback)?;
+        let result = Arc::clone(tail.result());
         let is_full = tail.is_full();
-        self.update_partitioner(tail.size() - size_before, is_full);
-        Some(Appended { future, is_worth_waking: is_full, is_new_batch: false })
+        self.note_produced(tail.size() - size_before, is_full);
+        let news = if is_full { News::FullBatch } else { News::Nothing };
+        Some(Appended { result, index, news })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use arc_swap::ArcSwap;
+
     use super::*;
     use crate::common::header::Headers;
     use crate::common::node::NodeId;
@@ -451,8 +475,8 @@ mod tests {
         let third = append(&accumulator, &topic, Some(0), 100).expect("room");
 
         assert_eq!(
-            [first.is_new_batch, second.is_new_batch, third.is_new_batch],
-            [true, false, true]
+            [first.news, second.news, third.news],
+            [News::NewBatch, News::Nothing, News::NewBatch]
         );
         assert_eq!(accumulator.take_all().len(), 2);
     }
@@ -577,10 +601,10 @@ mod tests {
     ) -> Result<Appended, AppendError> {
         let value = vec![0; value_size];
         let headers = Headers::new();
-        let record =
-            RecordContents { timestamp_ms: 1, key: None, value: Some(&value), headers: &headers };
-        let entry = accumulator.growth.lock().entry(topic, accumulator);
-        let append = Append { topic: &entry, partition, record, max_wait: Duration::ZERO };
+        let record = RecordContents::new(1, None, Some(&value), &headers);
+        accumulator.growth.lock().update(topic, accumulator);
+        let entry = accumulator.table.get(topic.name()).expect("known");
+        let append = Append { topic: entry, partition, record, max_wait: Duration::ZERO };
         accumulator.append(&append, callback, &|| Instant::ZERO)
     }
 }

@@ -208,7 +208,7 @@ impl SendablePartitions {
             let Some(slot) = slot.filter(|slot| slot.place == Some(place)) else {
                 continue;
             };
-            let mut batches = slot.queue.lock();
+            let mut batches = slot.queue.lock_patiently();
             let may_send = batches.head().is_some_and(|head| {
                 transactions.is_none_or(|manager| {
                     let log = turn.log_of(head.topic_partition(), node);
@@ -242,7 +242,7 @@ impl SendablePartitions {
     pub(crate) fn reinsert(&mut self, batch: ProducerBatch, turn: &Turn<'_>) {
         let id = batch.partition().id();
         if let Some(slot) = self.slots.get(id).and_then(Option::as_ref) {
-            slot.queue.lock().reinsert(batch);
+            slot.queue.lock_patiently().reinsert(batch);
         }
         self.reconsider(id, turn);
     }
@@ -269,7 +269,7 @@ impl SendablePartitions {
         };
         let queue = Arc::clone(&slot.queue);
         let is_muted = slot.is_muted;
-        let mut batches = queue.lock();
+        let mut batches = queue.lock_patiently();
         while let Some(head) = batches.head() {
             if !head.has_reached_delivery_timeout(self.delivery_timeout, turn.now) {
                 break;
@@ -501,8 +501,7 @@ mod tests {
         let topics = accumulator.topics_of(&led_by(NODE_1, 1));
         let headers = Headers::new();
         for number in 0..MANY {
-            let record =
-                RecordContents { timestamp_ms: 1, key: None, value: None, headers: &headers };
+            let record = RecordContents::new(1, None, None, &headers);
             let append = Append {
                 topic: topics.get("orders").expect("known"),
                 partition: Some(number),
@@ -511,7 +510,6 @@ mod tests {
             };
             accumulator.append(&append, &mut None, &|| Instant::ZERO).expect("room");
         }
-        drop(topics);
         accumulator
     }
 }

@@ -1,14 +1,11 @@
 //! The way of a record on the caller's thread, from `send` into a batch. Java: `KafkaProducer.doSend`.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::Guard;
-
 use crate::client::metadata::AwaitUpdate;
 use crate::client::metadata_snapshot::MetadataSnapshot;
-use crate::common::cluster::TopicInfo;
 use crate::common::header::Headers;
 use crate::common::partition_info::PartitionInfo;
 use crate::error::{ConfigProblem, Deadline, Error, ErrorCode, ErrorKind};
@@ -17,8 +14,10 @@ use crate::producer::internals::built_in_partitioner::partition_for_key;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_batch::run_callback;
 use crate::producer::internals::producer_interceptors::ProducerInterceptors;
-use crate::producer::internals::record_accumulator::{Append, AppendError, TopicEntry, TopicTable};
+use crate::producer::internals::record_accumulator::{Append, AppendError, News};
+use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::producer::kafka_producer::Inner;
+use crate::producer::partitioner::Partitioner;
 use crate::producer::producer_record::{Parts, ProducerRecord};
 use crate::protocol::writable::MAX_STRING_BYTES;
 use crate::record::default_record::RecordContents;
@@ -34,18 +33,12 @@ pub(super) enum MayWait {
     No,
 }
 
-/// A record that was not accepted: its callback is still to be told.
-pub(super) struct Rejected {
-    pub(super) error: Error,
-    callback: Option<Callback>,
-}
-
 /// Serialized keys and values that are kept from one `send` to the next are at most this large.
 const MAX_KEPT_SCRATCH: usize = 64 * 1024;
 
 thread_local! {
-    /// Where serializers write. Taken out while in use, for a serializer may send records itself.
-    static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch { key: Vec::new(), value: Vec::new() }) };
+    /// Where serializers write.
+    static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch { key: Vec::new(), value: Vec::new() }) };
 }
 
 #[derive(Default)]
@@ -64,63 +57,75 @@ struct Budget {
 /// Who is to be told what became of a record.
 struct Listener<'r, K: ?Sized + 'static, V: ?Sized + 'static> {
     interceptors: &'r ProducerInterceptors<K, V>,
-    callback: Option<Callback>,
+    callback: &'r mut Option<Callback>,
     is_wrapped: bool,
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
-    /// Steps 1 to 8 of a record's way.
+    /// Steps 1 to 8 of a record's way. Leaves in `callback` who is still to be told if the record is not accepted.
+    #[inline]
     pub(super) fn send(
         &self,
-        mut record: ProducerRecord<'_, K, V>,
-        callback: Option<Callback>,
+        record: &mut ProducerRecord<'_, K, V>,
+        callback: &mut Option<Callback>,
         may_wait: MayWait,
-    ) -> Result<FutureRecordMetadata, Rejected> {
+    ) -> Result<FutureRecordMetadata, Error> {
         if !self.interceptors.is_empty() {
-            self.interceptors.on_send(&mut record);
+            self.interceptors.on_send(record);
         }
         let mut listener =
             Listener { interceptors: &self.interceptors, callback, is_wrapped: false };
-        // A thread that ends may have given it up already, and what it still owned may send its last words.
-        let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
-        scratch.key.clear();
-        scratch.value.clear();
-        let sent = self.place(&mut record, &mut scratch, &mut listener, self.budget(may_wait));
-        if scratch.key.capacity().max(scratch.value.capacity()) <= MAX_KEPT_SCRATCH {
-            let _ = SCRATCH.try_with(|kept| kept.set(scratch));
-        }
+        let budget = self.budget(may_wait);
+        let in_own = |scratch: &RefCell<Scratch>| {
+            let mut scratch = scratch.try_borrow_mut().ok()?;
+            scratch.clear();
+            Some(self.place(record, &mut scratch, &mut listener, budget))
+        };
+        let sent = match SCRATCH.try_with(in_own) {
+            Ok(Some(sent)) => sent,
+            _ => self.place_with_other_scratch(record, &mut listener, budget),
+        };
         sent.map_err(|error| {
             listener.wrap(record.headers());
-            Rejected {
-                error: error.with_topic(&record.topic().into()),
-                callback: listener.callback,
-            }
+            error.with_topic(&record.topic().into())
         })
+    }
+
+    /// A serializer that is at work has the thread's own, and a thread that ends has given it up.
+    #[cold]
+    fn place_with_other_scratch(
+        &self,
+        record: &mut ProducerRecord<'_, K, V>,
+        listener: &mut Listener<'_, K, V>,
+        budget: Budget,
+    ) -> Result<FutureRecordMetadata, Error> {
+        self.place(record, &mut Scratch::default(), listener, budget)
     }
 
     /// As [`send`](Self::send), but a record that would have to wait is given back instead of answered.
     pub(super) fn try_send(
         &self,
-        record: ProducerRecord<'_, K, V>,
-        callback: Option<Callback>,
+        mut record: ProducerRecord<'_, K, V>,
+        mut callback: Option<Callback>,
     ) -> Result<FutureRecordMetadata, Error> {
-        match self.send(record, callback, MayWait::No) {
-            Ok(future) => Ok(future),
-            Err(rejected) if rejected.error.is_would_block() => Err(rejected.error),
-            Err(rejected) => Ok(self.answer(rejected)),
+        match self.send(&mut record, &mut callback, MayWait::No) {
+            Err(error) if !error.is_would_block() => Ok(self.answer(error, callback)),
+            sent => sent,
         }
     }
 
     /// Tells the callback of a record that was not accepted. Runs on: the caller's thread.
-    pub(super) fn answer(&self, rejected: Rejected) -> FutureRecordMetadata {
-        log::debug!("not accepted: {}", rejected.error);
-        if let Some(callback) = rejected.callback {
-            run_callback(callback, Err(&rejected.error));
+    #[cold]
+    pub(super) fn answer(&self, error: Error, callback: Option<Callback>) -> FutureRecordMetadata {
+        log::debug!("not accepted: {error}");
+        if let Some(callback) = callback {
+            run_callback(callback, Err(&error));
         }
-        FutureRecordMetadata::failed(rejected.error)
+        FutureRecordMetadata::failed(error)
     }
 
     /// Steps 2 to 8.
+    #[inline(always)]
     fn place(
         &self,
         record: &mut ProducerRecord<'_, K, V>,
@@ -128,8 +133,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         listener: &mut Listener<'_, K, V>,
         mut budget: Budget,
     ) -> Result<FutureRecordMetadata, Error> {
-        if let Some(reason) = record.problem() {
-            return Err(Error::new(ErrorKind::InvalidRecord { reason: reason.into() }));
+        if let Some(problem) = record.problem() {
+            return Err(invalid_record(problem.to_string()));
         }
         if self.accumulator.is_closed() {
             return Err(self.accumulator.closed_error());
@@ -137,71 +142,80 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         let (requested, timestamp_ms) =
             (record.requested_partition(), record.requested_timestamp());
         let known = self.accumulator.topics(&self.metadata);
-        let awaited;
-        let topic = match find(&known, record.topic(), requested) {
+        let topic = match find(known, record.topic(), requested) {
             Some(topic) => topic,
-            None => {
-                awaited = self.await_metadata(record.topic(), requested, &mut budget)?;
-                awaited.get(record.topic()).ok_or_else(|| would_block("metadata"))?
-            }
+            None => self.await_metadata(record.topic(), requested, &mut budget)?,
         };
         let Parts { topic: name, key, value, headers } = record.parts();
-        let key = serialize(&*self.key_serializer, name, headers, key, &mut scratch.key)
-            .map_err(|error| in_field("key", &error))?;
-        let value = serialize(&*self.value_serializer, name, headers, value, &mut scratch.value)
-            .map_err(|error| in_field("value", &error))?;
+        let serializer = &*self.key_serializer;
+        let key = serialize("key", serializer, name, headers, key, &mut scratch.key)?;
+        let serializer = &*self.value_serializer;
+        let value = serialize("value", serializer, name, headers, value, &mut scratch.value)?;
         let partition = match requested {
             Some(partition) => Some(partition),
-            None => self.partition(topic.info(), key, value)?,
+            None => self.partition(topic, key, value)?,
         };
         let timestamp_ms = timestamp_ms.unwrap_or_else(|| self.clock.epoch_millis());
-        let contents = RecordContents { timestamp_ms, key, value, headers };
-        self.check_size(&contents)?;
-        listener.wrap(contents.headers);
-        let append = Append { topic, partition, record: contents, max_wait: budget.remaining };
-        self.append(&append, &mut listener.callback, budget)
+        listener.wrap(headers);
+        let record = RecordContents::new(timestamp_ms, key, value, headers);
+        let append = Append { topic, partition, record, max_wait: budget.remaining };
+        self.check_size(append.record.batch_size_upper_bound())?;
+        self.append(&append, listener.callback, budget)
     }
 
     /// Step 4: `None` leaves the choice to the accumulator, which knows how full the batches are.
+    #[inline]
     fn partition(
         &self,
-        topic: &TopicInfo,
+        topic: &TopicEntry,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
     ) -> Result<Option<i32>, Error> {
-        let count = topic.partitions().len();
-        let Some(partitioner) = &self.partitioner else {
-            let key = key.filter(|_| !self.config.partitioner_ignore_keys());
-            return Ok(key.map(|key| partition_for_key(key, count)));
-        };
+        if let Some(partitioner) = &self.partitioner {
+            return self.ask_partitioner(&**partitioner, topic, key, value).map(Some);
+        }
+        let key = key.filter(|_| !self.config.partitioner_ignore_keys());
+        Ok(key.map(|key| partition_for_key(key, topic.partition_count())))
+    }
+
+    fn ask_partitioner(
+        &self,
+        partitioner: &dyn Partitioner,
+        topic: &TopicEntry,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<i32, Error> {
+        let count = topic.partition_count();
         let metadata = self.metadata.snapshot();
         let choose = || partitioner.partition(topic.name(), key, value, &metadata.cluster);
-        let invalid =
-            |reason: String| Error::new(ErrorKind::InvalidRecord { reason: reason.into() });
         let chosen =
-            contain(choose).ok_or_else(|| invalid("the partitioner panicked".to_owned()))?;
+            contain(choose).ok_or_else(|| invalid_record("the partitioner panicked".to_owned()))?;
         if usize::try_from(chosen).is_ok_and(|chosen| chosen < count) {
-            return Ok(Some(chosen));
+            return Ok(chosen);
         }
-        Err(invalid(format!("the partitioner chose partition {chosen} of {count}")))
+        Err(invalid_record(format!("the partitioner chose partition {chosen} of {count}")))
     }
 
     /// Step 5.
-    fn check_size(&self, contents: &RecordContents<'_>) -> Result<(), Error> {
-        let size = contents.batch_size_upper_bound();
-        let limits = [
-            ("max.request.size", self.config.max_request_size()),
-            ("buffer.memory", self.config.buffer_memory()),
-        ];
-        for (property, limit) in limits {
-            if size > limit {
-                return Err(Error::new(ErrorKind::RecordTooLarge { size, limit, property }));
-            }
+    #[inline]
+    fn check_size(&self, size: usize) -> Result<(), Error> {
+        if size <= self.config.max_request_size().min(self.config.buffer_memory()) {
+            return Ok(());
         }
-        Ok(())
+        Err(self.too_large(size))
+    }
+
+    #[cold]
+    fn too_large(&self, size: usize) -> Error {
+        let (limit, property) = match self.config.max_request_size() {
+            limit if size > limit => (limit, "max.request.size"),
+            _ => (self.config.buffer_memory(), "buffer.memory"),
+        };
+        Error::new(ErrorKind::RecordTooLarge { size, limit, property })
     }
 
     /// Steps 7 and 8.
+    #[inline(always)]
     fn append(
         &self,
         append: &Append<'_>,
@@ -213,15 +227,26 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             Ok(appended) => appended,
             Err(error) => return Err(self.append_error(error, append.partition, budget)),
         };
-        if appended.is_new_batch {
-            self.metadata.add_topic(append.topic.info().shared_name(), now());
+        if appended.news != News::Nothing {
+            self.pass_on(appended.news, append.topic);
         }
-        if appended.is_worth_waking {
-            self.accumulator.signal().wake();
-        }
-        Ok(appended.future)
+        Ok(appended.future(&append.record))
     }
 
+    /// Step 8. What may linger can wait for the sender's next event, too.
+    #[cold]
+    fn pass_on(&self, news: News, topic: &TopicEntry) {
+        if news == News::NewBatch {
+            self.metadata.add_topic(topic.name(), self.clock.now());
+        }
+        if self.config.linger().is_zero() {
+            self.accumulator.signal().wake();
+        } else {
+            self.accumulator.signal().hint();
+        }
+    }
+
+    #[cold]
     fn append_error(&self, error: AppendError, partition: Option<i32>, budget: Budget) -> Error {
         let error = match error {
             AppendError::Closed => self.accumulator.closed_error(),
@@ -249,6 +274,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     }
 
     /// On the sender thread nothing may wait: it is the one that ends the wait.
+    #[inline]
     fn budget(&self, may_wait: MayWait) -> Budget {
         if may_wait == MayWait::No || self.accumulator.signal().is_sender_thread() {
             return Budget { remaining: Duration::ZERO, may_wait: MayWait::No };
@@ -257,12 +283,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     }
 
     /// Step 2, where the topic, or the partition that was asked for, is not known yet.
+    #[cold]
     fn await_metadata(
         &self,
         topic: &str,
         partition: Option<i32>,
         budget: &mut Budget,
-    ) -> Result<Guard<Arc<TopicTable>>, Error> {
+    ) -> Result<&TopicEntry, Error> {
         check_name(topic)?;
         if self.metadata.snapshot().invalid_topics.contains(topic) {
             return Err(invalid_topic()); // a name does not become valid
@@ -278,8 +305,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             // First the version: what comes after it ends the wait below.
             let version = self.metadata.snapshot().version;
             let topics = self.accumulator.topics(&self.metadata);
-            if find(&topics, topic, partition).is_some() {
-                return Ok(topics);
+            if let Some(known) = find(topics, topic, partition) {
+                return Ok(known);
             }
             self.metadata.request_update_for_topic(topic);
             self.accumulator.signal().wake();
@@ -288,14 +315,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 let missing = || self.no_metadata(&snapshot, topic, partition, *budget);
                 return Err(refusal(&snapshot, topic).unwrap_or_else(missing));
             }
-            drop((topics, snapshot));
+            drop(snapshot);
             if self.metadata.await_update(version, budget.remaining) == AwaitUpdate::Closed {
                 return Err(self.accumulator.closed_error());
             }
             budget.remaining = left(self.clock.now()); // what is left is for memory
             let topics = self.accumulator.topics(&self.metadata);
-            if find(&topics, topic, partition).is_some() {
-                return Ok(topics);
+            if let Some(known) = find(topics, topic, partition) {
+                return Ok(known);
             }
             // Only now: what was refused before this call may be granted since.
             if let Some(error) = refusal(&self.metadata.snapshot(), topic) {
@@ -343,35 +370,43 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         if self.accumulator.is_closed() {
             return Err(self.accumulator.closed_error());
         }
-        let topics = self.accumulator.topics(&self.metadata);
-        if let Some(known) = find(&topics, topic, None) {
-            return Ok(known.info().partitions().to_vec());
-        }
         let mut budget = self.budget(MayWait::ForMaxBlock);
-        let awaited = self.await_metadata(topic, None, &mut budget);
-        let awaited = awaited.map_err(|error| error.with_topic(&topic.into()))?;
-        Ok(awaited.get(topic).map_or_else(Vec::new, |topic| topic.info().partitions().to_vec()))
+        let known = match find(self.accumulator.topics(&self.metadata), topic, None) {
+            Some(known) => known,
+            None => self
+                .await_metadata(topic, None, &mut budget)
+                .map_err(|error| error.with_topic(&topic.into()))?,
+        };
+        Ok(known.partitions())
     }
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Listener<'_, K, V> {
     /// Step 6: lets the interceptors learn the result right before the user's callback. Does so once.
+    #[inline]
     fn wrap(&mut self, headers: &Headers<'_>) {
         if !self.is_wrapped && !self.interceptors.is_empty() {
             self.is_wrapped = true;
-            self.callback = Some(self.interceptors.wrap(headers, self.callback.take()));
+            *self.callback = Some(self.interceptors.wrap(headers, self.callback.take()));
+        }
+    }
+}
+
+impl Scratch {
+    /// Empties both buffers; large ones are given back.
+    #[inline]
+    fn clear(&mut self) {
+        for buffer in [&mut self.key, &mut self.value] {
+            buffer.clear();
+            buffer.shrink_to(MAX_KEPT_SCRATCH);
         }
     }
 }
 
 /// The topic, if it is known and has the partition that was asked for.
+#[inline]
 fn find<'t>(topics: &'t TopicTable, topic: &str, partition: Option<i32>) -> Option<&'t TopicEntry> {
-    let entry = topics.get(topic)?;
-    let has_partition = match partition {
-        Some(partition) => entry.info().partition(partition).is_some(),
-        None => !entry.info().partitions().is_empty(),
-    };
-    has_partition.then_some(entry)
+    topics.get(topic).filter(|entry| entry.has_partition(partition))
 }
 
 /// Why the brokers will never describe `topic`, if that is so.
@@ -412,21 +447,19 @@ fn batch_never_fits(size: usize, total: usize) -> Error {
     })
 }
 
+#[cold]
+fn invalid_record(reason: String) -> Error {
+    Error::new(ErrorKind::InvalidRecord { reason: reason.into() })
+}
+
 fn would_block(waiting_for: &'static str) -> Error {
     Error::new(ErrorKind::WouldBlock { waiting_for })
 }
 
-/// Says which of the two could not be serialized.
-pub(in crate::producer) fn in_field(field: &str, error: &Error) -> Error {
-    let message = match error.kind() {
-        ErrorKind::Serialization { message } => format!("{field}: {message}"),
-        other => format!("{field}: {other}"),
-    };
-    Error::new(ErrorKind::Serialization { message: message.into() })
-}
-
-/// Step 3: the bytes of a key or a value; null stays null.
+/// Step 3: the bytes of a key or a value, whichever `field` says; null stays null.
+#[inline(always)]
 pub(in crate::producer) fn serialize<'a, T: ?Sized>(
+    field: &str,
     serializer: &dyn Serializer<T>,
     topic: &str,
     headers: &mut Headers<'_>,
@@ -436,14 +469,20 @@ pub(in crate::producer) fn serialize<'a, T: ?Sized>(
     let Some(data) = data else {
         return Ok(None);
     };
-    match contain(|| serializer.serialize(topic, headers, data, buffer)) {
-        Some(Ok(bytes)) => Ok(bytes),
-        Some(Err(error)) => {
-            Err(Error::new(ErrorKind::Serialization { message: error.to_string().into() }))
-        }
-        None => {
-            let message = "the serializer panicked".into();
-            Err(Error::new(ErrorKind::Serialization { message }))
-        }
+    // The answer's parts each in a place of their own: they are read one by one right away.
+    let (mut bytes, mut failure) = (None, None);
+    let is_over = contain(|| match serializer.serialize(topic, headers, data, buffer) {
+        Ok(serialized) => bytes = serialized,
+        Err(error) => failure = Some(error),
+    });
+    match (is_over, failure) {
+        (Some(()), None) => Ok(bytes),
+        (Some(()), Some(error)) => Err(not_serialized(field, error.message())),
+        (None, _) => Err(not_serialized(field, "the serializer panicked")),
     }
+}
+
+#[cold]
+fn not_serialized(field: &str, message: &str) -> Error {
+    Error::new(ErrorKind::Serialization { message: format!("{field}: {message}").into() })
 }

@@ -226,8 +226,7 @@ impl Fixture {
         let topics = self.accumulator.topics(&self.metadata);
         let value = vec![0; size];
         let headers = Headers::new();
-        let record =
-            RecordContents { timestamp_ms: 1, key: None, value: Some(&value), headers: &headers };
+        let record = RecordContents::new(1, None, Some(&value), &headers);
         let append = Append {
             topic: topics.get(TOPIC).expect("known"),
             partition: Some(partition),
@@ -235,7 +234,7 @@ impl Fixture {
             max_wait: Duration::ZERO,
         };
         let appended = self.accumulator.append(&append, &mut callback, &|| self.now);
-        appended.expect("room").future
+        appended.expect("room").future(&append.record)
     }
 
     /// A caller fills a batch to its last byte, with two records.

@@ -182,8 +182,7 @@ impl World {
         }));
         let topics = self.fixture.accumulator.topics(&self.fixture.metadata);
         let headers = Headers::new();
-        let record =
-            RecordContents { timestamp_ms: 1, key: None, value: Some(&value), headers: &headers };
+        let record = RecordContents::new(1, None, Some(&value), &headers);
         let append = Append {
             topic: topics.get(TOPIC).expect("known"),
             partition: Some(partition),

@@ -223,8 +223,7 @@ impl Running {
         let topics = self.accumulator.topics(&self.metadata);
         let headers = Headers::new();
         let value = [0; 300];
-        let record =
-            RecordContents { timestamp_ms: 1, key: None, value: Some(&value), headers: &headers };
+        let record = RecordContents::new(1, None, Some(&value), &headers);
         let append = Append {
             topic: topics.get(TOPIC).expect("known"),
             partition: None,

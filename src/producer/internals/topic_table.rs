@@ -1,0 +1,174 @@
+//! What `send` needs to know of every topic. Takes the place of `RecordAccumulator.topicInfoMap`.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::common::cluster::TopicInfo;
+use crate::common::partition_info::PartitionInfo;
+use crate::producer::internals::built_in_partitioner::BuiltInPartitioner;
+use crate::producer::internals::partition_queue::PartitionQueue;
+use crate::producer::internals::partition_queues::PartitionQueues;
+use crate::utils::hash;
+
+/// The topics by name: a trie of the names' hashes that only grows, so that `send` borrows what it finds, with no lock
+/// and no count of references.
+#[derive(Debug, Default)]
+pub(crate) struct TopicTable {
+    root: OnceLock<Box<TrieNode>>,
+}
+
+#[derive(Debug)]
+struct TrieNode {
+    topic: TopicEntry,
+    /// By the next bits of the hash.
+    children: [OnceLock<Box<Self>>; CHILDREN],
+}
+
+/// One topic: what the metadata says, its queues, and the choice among them without a key.
+#[derive(Debug)]
+pub(crate) struct TopicEntry {
+    name: Arc<str>,
+    /// How many the metadata gives it now, 0 while it is unknown. There may be more queues.
+    partition_count: AtomicUsize,
+    queues: PartitionQueues,
+    partitioner: BuiltInPartitioner,
+    info: ArcSwap<TopicInfo>,
+}
+
+const CHILDREN: usize = 1 << BITS_A_LEVEL;
+const BITS_A_LEVEL: u32 = 4;
+
+impl TopicTable {
+    /// What is known of `topic`.
+    #[inline]
+    pub(crate) fn get(&self, topic: &str) -> Option<&TopicEntry> {
+        self.place(topic).get().map(|node| &node.topic)
+    }
+
+    /// The topic, which is added with what `create` makes of it if it is new. One thread at a time.
+    pub(super) fn get_or_insert(
+        &self,
+        topic: &str,
+        create: impl FnOnce() -> TopicEntry,
+    ) -> &TopicEntry {
+        let node = || Box::new(TrieNode { topic: create(), children: Default::default() });
+        &self.place(topic).get_or_init(node).topic
+    }
+
+    /// Where the topic is, or would be put.
+    #[inline]
+    fn place(&self, topic: &str) -> &OnceLock<Box<TrieNode>> {
+        let mut place = &self.root;
+        let mut bits = hash::of_bytes(topic.as_bytes());
+        #[expect(clippy::cast_possible_truncation, reason = "the low bits are what counts")]
+        while let Some(node) = place.get() {
+            if *node.topic.name == *topic {
+                break;
+            }
+            place = &node.children[bits as usize % CHILDREN];
+            bits >>= BITS_A_LEVEL;
+        }
+        place
+    }
+}
+
+impl TopicEntry {
+    /// A topic without partitions.
+    pub(super) fn new(info: &Arc<TopicInfo>, partitioner: BuiltInPartitioner) -> Self {
+        Self {
+            name: Arc::clone(info.shared_name()),
+            partition_count: AtomicUsize::new(0),
+            queues: PartitionQueues::default(),
+            partitioner,
+            info: ArcSwap::new(Arc::clone(info)),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// How many partitions the topic has, 0 while it is unknown.
+    #[inline]
+    pub(crate) fn partition_count(&self) -> usize {
+        self.partition_count.load(Ordering::Acquire)
+    }
+
+    /// What the metadata says of the partitions.
+    pub(crate) fn partitions(&self) -> Vec<PartitionInfo> {
+        self.info().partitions().to_vec()
+    }
+
+    /// Whether the topic has this partition; with `None`, whether it has any.
+    #[inline]
+    pub(crate) fn has_partition(&self, partition: Option<i32>) -> bool {
+        let number = partition.map_or(Ok(0), usize::try_from);
+        number.is_ok_and(|number| number < self.partition_count())
+    }
+
+    /// The queue of a partition that the topic has, or once had.
+    #[inline]
+    pub(super) fn queue(&self, partition: i32) -> Option<&Arc<PartitionQueue>> {
+        self.queues.get(usize::try_from(partition).ok()?)
+    }
+
+    /// How many partitions have a queue.
+    pub(super) fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// Takes in what the metadata says by now, and queues for the partitions that are new. One thread at a time.
+    pub(super) fn update(&self, info: &Arc<TopicInfo>, new: Vec<Arc<PartitionQueue>>) {
+        self.queues.extend(new);
+        self.info.store(Arc::clone(info));
+        self.partition_count.store(info.partitions().len(), Ordering::Release);
+    }
+
+    /// Whether the metadata says the same as at the last [`update`](Self::update).
+    pub(super) fn is_up_to_date(&self, info: &Arc<TopicInfo>) -> bool {
+        Arc::ptr_eq(&self.info.load(), info) && self.partition_count() == info.partitions().len()
+    }
+
+    /// The metadata does not know the topic any more.
+    pub(super) fn forget(&self) {
+        self.partition_count.store(0, Ordering::Release);
+    }
+
+    /// The partition that takes keyless records now; negative if the topic has none.
+    #[inline(always)]
+    pub(super) fn sticky_partition(&self) -> i32 {
+        let current = self.partitioner.current(self.partition_count());
+        current.unwrap_or_else(|| self.first_sticky_partition())
+    }
+
+    #[cold]
+    fn first_sticky_partition(&self) -> i32 {
+        self.partitioner.draw_first(&self.info(), self.partition_count(), &self.queues)
+    }
+
+    /// Whether keyless records go elsewhere by now. Meaningful under the lock of the queue of `partition`.
+    #[inline]
+    pub(super) fn has_moved_from(&self, partition: i32) -> bool {
+        self.partitioner.has_moved_from(partition)
+    }
+
+    /// Notes that `bytes` without a key were appended to the current partition, whose lock the caller holds, and
+    /// moves on when it had its share.
+    #[inline(always)]
+    pub(super) fn produced(&self, bytes: usize, may_move: bool) {
+        if self.partitioner.has_had_its_share(bytes, may_move) {
+            self.move_on();
+        }
+    }
+
+    #[cold]
+    fn move_on(&self) {
+        self.partitioner.move_on(&self.info(), &self.queues);
+    }
+
+    fn info(&self) -> Guard<Arc<TopicInfo>> {
+        self.info.load()
+    }
+}
