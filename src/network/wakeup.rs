@@ -18,6 +18,8 @@ struct Shared {
     hints: AtomicU32,
     /// One of [`AWAKE`], [`DOZING`] and [`ASLEEP`].
     state: AtomicU8,
+    /// How many threads wait for an answer.
+    waiting: AtomicU32,
     /// `None` where nothing ever sleeps.
     waker: Option<mio::Waker>,
 }
@@ -45,6 +47,7 @@ impl Wakeup {
             requested: AtomicBool::new(false),
             hints: AtomicU32::new(0),
             state: AtomicU8::new(AWAKE),
+            waiting: AtomicU32::new(0),
             waker,
         }))
     }
@@ -73,6 +76,25 @@ impl Wakeup {
             DOZING if hints >= HINTS_A_WAKE => self.wake(),
             _ => {}
         }
+    }
+
+    /// Notes that the calling thread waits for an answer, until [`stop_waiting`](Self::stop_waiting).
+    pub(crate) fn start_waiting(&self) {
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stop_waiting(&self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether a thread waits for an answer.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.0.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether the loop was asked to take a turn.
+    pub(super) fn is_requested(&self) -> bool {
+        self.0.requested.load(Ordering::SeqCst)
     }
 
     /// Announces that the loop is about to wait; `false` means that it must not.
@@ -159,5 +181,19 @@ mod tests {
         assert!(!is_woken(&wakeup));
         wakeup.hint();
         assert!(is_woken(&wakeup));
+    }
+
+    #[test]
+    fn knows_whether_anybody_waits() {
+        let wakeup = Wakeup::detached();
+        assert!(!wakeup.is_waited_for());
+
+        wakeup.start_waiting();
+        wakeup.start_waiting();
+        wakeup.stop_waiting();
+        assert!(wakeup.is_waited_for());
+
+        wakeup.stop_waiting();
+        assert!(!wakeup.is_waited_for());
     }
 }

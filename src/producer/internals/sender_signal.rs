@@ -44,6 +44,13 @@ impl SenderSignal {
         self.wakeup.hint();
     }
 
+    /// Waits by `wait`, of which the sender knows as long as it takes: it stays awake for a while longer then.
+    pub(super) fn while_waiting(&self, wait: impl FnOnce()) {
+        self.wakeup.start_waiting();
+        wait();
+        self.wakeup.stop_waiting();
+    }
+
     /// The partitions that changed, into `batch`, which has to be empty.
     pub(super) fn take_changed(&self, batch: &mut Vec<usize>) {
         debug_assert!(batch.is_empty());
