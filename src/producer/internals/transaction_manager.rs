@@ -175,11 +175,13 @@ impl TransactionManager {
         }
     }
 
-    /// The batch failed for good: its sequences are missing, so the partition starts anew.
+    /// The batch failed for good: its sequences are missing, so the partition starts anew, unless it was not sent with them.
     pub(crate) fn failed(&mut self, queue: usize, id: u64) {
         if let Some(entry) = self.partitions.get_mut(&queue) {
-            entry.request_bump(id);
-            entry.forget(id);
+            if !entry.withdraw(id) {
+                entry.request_bump(id);
+                entry.forget(id);
+            }
             self.troubled.insert(queue);
         }
     }
@@ -187,7 +189,9 @@ impl TransactionManager {
     /// The batch ran out of time after it was sent at least once.
     pub(crate) fn expired(&mut self, queue: usize, id: u64) {
         if let Some(entry) = self.partitions.get_mut(&queue) {
-            entry.expired(id);
+            if !entry.withdraw(id) {
+                entry.expired(id);
+            }
             self.troubled.insert(queue);
         }
     }

@@ -67,6 +67,8 @@ struct InFlightBatch {
     log_number: u32,
     base_sequence: i32,
     record_count: i32,
+    /// Whether it was sent with this sequence.
+    is_sent: bool,
     /// Whether the sequence is not the first one it had.
     was_reset: bool,
 }
@@ -168,6 +170,7 @@ impl TxnPartitionEntry {
         let log_number = self.log_number;
         if let Some(batch) = self.in_flight.iter_mut().find(|batch| batch.id == id) {
             batch.log_number = log_number;
+            batch.is_sent = true;
             return self.producer.at_sequence(batch.base_sequence);
         }
         if self.producer != current && self.in_flight.is_empty() {
@@ -175,8 +178,14 @@ impl TxnPartitionEntry {
         }
         let base_sequence = self.next_sequence;
         self.next_sequence = sequence_after(base_sequence, record_count);
-        let batch = InFlightBatch { id, log_number, base_sequence, record_count, was_reset: false };
-        self.in_flight.push_back(batch);
+        self.in_flight.push_back(InFlightBatch {
+            id,
+            log_number,
+            base_sequence,
+            record_count,
+            is_sent: true,
+            was_reset: false,
+        });
         self.producer.at_sequence(base_sequence)
     }
 
@@ -228,6 +237,7 @@ impl TxnPartitionEntry {
                 log_number: whole.log_number,
                 base_sequence,
                 record_count: *record_count,
+                is_sent: whole.is_sent,
                 was_reset: whole.was_reset,
             };
             self.in_flight.insert(position + offset, part);
@@ -237,6 +247,22 @@ impl TxnPartitionEntry {
 
     pub(super) fn forget(&mut self, id: u64) {
         self.in_flight.retain(|batch| batch.id != id);
+    }
+
+    /// Takes the sequences of batch `id` back if it was not sent with them: those behind it move up. Returns whether it did.
+    pub(super) fn withdraw(&mut self, id: u64) -> bool {
+        let Some(position) = self.in_flight.iter().position(|batch| batch.id == id) else {
+            return false;
+        };
+        let mut from_here = self.in_flight.range(position..);
+        if self.needs_bump() || from_here.any(|batch| batch.is_sent) {
+            return false;
+        }
+        let Some(withdrawn) = self.in_flight.remove(position) else {
+            return false;
+        };
+        self.renumber(position, withdrawn.base_sequence);
+        true
     }
 
     /// Batch `id` ran out of time with unknown outcome.
@@ -275,18 +301,24 @@ impl TxnPartitionEntry {
 
     /// Starts at sequence 0 under `producer`; batches that wait to be sent again get new sequences.
     pub(super) fn start_at_beginning(&mut self, producer: ProducerIdAndEpoch) {
-        let mut sequence = 0;
-        for batch in &mut self.in_flight {
-            batch.base_sequence = sequence;
-            batch.was_reset = true;
-            sequence = sequence_after(sequence, batch.record_count);
-        }
+        self.renumber(0, 0);
         self.producer = producer;
-        self.next_sequence = sequence;
         self.last_acked_sequence = None;
         self.confirmation = None;
         self.unresolved_before = None;
         self.missing_from = None;
+    }
+
+    /// Gives the batches from `position` on the sequences from `first` on.
+    fn renumber(&mut self, position: usize, first: i32) {
+        let mut sequence = first;
+        for batch in self.in_flight.range_mut(position..) {
+            batch.base_sequence = sequence;
+            batch.is_sent = false;
+            batch.was_reset = true;
+            sequence = sequence_after(sequence, batch.record_count);
+        }
+        self.next_sequence = sequence;
     }
 
     /// The sequence that the broker expects next, as far as we know.
@@ -477,6 +509,34 @@ mod tests {
     }
 
     #[test]
+    fn batches_behind_one_that_is_withdrawn_move_up() {
+        let mut entry = started_anew();
+
+        assert!(entry.withdraw(2));
+
+        assert!(entry.may_send(3, &AT_ONCE));
+        assert_eq!(entry.send(3, 3, SECOND, LOG), SECOND.at_sequence(0));
+        assert_eq!(entry.next_sequence, 7);
+        assert!(entry.withdraw(4));
+        assert_eq!(entry.next_sequence, 3);
+        assert!(!entry.needs_bump());
+    }
+
+    #[test]
+    fn a_batch_that_was_sent_with_its_sequence_is_not_withdrawn() {
+        let mut entry = started_anew();
+        entry.send(2, 3, SECOND, LOG);
+        entry.left_wire();
+
+        assert!(!entry.withdraw(2));
+
+        entry.expired(2);
+        assert!(entry.withdraw(3), "the one behind it was not sent");
+        assert_eq!(entry.send(4, 4, SECOND, LOG), SECOND.at_sequence(3));
+        assert!(entry.proves_a_gap(4));
+    }
+
+    #[test]
     fn an_expired_batch_is_settled_by_those_behind_it() {
         let mut entry = confirmed();
         entry.send(2, 3, FIRST, LOG);
@@ -528,6 +588,18 @@ mod tests {
         assert!(entry.is_ready_to_bump());
         entry.start_at_beginning(SECOND);
         assert_eq!(entry.send(4, 3, SECOND, LOG), SECOND.at_sequence(0));
+    }
+
+    /// An entry whose batches 2, 3 and 4, of three, three and four records, got new sequences under [`SECOND`].
+    fn started_anew() -> TxnPartitionEntry {
+        let mut entry = confirmed();
+        for (id, record_count) in [(2, 3), (3, 3), (4, 4)] {
+            entry.send(id, record_count, FIRST, LOG);
+            entry.left_wire();
+        }
+        entry.request_bump(2);
+        entry.start_at_beginning(SECOND);
+        entry
     }
 
     /// An entry whose first batch, of five records, was accepted.

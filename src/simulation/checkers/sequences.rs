@@ -39,23 +39,13 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
         let next = evidence.scenario.first_sequence().filter(|_| is_first).unwrap_or(0);
         let new = || Sequences { next, ..Sequences::default() };
         let sequences = sequences.entry(key).or_insert_with(new);
-        complaints.extend(sequences.take(batch, || given_up(evidence, batch)));
+        complaints.extend(sequences.take(batch));
     }
     complaints
 }
 
-/// How many records of the partition had run out of time by then. A batch that does so after it was given new sequences,
-/// and before it is sent with them, leaves a gap: the broker refuses what follows, and sequences start anew once more.
-fn given_up(evidence: &Evidence<'_>, batch: &WireBatch) -> i32 {
-    let answers = evidence.history.records.iter().filter(|record| record.topic == batch.topic);
-    let answers = answers.filter_map(|record| record.answer.as_ref());
-    let here = answers.filter(|it| it.partition == batch.partition && it.at <= batch.at);
-    let given_up = here.filter(|answer| answer.result.as_ref().is_err_and(|it| it.attempts > 0));
-    i32::try_from(given_up.count()).unwrap_or(i32::MAX)
-}
-
 impl Sequences {
-    fn take(&mut self, batch: &WireBatch, given_up: impl FnOnce() -> i32) -> Option<String> {
+    fn take(&mut self, batch: &WireBatch) -> Option<String> {
         let contents = (batch.record_count, batch.records_hash);
         let (start, count) = (batch.base_sequence, batch.record_count);
         let known = self.used.get(&start).copied();
@@ -77,9 +67,7 @@ impl Sequences {
         self.used.insert(batch.base_sequence, contents);
         let behind = start.wrapping_add(count) & i32::MAX; // after the largest comes 0
         let expected = std::mem::replace(&mut self.next, behind);
-        let skipped = start.wrapping_sub(expected) & i32::MAX;
-        let follows = skipped == 0 || (batch.epoch > 0 && skipped <= given_up());
-        (!follows || batch.producer_id < 0)
+        (start != expected || batch.producer_id < 0)
             .then(|| format!("INV-14: sequence {expected} was due: {batch:?}"))
     }
 }

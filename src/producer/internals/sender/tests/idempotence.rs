@@ -252,6 +252,37 @@ fn a_new_batch_behind_one_that_expired_while_it_waited_to_be_sent_again_is_sent_
     }
 }
 
+// The second batch kept its number, was refused for the gap before it, and cost another epoch and an attempt.
+#[test]
+fn a_batch_behind_one_that_expires_unsent_under_a_new_epoch_is_the_first_of_it() {
+    for is_in_doubt in [true, false] {
+        let mut fixture = Setup::new().idempotent().start_with_producer_id();
+        fixture.append(0, FULL);
+        let expiring = fixture.append(0, FULL);
+        fixture.rest();
+        fixture.advance(Duration::from_secs(1));
+        let behind = fixture.append(0, FULL);
+        fixture.rest();
+        let requests = fixture.requests();
+        fixture.refuse(&requests[0], ErrorCode::MessageTooLarge);
+        fixture.disconnect(&requests[1], is_in_doubt);
+        fixture.disconnect(&requests[2], false);
+        fixture.client.set_ready(NODE_1, false);
+        fixture.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_secs(1)));
+        fixture.rest();
+        assert!(error(&expiring).deadline().is_some());
+
+        fixture.client.set_ready(NODE_1, true);
+        let first = fixture.sent();
+        assert_eq!(first.sequence(), (0, 1, 0), "{is_in_doubt}");
+        fixture.acknowledge(&first, 4);
+        fixture.append(0, FULL);
+
+        assert_eq!(offset(&behind), 4);
+        assert_eq!(fixture.sent().sequence(), (0, 1, 1));
+    }
+}
+
 // Java: SenderTest.testUnknownProducerIdHandlingWhenLogStartOffset... (KAFKA-5793)
 #[test]
 fn a_broker_that_forgot_the_producer_costs_an_epoch() {
