@@ -1,5 +1,6 @@
 //! What must hold in every run, whatever went wrong. One file an invariant, or a small group of them.
 
+mod answered;
 mod answers;
 mod conservation;
 mod integrity;
@@ -48,6 +49,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
         loss::check,
         order::check,
         offsets::check,
+        answered::check,
         answers::check,
         conservation::check,
         linger::check,
@@ -60,6 +62,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
 
 /// Notes what the run shows to have happened.
 pub(super) fn note_coverage(evidence: &Evidence<'_>, coverage: &mut Coverage) {
+    answered::note_coverage(evidence, coverage);
     let without_room = evidence.history.callbacks_without_room > 0;
     coverage.hit_if("a callback found no room for a record", without_room);
     for record in &evidence.history.records {

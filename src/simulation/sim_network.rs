@@ -13,7 +13,7 @@ use crate::network::network_send::NetworkSend;
 use crate::network::selectable::{DisconnectCause, Disconnection, PollResults, Selectable};
 use crate::protocol::api_keys::ApiKey;
 use crate::simulation::sim_socket::SimTransport;
-use crate::simulation::wire_log::{WireBatch, api_of, batches_of};
+use crate::simulation::wire_log::{Asked, WireBatch, batches_of};
 use crate::simulation::world::{Event, World};
 use crate::utils::clock::Instant;
 
@@ -33,7 +33,7 @@ struct Connection {
     channel: KafkaChannel,
     link: u64,
     /// The requests whose answers are due, oldest first.
-    in_flight: VecDeque<ApiKey>,
+    in_flight: VecDeque<Asked>,
 }
 
 const SCRATCH_BYTES: usize = 4096;
@@ -107,24 +107,28 @@ impl SimNetwork {
     }
 
     fn count_answers(&mut self, results: &PollResults) {
-        for (node, _) in &results.completed_receives {
-            if let Some(connection) = self.connections.get_mut(node) {
-                connection.in_flight.pop_front();
-            }
+        let world = &mut *self.world.borrow_mut();
+        for (node, frame) in &results.completed_receives {
+            let connection = self.connections.get_mut(node);
+            let asked = connection.and_then(|connection| connection.in_flight.pop_front());
+            let Some(asked) = asked else { continue };
+            let throttle_ms = world.wire.note_answer(&asked, frame, world.now);
+            world.coverage.hit_if("a broker throttled the producer", throttle_ms > 0);
         }
     }
 
     fn record(&mut self, node: NodeId, payload: &[u8]) {
         let Some(connection) = self.connections.get_mut(&node) else { return };
         let world = &mut *self.world.borrow_mut();
-        let Some(api) = api_of(payload) else {
-            return world.complain("INV-13: a request with an unknown API".to_owned());
+        let Some(asked) = Asked::read(payload, world.wire.batches.len()) else {
+            return world.complain("INV-13: a request that cannot be read".to_owned());
         };
+        let api = asked.api;
         world.note("request", &[i64::from(node.0), i64::from(api.id())]);
         if api != ApiKey::Produce || world.scenario.settings.acks != 0 {
-            connection.in_flight.push_back(api);
+            connection.in_flight.push_back(asked);
         }
-        let produces = connection.in_flight.iter().filter(|api| **api == ApiKey::Produce).count();
+        let produces = connection.in_flight.iter().filter(|it| it.api == ApiKey::Produce).count();
         world.wire.most_in_flight = world.wire.most_in_flight.max(produces);
         match api {
             ApiKey::Metadata => world.wire.metadata_requests.push((world.now, node)),

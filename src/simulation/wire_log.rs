@@ -1,11 +1,15 @@
 //! What the producer sent, batch by batch, as it left.
 
+use std::ops::Range;
+
 use crate::common::node::NodeId;
 use crate::common::uuid::Uuid;
+use crate::error::ErrorCode;
 use crate::protocol::api_keys::ApiKey;
-use crate::protocol::message::produce::ProduceRequest;
+use crate::protocol::message::produce::{ProduceRequest, ProduceResponse};
 use crate::protocol::readable::Reader;
 use crate::protocol::request_header::RequestHeader;
+use crate::protocol::response_header::ResponseHeader;
 use crate::simulation::history::id_of;
 use crate::utils::clock::Instant;
 
@@ -16,6 +20,8 @@ pub(super) struct WireLog {
     /// Connection attempts by the client's number for the node.
     pub(super) connects: Vec<(Instant, NodeId)>,
     pub(super) metadata_requests: Vec<(Instant, NodeId)>,
+    /// When metadata came.
+    pub(super) metadata_answers: Vec<Instant>,
     /// The largest produce request with more than one batch.
     pub(super) largest_shared_request: usize,
     /// The most produce requests on their way on one connection.
@@ -41,14 +47,78 @@ pub(super) struct WireBatch {
     pub(super) records_hash: u64,
     /// Whom the producer's own metadata calls the leader.
     pub(super) announced_leader: Option<NodeId>,
+    /// What the broker answered, if that came back.
+    pub(super) answer: Option<WireAnswer>,
+}
+
+/// What a broker said of one batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WireAnswer {
+    pub(super) at: Instant,
+    pub(super) code: ErrorCode,
+    /// Whom the broker calls the leader.
+    pub(super) leader: Option<NodeId>,
+}
+
+/// A request whose answer is due.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) api: ApiKey,
+    version: i16,
+    /// The places of its batches in the log.
+    batches: Range<usize>,
 }
 
 /// The bytes of a batch's header; the records follow.
 const HEADER_BYTES: usize = 61;
 
-/// Which request `payload` is.
-pub(super) fn api_of(payload: &[u8]) -> Option<ApiKey> {
-    ApiKey::from_id(i16::from_be_bytes(*payload.first_chunk()?))
+impl Asked {
+    /// The request in `payload`; its batches come behind the `count` that were sent before.
+    pub(super) fn read(payload: &[u8], count: usize) -> Option<Self> {
+        let RequestHeader { api, version, .. } =
+            RequestHeader::decode(&mut Reader::new(payload)).ok()?;
+        let own = if api == ApiKey::Produce { batches_of(payload).len() } else { 0 };
+        Some(Self { api, version, batches: count..count + own })
+    }
+
+    /// What a produce request was answered.
+    fn read_answer(&self, frame: &[u8]) -> Option<ProduceResponse> {
+        let mut reader = Reader::new(frame);
+        ResponseHeader::decode(self.api, self.version, &mut reader).ok()?;
+        ProduceResponse::decode(self.version, &mut reader).ok()
+    }
+}
+
+impl WireLog {
+    /// Notes the answer to `asked`; returns for how long the broker wants to be left alone.
+    pub(super) fn note_answer(&mut self, asked: &Asked, frame: &[u8], at: Instant) -> i32 {
+        match asked.api {
+            ApiKey::Metadata => self.metadata_answers.push(at),
+            ApiKey::Produce => return self.note_produce_answer(asked, frame, at),
+            _ => {}
+        }
+        0
+    }
+
+    fn note_produce_answer(&mut self, asked: &Asked, frame: &[u8], at: Instant) -> i32 {
+        let Some(response) = asked.read_answer(frame) else { return 0 };
+        let batches = self.batches.get_mut(asked.batches.clone()).unwrap_or_default();
+        for topic in &response.topics {
+            for partition in &topic.partitions {
+                let batch = batches.iter_mut().find(|batch| {
+                    let is_topic = match &*topic.name {
+                        "" => batch.topic_id == topic.topic_id,
+                        name => batch.topic == name,
+                    };
+                    is_topic && batch.partition == partition.index
+                });
+                let Some(batch) = batch else { continue };
+                let leader = partition.current_leader.map(|leader| NodeId(leader.leader_id));
+                batch.answer = Some(WireAnswer { at, code: partition.error_code, leader });
+            }
+        }
+        response.throttle_time_ms
+    }
 }
 
 /// The topic's name, or its id, the partition and the bytes of every batch in a produce request.
@@ -91,6 +161,7 @@ impl WireBatch {
             size: bytes.len(),
             records_hash: hash(&bytes[HEADER_BYTES..]),
             announced_leader: None,
+            answer: None,
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::simulation::checkers::{Evidence, check};
 use crate::simulation::history::{Acknowledged, Answer, Failed, History, SentRecord, value_of};
 use crate::simulation::scenario::Scenario;
 use crate::simulation::sending::headers_of;
-use crate::simulation::wire_log::{WireBatch, WireLog};
+use crate::simulation::wire_log::{WireAnswer, WireBatch, WireLog};
 use crate::simulation::world::{LONG_LIVED_PRODUCER, PartitionEvidence};
 use crate::utils::clock::Instant;
 use crate::utils::random::Random;
@@ -208,6 +208,24 @@ fn a_gap_in_the_sequences_is_seen() {
 }
 
 #[test]
+fn a_gap_in_the_sequences_of_a_later_epoch_is_seen() {
+    check_spoiled("INV-14", |course| {
+        course.wire.batches.iter_mut().for_each(|batch| batch.epoch = 1);
+        course.wire.batches[1].base_sequence = 3;
+    });
+}
+
+#[test]
+fn insisting_on_sequences_that_are_out_of_order_is_seen() {
+    check_spoiled("INV-14", |course| {
+        let (at, code) = (Instant::ZERO, ErrorCode::OutOfOrderSequenceNumber);
+        let answer = Some(WireAnswer { at, code, leader: None });
+        let refused = WireBatch { answer, ..course.wire.batches[1].clone() };
+        course.wire.batches.extend([refused.clone(), refused.clone(), refused]);
+    });
+}
+
+#[test]
 fn a_sequence_for_two_batches_is_seen() {
     check_spoiled("INV-14", |course| course.wire.batches[1].base_sequence = 0);
 }
@@ -397,5 +415,6 @@ fn batch(base_sequence: i32, milliseconds: u64) -> WireBatch {
         size: 100,
         records_hash: u64::from(base_sequence.unsigned_abs()),
         announced_leader: Some(NodeId(1)),
+        answer: None,
     }
 }

@@ -1,0 +1,78 @@
+//! What brokers' answers to batches show. INV-14: nobody insists on numbers that a broker finds out of order.
+
+use std::collections::BTreeMap;
+
+use crate::error::ErrorCode;
+use crate::simulation::checkers::Evidence;
+use crate::simulation::coverage::Coverage;
+use crate::simulation::wire_log::{WireAnswer, WireBatch};
+use crate::utils::clock::Instant;
+
+pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
+    let mut refused = BTreeMap::<(&str, i32, i64, i16, i32), usize>::new();
+    for batch in evidence.wire.batches.iter().filter(|batch| is_out_of_order(batch)) {
+        let WireBatch { producer_id, epoch, base_sequence, .. } = batch;
+        let numbers = (&*batch.topic, batch.partition, *producer_id, *epoch, *base_sequence);
+        *refused.entry(numbers).or_default() += 1;
+    }
+    let insisting = refused.into_iter().filter(|(_, count)| *count > MOST_REFUSALS);
+    insisting
+        .map(|(numbers, count)| {
+            format!("INV-14: refused {count} times as out of order: {numbers:?}")
+        })
+        .collect()
+}
+
+/// Once behind a batch that is in doubt, and once more after that one ran out of time: then sequences start anew.
+const MOST_REFUSALS: usize = 2;
+
+fn is_out_of_order(batch: &WireBatch) -> bool {
+    batch.answer.is_some_and(|answer| answer.code == ErrorCode::OutOfOrderSequenceNumber)
+}
+
+/// Notes what was seen between two batches of a partition, one sent after the other.
+pub(super) fn note_coverage(evidence: &Evidence<'_>, coverage: &mut Coverage) {
+    let mut latest = BTreeMap::<(&str, i32), &WireBatch>::new();
+    for batch in &evidence.wire.batches {
+        let Some(previous) = latest.insert((&batch.topic, batch.partition), batch) else {
+            continue;
+        };
+        let Some(answer) = previous.answer.filter(|answer| answer.at <= batch.at) else {
+            continue;
+        };
+        let is_again = previous.first_id == batch.first_id;
+        let is_out_of_order = is_again && is_out_of_order(previous);
+        coverage.hit_if("out of order, and sent again", is_out_of_order);
+        let proved_gap = is_out_of_order && previous.epoch < batch.epoch;
+        coverage.hit_if("out of order proved a gap", proved_gap);
+        let followed_hint = is_again && follows_hint(evidence, previous, answer, batch);
+        coverage.hit_if("a leader that a broker named was asked at once", followed_hint);
+        let was_held = !is_again && was_held(evidence, previous, answer, batch);
+        coverage.hit_if("a batch for a new leader waited for the old one's answer", was_held);
+    }
+}
+
+/// Whether `batch` went to the leader that the answer before had named, and no metadata had come since.
+fn follows_hint(
+    evidence: &Evidence<'_>,
+    previous: &WireBatch,
+    answer: WireAnswer,
+    batch: &WireBatch,
+) -> bool {
+    let is_named = answer.leader.is_some_and(|leader| leader == batch.node);
+    let between = |at: &Instant| answer.at <= *at && *at <= batch.at;
+    is_named && batch.node != previous.node && !evidence.wire.metadata_answers.iter().any(between)
+}
+
+/// Whether `batch`, at one request at a time, waited for the answer of a leader that was none any more.
+fn was_held(
+    evidence: &Evidence<'_>,
+    previous: &WireBatch,
+    answer: WireAnswer,
+    batch: &WireBatch,
+) -> bool {
+    let record = batch.first_id.and_then(|id| evidence.history.records.get(id));
+    let is_older = record.is_some_and(|record| record.accepted_at < answer.at);
+    let settings = &evidence.scenario.settings;
+    settings.max_in_flight == 1 && is_older && batch.node != previous.node
+}
