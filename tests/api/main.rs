@@ -11,6 +11,8 @@ mod flush;
 mod futures;
 mod golden;
 mod idempotence;
+#[cfg(target_os = "linux")]
+mod idle;
 mod interceptors;
 mod metadata;
 mod network;
