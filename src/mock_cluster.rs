@@ -4,7 +4,7 @@
 //! (checksums, record counts, sequence numbers, leadership, sizes), keeps what was produced for reading back, records
 //! every request, and does wrong what a test tells it to: see [`Fault`].
 //!
-//! It speaks ApiVersions, Metadata, Produce (uncompressed) and InitProducerId, without transactions and authentication.
+//! It speaks ApiVersions, Metadata, Produce and InitProducerId, without transactions and authentication.
 //! There is no consumer side: [`MockCluster::records`] shows what a consumer would read.
 //!
 //! **This module is outside semantic versioning:** any release may change it. It exists with the feature `mock-cluster`.
@@ -14,6 +14,7 @@ mod builder;
 pub(crate) mod cluster_core;
 mod cluster_state;
 pub(crate) mod connection;
+mod decompression;
 mod fault;
 mod fault_queue;
 mod handlers;

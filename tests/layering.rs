@@ -36,6 +36,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &[
             "client",
             "common",
+            "compress",
             "error",
             "mock_cluster",
             "network",
@@ -54,8 +55,12 @@ const HOMES: &[(&str, &[&str])] = &[
     ("arc_swap", &["client", "producer", "simulation"]),
     ("byteorder", &["protocol", "record"]),
     ("crossbeam_channel", &["client", "producer"]),
+    ("flate2", &["compress", "mock_cluster"]),
+    ("lz4_flex", &["compress", "mock_cluster"]),
     ("mio", &["network"]),
     ("parking_lot", &["utils"]),
+    ("snap", &["compress", "mock_cluster"]),
+    ("zstd", &["compress", "mock_cluster"]),
 ];
 
 #[test]

@@ -1,6 +1,7 @@
 //! A record as a consumer would see it.
 
-use crate::mock_cluster::record_batch::{self, BatchHeader};
+use crate::mock_cluster::decompression::decompress;
+use crate::mock_cluster::record_batch::{self, BatchHeader, HEADER_LENGTH};
 use crate::mock_cluster::record_reader::RecordView;
 
 /// One record in a partition of a [`MockCluster`](crate::mock_cluster::MockCluster).
@@ -31,7 +32,9 @@ impl MockRecord {
         let Some(header) = BatchHeader::read(batch) else {
             return Vec::new();
         };
-        record_batch::records(batch).map(|record| Self::new(&header, &record)).collect()
+        let bytes = batch.get(HEADER_LENGTH..).unwrap_or_default();
+        let records = decompress(header.codec(), bytes).unwrap_or_default();
+        record_batch::records(&records).map(|record| Self::new(&header, &record)).collect()
     }
 
     fn new(header: &BatchHeader, record: &RecordView<'_>) -> Self {

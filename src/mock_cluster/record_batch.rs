@@ -1,6 +1,7 @@
 //! Reads and checks record batches (magic 2) as a broker does before it appends them.
 
 use crate::error::ErrorCode;
+use crate::mock_cluster::decompression::decompress;
 use crate::mock_cluster::record_reader::{RecordView, read_record};
 use crate::utils::crc32c;
 
@@ -55,6 +56,11 @@ impl BatchHeader {
 
     pub(super) fn has_producer_id(&self) -> bool {
         self.producer_id >= 0
+    }
+
+    /// The number of the codec that the records went through; 0 for none.
+    pub(super) fn codec(&self) -> i16 {
+        self.attributes & CODEC_MASK
     }
 
     pub(super) fn is_transactional(&self) -> bool {
@@ -148,13 +154,8 @@ pub(super) fn validate(
     if header.has_producer_id() && header.base_sequence < 0 {
         return Err(invalid("a batch with a producer id must have a sequence"));
     }
-    if header.attributes & CODEC_MASK != 0 {
-        return Err(Refusal::new(
-            ErrorCode::UnsupportedCompressionType,
-            "this cluster takes uncompressed batches only",
-        ));
-    }
-    validate_records(&batch[HEADER_LENGTH..], header.record_count)
+    let records = decompress(header.codec(), &batch[HEADER_LENGTH..])?;
+    validate_records(&records, header.record_count)
 }
 
 fn validate_records(mut bytes: &[u8], record_count: i32) -> Result<(), Refusal> {
@@ -175,9 +176,9 @@ fn validate_records(mut bytes: &[u8], record_count: i32) -> Result<(), Refusal> 
     }
 }
 
-/// The records of a batch that was found valid.
-pub(super) fn records(batch: &[u8]) -> impl Iterator<Item = RecordView<'_>> {
-    let mut rest = batch.get(HEADER_LENGTH..).unwrap_or_default();
+/// The records of `bytes`, which are those of a valid batch, uncompressed.
+pub(super) fn records(bytes: &[u8]) -> impl Iterator<Item = RecordView<'_>> {
+    let mut rest = bytes;
     std::iter::from_fn(move || {
         let (record, following) = read_record(rest)?;
         rest = following;
@@ -223,7 +224,7 @@ mod tests {
 
         assert_eq!(validate(batch, &header, 1000), Ok(()));
         assert_eq!((header.record_count, header.producer_id, header.base_sequence), (3, -1, -1));
-        let read: Vec<_> = records(batch)
+        let read: Vec<_> = records(&batch[HEADER_LENGTH..])
             .map(|record| (header.timestamp(record.timestamp_delta), record.key, record.value))
             .collect();
         let first = 1_700_000_000_000;

@@ -181,7 +181,7 @@ fn refuses_what_a_broker_refuses() {
         ),
         (test_client::produce(-1, &one.clone().attributes(0x10)), ErrorCode::InvalidTxnState),
         (
-            test_client::produce(-1, &one.clone().attributes(3)),
+            test_client::produce(-1, &one.clone().attributes(5)),
             ErrorCode::UnsupportedCompressionType,
         ),
     ] {
