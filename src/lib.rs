@@ -26,8 +26,11 @@
 //! - [`Producer`] is what to be generic over, so that [`MockProducer`] can stand in in unit tests. With the feature
 //!   `mock-cluster` the module `mock_cluster` has a whole cluster inside the process.
 //!
-//! The crate speaks through [`log`](https://docs.rs/log). TLS, SASL, transactions and compression are not built yet:
-//! settings that ask for them are refused.
+//! The features `gzip`, `lz4`, `snappy` (on by default) and `zstd` (which needs a C compiler) are the codecs for
+//! `compression.type`.
+//!
+//! The crate speaks through [`log`](https://docs.rs/log). TLS, SASL and transactions are not built yet: settings that
+//! ask for them are refused.
 
 #![warn(missing_docs, clippy::exhaustive_enums, clippy::missing_errors_doc)]
 #![warn(clippy::expect_used, clippy::unwrap_used)]
@@ -37,6 +40,7 @@
 
 mod client;
 mod common;
+mod compress;
 mod config;
 mod error;
 #[cfg(any(test, feature = "mock-cluster"))]
@@ -63,6 +67,7 @@ pub use common::node::{Node, NodeId};
 pub use common::partition_info::PartitionInfo;
 pub use common::topic_partition::TopicPartition;
 pub use common::uuid::Uuid;
+pub use compress::CompressionType;
 pub use error::{ConfigProblem, Deadline, Error, ErrorCode, ErrorKind, Persistence};
 pub use producer::internals::future_record_metadata::FutureRecordMetadata;
 pub use producer::kafka_producer::{KafkaProducer, KafkaProducerBuilder};

@@ -17,4 +17,6 @@ pub(crate) struct ClientRequest {
     pub(crate) expect_response: bool,
     /// `request.timeout.ms`, from the call of `send`.
     pub(crate) timeout: Duration,
+    /// The broker has to know this version: older ones cannot carry what is in the request.
+    pub(crate) least_version: i16,
 }

@@ -23,6 +23,7 @@ use crate::client::metadata::Metadata;
 use crate::client::metadata_updater::MetadataUpdater;
 use crate::client::network_client::node_timers::NodeTimers;
 use crate::client::network_client::troubles::Troubles;
+use crate::client::node_api_versions;
 use crate::common::node::NodeId;
 use crate::error::{Error, ErrorKind};
 use crate::network::network_send::{NetworkSend, SIZE_PREFIX_BYTES, Splice};
@@ -233,11 +234,14 @@ impl<S: Selectable> KafkaClient for NetworkClient<S> {
     }
 
     fn send(&mut self, request: ClientRequest, now: Instant) -> i32 {
-        let ClientRequest { node, body, expect_response, timeout } = request;
+        let ClientRequest { node, body, expect_response, timeout, least_version } = request;
         let correlation_id = self.take_correlation_id();
         let can_send =
             self.connections.is_ready(node, now) && self.in_flight.can_send_internal(node);
         let version = match self.version_for(node, &body) {
+            Ok(version) if version < least_version => {
+                Err(node_api_versions::too_old(body.api(), version, least_version))
+            }
             Ok(_) if !can_send => Err(Error::new(ErrorKind::Disconnected)),
             version => version,
         };

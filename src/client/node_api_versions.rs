@@ -52,6 +52,12 @@ impl NodeApiVersions {
     }
 }
 
+/// The error for a request that needs a version beyond those that the broker knows.
+pub(crate) fn too_old(api: ApiKey, version: i16, needed: i16) -> Error {
+    let message = format!("the broker knows {api} up to version {version}, {needed} is needed");
+    Error::new(ErrorKind::UnsupportedVersion { message: message.into() })
+}
+
 fn unsupported(
     api: ApiKey,
     ours: &RangeInclusive<i16>,

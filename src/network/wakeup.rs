@@ -78,6 +78,11 @@ impl Wakeup {
         }
     }
 
+    /// Whether the loop waits, if only for a moment, as it was a moment ago.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.0.state.load(Ordering::Relaxed) != AWAKE
+    }
+
     /// Notes that the calling thread waits for an answer, until [`stop_waiting`](Self::stop_waiting).
     pub(crate) fn start_waiting(&self) {
         self.0.waiting.fetch_add(1, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use byteorder::{BigEndian, ByteOrder};
 
+use crate::compress::CompressionType;
 use crate::utils::crc32c;
 
 /// The version of the format ("magic 2"), since Kafka 0.11.
@@ -50,6 +51,8 @@ impl ProducerState {
 /// Everything of the header that does not follow from the batch's bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BatchHeader {
+    /// How the records behind it are compressed.
+    pub(crate) codec: CompressionType,
     pub(crate) record_count: i32,
     /// The first record's timestamp, in milliseconds since 1970; the others are relative to it.
     pub(crate) base_timestamp_ms: i64,
@@ -76,7 +79,8 @@ pub(crate) fn write_header(batch: &mut [u8], header: &BatchHeader) {
     BigEndian::write_i32(&mut batch[LENGTH_OFFSET..], length as i32);
     BigEndian::write_i32(&mut batch[PARTITION_LEADER_EPOCH_OFFSET..], NO_PARTITION_LEADER_EPOCH);
     batch[MAGIC_OFFSET] = MAGIC;
-    BigEndian::write_i16(&mut batch[ATTRIBUTES_OFFSET..], 0);
+    // The other bits stand for timestamps that a broker gave, transactions and control batches.
+    BigEndian::write_i16(&mut batch[ATTRIBUTES_OFFSET..], i16::from(header.codec.id()));
     BigEndian::write_i32(&mut batch[LAST_OFFSET_DELTA_OFFSET..], header.record_count - 1);
     BigEndian::write_i64(&mut batch[BASE_TIMESTAMP_OFFSET..], header.base_timestamp_ms);
     BigEndian::write_i64(&mut batch[MAX_TIMESTAMP_OFFSET..], header.max_timestamp_ms);

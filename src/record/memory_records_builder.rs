@@ -1,5 +1,6 @@
 //! Mirrors `org.apache.kafka.common.record.MemoryRecordsBuilder`.
 
+use crate::compress::CompressionType;
 use crate::record::default_record;
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::{
@@ -19,6 +20,8 @@ pub(crate) struct MemoryRecordsBuilder {
     record_count: u32,
     base_timestamp_ms: i64,
     max_timestamp_ms: i64,
+    /// What the header says of the records.
+    codec: CompressionType,
 }
 
 impl MemoryRecordsBuilder {
@@ -33,6 +36,7 @@ impl MemoryRecordsBuilder {
             record_count: 0,
             base_timestamp_ms: 0,
             max_timestamp_ms: 0,
+            codec: CompressionType::None,
         }
     }
 
@@ -114,6 +118,34 @@ impl MemoryRecordsBuilder {
         self.position
     }
 
+    /// The batch's largest size in bytes, unless its first record exceeds it.
+    pub(crate) fn write_limit(&self) -> usize {
+        self.write_limit
+    }
+
+    /// Makes room for as many bytes in all, so that appending up to there moves nothing.
+    pub(crate) fn reserve(&mut self, size: usize) {
+        self.buffer.reserve_exact(size.saturating_sub(self.buffer.len()));
+    }
+
+    /// Takes the buffer out without a header: the records are about to be compressed.
+    pub(crate) fn take_records(&mut self) -> Vec<u8> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.truncate(self.position);
+        buffer
+    }
+
+    /// How the records are compressed.
+    pub(crate) fn codec(&self) -> CompressionType {
+        self.codec
+    }
+
+    /// Notes how the records that were taken out are compressed, and the size of the batch with what they became.
+    pub(crate) fn set_compressed(&mut self, codec: CompressionType, size: usize) {
+        self.codec = codec;
+        self.position = size;
+    }
+
     pub(crate) fn record_count(&self) -> u32 {
         self.record_count
     }
@@ -129,6 +161,7 @@ impl MemoryRecordsBuilder {
     /// Writes the header anew into a batch that [`close`](Self::close) gave out.
     pub(crate) fn rewrite_header(&self, batch: &mut [u8], producer: ProducerState) {
         let header = BatchHeader {
+            codec: self.codec,
             record_count: i32::try_from(self.record_count).unwrap_or(i32::MAX),
             base_timestamp_ms: self.base_timestamp_ms,
             max_timestamp_ms: self.max_timestamp_ms,

@@ -4,6 +4,7 @@ mod buffer_memory;
 mod callbacks;
 mod close;
 mod cluster_changes;
+mod compression;
 mod construction;
 mod deadlines;
 mod error_texts;

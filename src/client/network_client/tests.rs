@@ -707,7 +707,13 @@ fn backoff(initial_ms: u64, max_ms: u64) -> ExponentialBackoff {
 }
 
 fn request(body: RequestBody) -> ClientRequest {
-    ClientRequest { node: NODE, body, expect_response: true, timeout: REQUEST_TIMEOUT }
+    ClientRequest {
+        node: NODE,
+        body,
+        expect_response: true,
+        timeout: REQUEST_TIMEOUT,
+        least_version: 0,
+    }
 }
 
 fn produce(topic_id: Uuid) -> RequestBody {

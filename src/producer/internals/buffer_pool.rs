@@ -199,6 +199,12 @@ impl BufferPool {
         PooledBuffer { bytes, size, pool: Arc::clone(self) }
     }
 
+    /// Takes `size` bytes more for somebody who has some. Never waits.
+    fn take_more(&self, size: usize) -> bool {
+        let mut state = self.state.lock();
+        state.waiters.is_empty() && state.take(size, self.poolable_size).is_some()
+    }
+
     fn give_back(&self, size: usize, mut bytes: Vec<u8>) {
         let mut state = self.state.lock();
         state.is_short = false;
@@ -273,6 +279,29 @@ impl PooledBuffer {
     /// How many bytes the pool lent.
     pub(crate) fn size(&self) -> usize {
         self.size
+    }
+
+    /// Borrows more, up to `size` bytes in all; `false` if there is no memory for it.
+    pub(crate) fn grow(&mut self, size: usize) -> bool {
+        let is_granted = size <= self.size || self.pool.take_more(size - self.size);
+        if is_granted {
+            self.size = self.size.max(size);
+        }
+        is_granted
+    }
+
+    /// What the loan may be reduced to once the bytes are fewer.
+    pub(crate) fn usual_size(&self) -> usize {
+        self.size.min(self.pool.poolable_size)
+    }
+
+    /// Gives back what [`grow`](Self::grow) borrowed and the bytes no longer need.
+    pub(crate) fn shrink(&mut self) {
+        let size = self.usual_size().max(self.bytes.len()).min(self.size);
+        if size < self.size {
+            self.pool.give_back(self.size - size, Vec::new());
+            self.size = size;
+        }
     }
 
     /// Takes the bytes out, to be filled; the loan stays.
@@ -430,6 +459,34 @@ mod tests {
 
         assert_eq!(waiter.join().expect("no panic"), Some(AllocateError::Closed));
         assert_eq!(pool.try_allocate(1).err(), Some(AllocateError::Closed));
+    }
+
+    #[test]
+    fn a_loan_grows_while_there_is_memory_and_shrinks_to_what_it_needs() {
+        let pool = pool(64, 16);
+        let mut buffer = pool.try_allocate(16).expect("free");
+        let other = pool.try_allocate(16).expect("free");
+
+        assert!(!buffer.grow(49));
+        assert!(buffer.grow(48));
+        assert_eq!((buffer.size(), pool.available()), (48, 0));
+        buffer.set_bytes(vec![7; 20]);
+        buffer.shrink();
+        assert_eq!((buffer.size(), pool.available()), (20, 28));
+        drop((buffer, other));
+        assert_eq!(pool.available(), 64);
+    }
+
+    #[test]
+    fn a_loan_does_not_grow_past_those_who_wait() {
+        let pool = pool(64, 16);
+        let mut buffer = pool.try_allocate(16).expect("free");
+        let ticket = pool.queue_up(64).expect("open");
+
+        assert!(!buffer.grow(32));
+
+        drop(buffer);
+        assert_eq!(pool.leave_queue(&ticket).map(|buffer| buffer.size()), Ok(64));
     }
 
     // Java: an int overflow made more than 2 GiB of free buffers look like none.

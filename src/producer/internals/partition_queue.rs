@@ -91,6 +91,11 @@ impl LockedQueue<'_> {
         self.batches.back_mut()
     }
 
+    /// The batches, newest first.
+    pub(super) fn newest_first(&mut self) -> impl Iterator<Item = &mut ProducerBatch> {
+        self.batches.iter_mut().rev()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.batches.len()
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::topic_partition::TopicPartition;
 use crate::producer::internals::sender_signal::SenderSignal;
+use crate::producer::internals::topic_compression::TopicCompression;
 
 /// A partition's name, its number within the producer, and the way to make the sender look at it.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct PartitionRef {
     /// Whether the sender was told to look and has not yet.
     is_announced: AtomicBool,
     signal: Arc<SenderSignal>,
+    /// `None` if batches travel uncompressed.
+    compression: Option<Arc<TopicCompression>>,
 }
 
 impl PartitionRef {
@@ -23,7 +26,17 @@ impl PartitionRef {
         topic_partition: TopicPartition,
         signal: Arc<SenderSignal>,
     ) -> Self {
-        Self { id, topic_partition, is_announced: AtomicBool::new(false), signal }
+        let is_announced = AtomicBool::new(false);
+        Self { id, topic_partition, is_announced, signal, compression: None }
+    }
+
+    /// Has the batches of this partition compressed like those of its whole topic.
+    pub(super) fn with_compression(self, compression: Option<Arc<TopicCompression>>) -> Self {
+        Self { compression, ..self }
+    }
+
+    pub(super) fn compression(&self) -> Option<&Arc<TopicCompression>> {
+        self.compression.as_ref()
     }
 
     pub(crate) fn id(&self) -> usize {

@@ -6,16 +6,20 @@ use std::time::Duration;
 
 use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
+use crate::compress::decompress;
 use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::PooledBuffer;
+use crate::producer::internals::packing::{Loan, Packing};
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{
     Outcome, ProduceRequestResult, RecordShare, Thunk,
 };
+use crate::producer::internals::topic_compression::Packed;
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
+use crate::record::compression_ratio_estimator::ratio_of;
 use crate::record::default_record::RecordContents;
-use crate::record::default_record_batch::ProducerState;
+use crate::record::default_record_batch::{ProducerState, RECORD_BATCH_OVERHEAD};
 use crate::record::memory_records;
 use crate::record::memory_records_builder::MemoryRecordsBuilder;
 use crate::utils::clock::Instant;
@@ -31,7 +35,8 @@ pub(crate) struct ProducerBatch {
     order: BatchOrder,
     result: Arc<ProduceRequestResult>,
     builder: MemoryRecordsBuilder,
-    /// Empty until the batch is sealed, as the builder fills the bytes; `None` once it is completed.
+    packing: Packing,
+    /// Empty until the batch is compressed or sealed, as the builder fills the bytes; `None` once it is completed.
     buffer: Option<Arc<PooledBuffer>>,
     /// Whom the header names, once there is one.
     sealed_for: Option<ProducerState>,
@@ -77,12 +82,15 @@ impl ProducerBatch {
         callbacks: usize,
         now: Instant,
     ) -> Self {
-        let builder = MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size());
+        let packing = Packing::for_batch_of(partition, buffer.size());
+        let limit = packing.write_limit(buffer.size());
+        let builder = MemoryRecordsBuilder::new(buffer.take_bytes(), limit);
         Self {
             id,
             order: BatchOrder { original: id, first_record: 0 },
             result: Arc::new(ProduceRequestResult::new(Arc::clone(partition))),
             builder,
+            packing,
             buffer: Some(Arc::new(buffer)),
             sealed_for: None,
             thunks: Vec::with_capacity(callbacks),
@@ -104,7 +112,9 @@ impl ProducerBatch {
         if self.is_closed_for_appends {
             return None;
         }
-        let Some(index) = self.builder.try_append(record) else {
+        let index =
+            if self.has_memory_for(record) { self.builder.try_append(record) } else { None };
+        let Some(index) = index else {
             self.is_closed_for_appends = true;
             return None;
         };
@@ -169,13 +179,41 @@ impl ProducerBatch {
         self.builder.record_count()
     }
 
-    /// The bytes so far, header included.
+    /// The bytes so far, header included; as long as they are to be compressed, what they are expected to become.
     #[inline]
     pub(crate) fn size(&self) -> usize {
         match self.sealed_for {
-            None => self.builder.size(),
+            None => self.packing.size(self.builder.size()),
             Some(_) => self.buffer.as_ref().map_or(0, |buffer| buffer.bytes().len()),
         }
+    }
+
+    /// Whether `record` has a place in memory: a batch that is to be compressed may take more than was borrowed for it.
+    #[inline]
+    fn has_memory_for(&mut self, record: &RecordContents<'_>) -> bool {
+        let Packing::Due { ratio, room } = self.packing else {
+            return true;
+        };
+        self.builder.size() + record.batch_size_upper_bound() <= room || self.make_room(ratio)
+    }
+
+    /// Borrows memory for all that the batch may take, at once.
+    #[cold]
+    fn make_room(&mut self, ratio: f32) -> bool {
+        let limit = self.builder.write_limit();
+        let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) else {
+            return true;
+        };
+        // The first record's place is sure, and beyond the limit the builder refuses.
+        if self.builder.record_count() == 0 || limit <= buffer.size() {
+            return true;
+        }
+        let is_granted = buffer.grow(limit);
+        if is_granted {
+            self.builder.reserve(limit);
+            self.packing = Packing::Due { ratio, room: usize::MAX };
+        }
+        is_granted
     }
 
     /// Whether no further record fits, or none may be added.
@@ -199,6 +237,49 @@ impl ProducerBatch {
         now >= self.created + timeout
     }
 
+    /// Whether a thread is compressing its records, so that it cannot be sent now.
+    pub(super) fn is_lent(&self) -> bool {
+        matches!(self.packing, Packing::Lent { .. })
+    }
+
+    /// Hands out the records for compression, if that is due; the batch takes no more then.
+    /// [`take_back`](Self::take_back) ends it.
+    pub(super) fn lend(&mut self) -> Option<Loan> {
+        let capacity = self.buffer.as_ref()?.usual_size();
+        if !self.packing.is_due() {
+            return None;
+        }
+        self.is_closed_for_appends = true;
+        self.packing = Packing::Lent { size: self.size() };
+        let (id, records) = (self.id, self.builder.take_records());
+        let compression = Arc::clone(self.partition().compression()?);
+        Some(Loan { batch: id, records, capacity, compression })
+    }
+
+    /// Takes the records that [`lend`](Self::lend) gave out, as they will travel.
+    pub(super) fn take_back(&mut self, packed: Packed) {
+        // If the batch was completed meanwhile, its memory is gone and nobody wants the records any more.
+        if let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) {
+            self.builder.set_compressed(packed.codec, packed.bytes.len());
+            buffer.set_bytes(packed.bytes);
+            buffer.shrink();
+            self.packing = Packing::Done;
+        }
+    }
+
+    /// Compresses the records, if that is due, on this thread and with no lock held.
+    pub(super) fn pack(&mut self) {
+        if let Some(loan) = self.lend() {
+            self.take_back(loan.pack());
+        }
+    }
+
+    /// Whether it became larger than `limit` although less was expected, and can be sent in parts.
+    pub(super) fn is_unexpectedly_large(&self, limit: usize) -> bool {
+        let was_estimated = self.partition().compression().is_some();
+        was_estimated && self.attempts == 0 && self.size() > limit && self.record_count() > 1
+    }
+
     /// Closes the batch and gives out its bytes, with a header for `producer`; counts an attempt.
     ///
     /// `None` if the batch is completed.
@@ -209,7 +290,9 @@ impl ProducerBatch {
         self.result.set_drained();
         match (self.sealed_for, Arc::get_mut(buffer)) {
             (Some(state), _) if state == producer => {}
-            (None, Some(buffer)) => buffer.set_bytes(self.builder.close(producer)),
+            (None, Some(buffer)) if buffer.bytes().is_empty() => {
+                buffer.set_bytes(self.builder.close(producer));
+            }
             (_, Some(buffer)) => self.builder.rewrite_header(buffer.bytes_mut(), producer),
             // The request of the last attempt still holds the bytes, so they must not change.
             (_, None) => {
@@ -240,11 +323,17 @@ impl ProducerBatch {
         max_size: usize,
         next_id: &dyn Fn() -> u64,
     ) -> Result<Vec<Self>, Box<Self>> {
+        let Some(plain) = self.uncompressed() else {
+            return Err(Box::new(self));
+        };
         let Some(buffer) = self.buffer.take() else {
             return Err(Box::new(self));
         };
+        if let Some(compression) = self.partition().compression() {
+            compression.reset(ratio_of(buffer.bytes().len(), plain.len()));
+        }
         let mut parts: Vec<Self> = Vec::new();
-        for (record, index) in memory_records::records(buffer.bytes()).zip(0..) {
+        for (record, index) in memory_records::records(&plain).zip(0..) {
             let timestamp_ms = self.builder.base_timestamp_ms() + record.timestamp_delta;
             let appended = parts
                 .last_mut()
@@ -262,6 +351,17 @@ impl ProducerBatch {
         Ok(parts)
     }
 
+    /// The batch as it was before it was compressed, its header aside; `None` if it was completed.
+    fn uncompressed(&self) -> Option<Vec<u8>> {
+        let (header, records) =
+            self.buffer.as_ref()?.bytes().split_at_checked(RECORD_BATCH_OVERHEAD)?;
+        let mut plain = header.to_vec();
+        decompress(self.builder.codec(), records, &mut plain)
+            .inspect_err(|error| log::error!("cannot read a batch of our own: {error}"))
+            .ok()?;
+        Some(plain)
+    }
+
     fn part(&self, first_index: u32, id: u64, max_size: usize, buffer: &PooledBuffer) -> Self {
         let first_record = self.order.first_record + first_index;
         Self {
@@ -269,6 +369,7 @@ impl ProducerBatch {
             order: BatchOrder { first_record, ..self.order },
             result: Arc::new(self.result.new_part()),
             builder: MemoryRecordsBuilder::new(Vec::with_capacity(max_size), max_size),
+            packing: Packing::for_batch_of(self.partition(), max_size),
             buffer: Some(Arc::new(buffer.unpooled(Vec::new()))),
             sealed_for: None,
             thunks: Vec::new(),

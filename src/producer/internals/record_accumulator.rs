@@ -11,17 +11,20 @@ use crate::client::metadata::Metadata;
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::TopicInfo;
 use crate::common::topic_partition::TopicPartition;
+use crate::compress::{Compression, CompressionType, Compressors};
 use crate::error::{Error, ErrorKind, Persistence};
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::{AllocateError, BufferPool, PooledBuffer};
 use crate::producer::internals::built_in_partitioner::{BuiltInPartitioner, StickySettings};
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::incomplete_batches::IncompleteBatches;
+use crate::producer::internals::packing::Loan;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{ProduceRequestResult, RecordShare};
 use crate::producer::internals::producer_batch::{self, ProducerBatch};
 use crate::producer::internals::sender_signal::SenderSignal;
+use crate::producer::internals::topic_compression::TopicCompression;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
@@ -42,6 +45,8 @@ pub(crate) struct RecordAccumulator {
     /// Held by whoever brings the table up to date.
     growth: Mutex<Growth>,
     sticky: Arc<StickySettings>,
+    /// `None` if batches travel uncompressed.
+    compressors: Option<Arc<Compressors>>,
     incomplete: IncompleteBatches,
     next_batch: AtomicU64,
     is_closed: AtomicBool,
@@ -127,12 +132,19 @@ impl RecordAccumulator {
             table_version: AtomicU64::new(0),
             growth: Mutex::new(Growth { queues: Vec::new(), topics: Vec::new(), random }),
             sticky,
+            compressors: None,
             incomplete: IncompleteBatches::default(),
             next_batch: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
             poison: OnceLock::new(),
             signal,
         }
+    }
+
+    /// Has batches compressed. Call it before the first [`append`](Self::append).
+    pub(crate) fn with_compression(self, compression: Compression) -> Self {
+        let is_wanted = compression.codec != CompressionType::None;
+        Self { compressors: is_wanted.then(|| Arc::new(Compressors::new(compression))), ..self }
     }
 
     /// Copies the record into the newest batch of its partition, or into a new one.
@@ -166,9 +178,8 @@ impl RecordAccumulator {
             return None;
         }
         let appended = target.append_to_tail(&mut batches, callback)?;
-        drop(batches);
         if appended.news == News::FullBatch {
-            target.queue.partition().announce();
+            self.announce(batches, target.queue);
         }
         Some(appended)
     }
@@ -214,9 +225,8 @@ impl RecordAccumulator {
             return Err(Obstacle::Moved);
         }
         if let Some(appended) = target.append_rarely(&mut batches, callback) {
-            drop(batches);
             if appended.news == News::FullBatch {
-                target.queue.partition().announce();
+                self.announce(batches, target.queue);
             }
             return Ok(appended);
         }
@@ -239,9 +249,43 @@ impl RecordAccumulator {
         self.incomplete.add(id, Arc::clone(batch.result()));
         batches.push_tail(batch);
         let appended = target.append_rarely(&mut batches, callback).ok_or(Obstacle::Moved)?;
-        drop(batches);
-        target.queue.partition().announce();
+        self.announce(batches, target.queue);
         Ok(Appended { news: News::NewBatch, ..appended })
+    }
+
+    /// Lets the sender look at a queue in which a batch became full, or began; the lock is released before.
+    #[inline(never)]
+    fn announce(&self, mut batches: LockedQueue<'_>, queue: &PartitionQueue) {
+        let loan = self.lend(&mut batches);
+        drop(batches);
+        queue.partition().announce();
+        if let Some(loan) = loan {
+            self.work_off(loan, queue);
+        }
+    }
+
+    /// A full batch to be compressed by this thread, unless the sender has nothing to do, and nothing else to do here: then
+    /// it compresses this one, while this thread goes on.
+    fn lend(&self, batches: &mut LockedQueue<'_>) -> Option<Loan> {
+        let is_left_to_sender = self.signal.is_sender_idle() && batches.len() <= 2;
+        if self.compressors.is_none() || is_left_to_sender {
+            return None;
+        }
+        // Only the newest two can just have become full.
+        let mut full = batches.newest_first().take(2).filter(|batch| batch.is_full());
+        full.find_map(ProducerBatch::lend)
+    }
+
+    /// Compresses what [`lend`](Self::lend) gave, with no lock held, and puts it back.
+    fn work_off(&self, loan: Loan, queue: &PartitionQueue) {
+        self.signal.wake(); // what is announced already need not wait for this
+        let id = loan.batch;
+        let packed = loan.pack();
+        if let Some(batch) = queue.lock().newest_first().find(|batch| batch.id() == id) {
+            batch.take_back(packed);
+        }
+        queue.partition().announce();
+        self.signal.wake();
     }
 
     fn allocate(&self, requested: usize, max_wait: Duration) -> Result<PooledBuffer, AppendError> {
@@ -372,7 +416,9 @@ impl Growth {
         let entry = accumulator.table.get_or_insert(info.name(), || {
             topics.push(Arc::clone(info.shared_name()));
             let sticky = Arc::clone(&accumulator.sticky);
-            TopicEntry::new(info, BuiltInPartitioner::new(sticky, random.fork()))
+            let compressors = accumulator.compressors.clone();
+            let compression = compressors.map(|it| Arc::new(TopicCompression::new(it)));
+            TopicEntry::new(info, BuiltInPartitioner::new(sticky, random.fork()), compression)
         });
         if entry.is_up_to_date(info) {
             return;
@@ -380,8 +426,9 @@ impl Growth {
         let new = info.partitions().iter().skip(entry.queue_count()).map(|partition| {
             let name = TopicPartition::new(Arc::clone(entry.name()), partition.partition());
             let signal = Arc::clone(&accumulator.signal);
-            let queue = PartitionQueue::new(PartitionRef::new(queues.len(), name, signal));
-            queues.push(Arc::new(queue));
+            let partition = PartitionRef::new(queues.len(), name, signal)
+                .with_compression(entry.compression().cloned());
+            queues.push(Arc::new(PartitionQueue::new(partition)));
             queues.last().cloned()
         });
         entry.update(info, new.flatten().collect());

@@ -94,6 +94,8 @@ enum Verdict {
     BackOff(Instant),
     NoLeader,
     Muted,
+    /// A caller is compressing it, and will announce it.
+    Lent,
 }
 
 impl Turn<'_> {
@@ -190,7 +192,7 @@ impl SendablePartitions {
     }
 
     /// Takes the heads of the partitions in the line of `node`, one each, up to `max_size` bytes in all; a single one may
-    /// be larger. A partition that has to wait for an answer is left out and does not stop the others.
+    /// be larger. Compresses what still has to be, with no lock held. A partition that has to wait for an answer is left out and does not stop the others.
     pub(crate) fn drain(
         &mut self,
         node: NodeId,
@@ -198,8 +200,9 @@ impl SendablePartitions {
         transactions: Option<&TransactionManager>,
         turn: &Turn<'_>,
     ) -> Vec<ProducerBatch> {
-        let mut drained = Vec::new();
+        let mut drained: Vec<ProducerBatch> = Vec::new();
         let mut size = 0;
+        let mut left_over = None;
         let Some(mut line) = self.nodes.remove(&node) else {
             return drained;
         };
@@ -210,10 +213,11 @@ impl SendablePartitions {
             };
             let mut batches = slot.queue.lock_patiently();
             let may_send = batches.head().is_some_and(|head| {
-                transactions.is_none_or(|manager| {
-                    let log = turn.log_of(head.topic_partition(), node);
-                    manager.may_send(id, head.id(), log, turn.now)
-                })
+                !head.is_lent()
+                    && transactions.is_none_or(|manager| {
+                        let log = turn.log_of(head.topic_partition(), node);
+                        manager.may_send(id, head.id(), log, turn.now)
+                    })
             });
             let head_size = batches.head().map_or(0, |head| head.size());
             if may_send && size > 0 && size + head_size > max_size {
@@ -224,8 +228,13 @@ impl SendablePartitions {
             line.standing -= 1;
             let batch = if may_send { batches.pop_head() } else { None };
             drop(batches);
-            if let Some(batch) = batch {
-                size += head_size;
+            if let Some(mut batch) = batch {
+                batch.pack();
+                if size > 0 && size + batch.size() > max_size {
+                    left_over = Some(batch); // it is larger than was expected
+                    break;
+                }
+                size += batch.size();
                 drained.push(batch);
             }
         }
@@ -234,6 +243,9 @@ impl SendablePartitions {
         }
         for batch in &drained {
             self.reconsider(batch.partition().id(), turn);
+        }
+        if let Some(batch) = left_over {
+            self.reinsert(batch, turn);
         }
         drained
     }
@@ -292,6 +304,9 @@ impl SendablePartitions {
     }
 
     fn judge(&self, head: &ProducerBatch, has_more: bool, turn: &Turn<'_>) -> Verdict {
+        if head.is_lent() {
+            return Verdict::Lent;
+        }
         let topic_partition = head.topic_partition();
         let leader =
             turn.metadata.cluster.leader(topic_partition.topic(), topic_partition.partition());

@@ -15,6 +15,7 @@ use crate::client::client_response::{ClientResponse, Outcome};
 use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata::Metadata;
 use crate::common::node::NodeId;
+use crate::compress::CompressionType;
 use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::producer::internals::node_availability::NodeAvailability;
 use crate::producer::internals::producer_batch::ProducerBatch;
@@ -81,6 +82,8 @@ pub(crate) struct SenderSettings {
     pub(crate) guarantees_order: bool,
     /// `partitioner.availability.timeout.ms`, zero for none.
     pub(crate) availability_timeout: Duration,
+    /// `compression.type`.
+    pub(crate) codec: CompressionType,
 }
 
 /// What a request was for. Java: `RequestCompletionHandler`.
@@ -238,6 +241,7 @@ impl<C: KafkaClient> Sender<C> {
             body: RequestBody::InitProducerId(request),
             expect_response: true,
             timeout: self.settings.request_timeout,
+            least_version: 0,
         };
         let correlation_id = self.client.send(request, now);
         self.handlers.insert(correlation_id, RequestCompletionHandler::InitProducerId);
@@ -251,7 +255,17 @@ impl<C: KafkaClient> Sender<C> {
         }
         self.availability.accepted(node);
         let max_size = self.settings.max_request_size;
-        let batches = self.partitions.drain(node, max_size, self.transactions.as_ref(), turn);
+        let drained = self.partitions.drain(node, max_size, self.transactions.as_ref(), turn);
+        let (too_large, batches): (Vec<_>, Vec<_>) =
+            drained.into_iter().partition(|batch| batch.is_unexpectedly_large(max_size));
+        for batch in too_large {
+            let kind = ErrorKind::RecordTooLarge {
+                size: batch.size(),
+                limit: max_size,
+                property: "max.request.size",
+            };
+            self.split_and_reenqueue(batch, &Error::new(kind), turn.now);
+        }
         if !batches.is_empty() {
             self.send_produce_request(node, batches, turn);
         }

@@ -51,6 +51,11 @@ impl SenderSignal {
         self.wakeup.stop_waiting();
     }
 
+    /// Whether the sender thread has nothing to do, if only for a moment.
+    pub(super) fn is_sender_idle(&self) -> bool {
+        self.wakeup.is_waiting()
+    }
+
     /// The partitions that changed, into `batch`, which has to be empty.
     pub(super) fn take_changed(&self, batch: &mut Vec<usize>) {
         debug_assert!(batch.is_empty());

@@ -10,6 +10,7 @@ use crate::common::partition_info::PartitionInfo;
 use crate::producer::internals::built_in_partitioner::BuiltInPartitioner;
 use crate::producer::internals::partition_queue::PartitionQueue;
 use crate::producer::internals::partition_queues::PartitionQueues;
+use crate::producer::internals::topic_compression::TopicCompression;
 use crate::utils::hash;
 
 /// The topics by name: a trie of the names' hashes that only grows, so that `send` borrows what it finds, with no lock
@@ -34,6 +35,8 @@ pub(crate) struct TopicEntry {
     partition_count: AtomicUsize,
     queues: PartitionQueues,
     partitioner: BuiltInPartitioner,
+    /// `None` if batches travel uncompressed.
+    compression: Option<Arc<TopicCompression>>,
     info: ArcSwap<TopicInfo>,
 }
 
@@ -76,14 +79,23 @@ impl TopicTable {
 
 impl TopicEntry {
     /// A topic without partitions.
-    pub(super) fn new(info: &Arc<TopicInfo>, partitioner: BuiltInPartitioner) -> Self {
+    pub(super) fn new(
+        info: &Arc<TopicInfo>,
+        partitioner: BuiltInPartitioner,
+        compression: Option<Arc<TopicCompression>>,
+    ) -> Self {
         Self {
             name: Arc::clone(info.shared_name()),
             partition_count: AtomicUsize::new(0),
             queues: PartitionQueues::default(),
             partitioner,
+            compression,
             info: ArcSwap::new(Arc::clone(info)),
         }
+    }
+
+    pub(super) fn compression(&self) -> Option<&Arc<TopicCompression>> {
+        self.compression.as_ref()
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {

@@ -154,6 +154,7 @@ fn accumulator(
     };
     let signal = Arc::clone(signal);
     RecordAccumulator::new(batch_size, Arc::new(pool), Arc::new(sticky), signal, random)
+        .with_compression(config.compression())
 }
 
 fn network_client(
@@ -192,6 +193,7 @@ fn sender_settings(config: &ProducerConfig) -> SenderSettings {
         trusted_silence: TRUSTED_SILENCE,
         guarantees_order: config.max_in_flight_requests_per_connection() == 1,
         availability_timeout: availability_timeout(config),
+        codec: config.compression().codec,
     }
 }
 

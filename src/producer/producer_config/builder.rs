@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::compress::CompressionType;
 use crate::config::properties_file;
 use crate::error::Error;
 use crate::producer::producer_config::values::{
@@ -119,6 +120,36 @@ impl ProducerConfigBuilder {
     /// - Since: 0.8.
     pub fn client_id(self, id: impl AsRef<str>) -> Self {
         self.property("client.id", id)
+    }
+
+    /// Sets how hard gzip tries.
+    ///
+    /// - Property: `compression.gzip.level`.
+    /// - Default: -1, which leaves it to gzip.
+    /// - Valid: 1 to 9, or -1. Read with [`CompressionType::Gzip`] only.
+    /// - Since: 3.8 (KIP-390).
+    pub fn compression_gzip_level(self, level: i32) -> Self {
+        self.property("compression.gzip.level", level.to_string())
+    }
+
+    /// Chooses how batches are compressed.
+    ///
+    /// - Property: `compression.type`.
+    /// - Default: [`CompressionType::None`].
+    /// - Valid: any whose feature of this crate is switched on; [`build`](Self::build) refuses others.
+    /// - Since: 0.8; zstd since 2.1 (KIP-110).
+    pub fn compression_type(self, codec: CompressionType) -> Self {
+        self.property("compression.type", codec.name())
+    }
+
+    /// Sets how hard zstd tries.
+    ///
+    /// - Property: `compression.zstd.level`.
+    /// - Default: 3.
+    /// - Valid: -131072 to 22; less than 1 is faster and larger. Read with [`CompressionType::Zstd`] only.
+    /// - Since: 3.8 (KIP-390).
+    pub fn compression_zstd_level(self, level: i32) -> Self {
+        self.property("compression.zstd.level", level.to_string())
     }
 
     /// Sets how long an unused connection stays open; `None` keeps it for ever.
@@ -400,6 +431,7 @@ impl fmt::Debug for ProducerConfigBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compress::Compression;
 
     #[test]
     fn every_method_of_the_builder_sets_its_property() {
@@ -409,6 +441,9 @@ mod tests {
             .acks(Acks::Leader)
             .batch_size(1)
             .buffer_memory(2)
+            .compression_gzip_level(2)
+            .compression_type(CompressionType::Zstd)
+            .compression_zstd_level(-5)
             .connections_max_idle(None)
             .delivery_timeout(Duration::from_secs(3))
             .enable_idempotence(false)
@@ -438,6 +473,8 @@ mod tests {
 
         assert_eq!(config.bootstrap_servers(), [("a".to_owned(), 1), ("b".to_owned(), 2)]);
         assert_eq!(config.client_id(), "id");
+        let zstd = Compression { codec: CompressionType::Zstd, level: Some(-5) };
+        assert_eq!(config.compression(), zstd);
         assert_eq!(config.acks(), Acks::Leader);
         assert_eq!((config.batch_size(), config.buffer_memory()), (1, 2));
         assert_eq!(config.connections_max_idle(), None);

@@ -49,6 +49,29 @@ const WORKING: &[Property] = &[
         .medium()
         .doc("The name under which brokers log, limit and count this producer; up to 32767 bytes, no control \
               characters. If it is not given: `producer-<number>`, numbered within the process."),
+    Property::int("compression.gzip.level")
+        .default("-1")
+        .valid(Valid::BetweenOr(1, 9, -1))
+        .medium()
+        .doc("How hard gzip tries; `-1` leaves it to gzip. Read with `compression.type=gzip` only."),
+    Property::int("compression.lz4.level")
+        .default("9")
+        .between(1, 17)
+        .medium()
+        .doc("How hard lz4 tries; 9 is the fast method, and the only one here: with `compression.type=lz4` any other \
+              is refused."),
+    Property::string("compression.type")
+        .default("none")
+        .valid(Valid::OneOf(&["none", "gzip", "snappy", "lz4", "zstd"]))
+        .high()
+        .doc("How batches are compressed. Each codec is a feature of the crate; one that is not built in is refused. \
+              `zstd` needs brokers of 2.1 or later. A batch then takes records until it is expected to become \
+              `batch.size`; one that does not become smaller travels as it is."),
+    Property::int("compression.zstd.level")
+        .default("3")
+        .between(-131_072, 22)
+        .medium()
+        .doc("How hard zstd tries; less than 1 is faster and larger. Read with `compression.type=zstd` only."),
     Property::long("connections.max.idle.ms")
         .default("180000")
         .medium()

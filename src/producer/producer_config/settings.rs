@@ -5,6 +5,7 @@ use std::time::Duration;
 use log::Level;
 
 use crate::client::client_utils::parse_bootstrap_servers;
+use crate::compress::{Compression, CompressionType};
 use crate::config::config_def::Parsed;
 use crate::producer::producer_config::ProducerConfig;
 use crate::producer::producer_config::values::{
@@ -46,6 +47,8 @@ settings! {
     /// At least 1.
     batch_size: usize,
     buffer_memory: usize,
+    /// A codec that is built in.
+    compression: Compression,
     connections_max_idle: Option<Duration>,
     /// At least `linger` and `request_timeout` together.
     delivery_timeout: Duration,
@@ -82,9 +85,11 @@ settings! {
 const ACKS: &str = "acks";
 const BOOTSTRAP_SERVERS: &str = "bootstrap.servers";
 const CLIENT_ID: &str = "client.id";
+const COMPRESSION_TYPE: &str = "compression.type";
 const CONNECTIONS_MAX_IDLE: &str = "connections.max.idle.ms";
 const DELIVERY_TIMEOUT: &str = "delivery.timeout.ms";
 const ENABLE_IDEMPOTENCE: &str = "enable.idempotence";
+const LZ4_LEVEL: &str = "compression.lz4.level";
 const LINGER: &str = "linger.ms";
 const MAX_IN_FLIGHT: &str = "max.in.flight.requests.per.connection";
 const PARTITIONER_CLASS: &str = "partitioner.class";
@@ -97,6 +102,8 @@ const RETRIES: &str = "retries";
 const MAX_IN_FLIGHT_WITH_IDEMPOTENCE: i64 = 5;
 /// What the length of a client id in a request header can say.
 const MAX_CLIENT_ID_BYTES: usize = i16::MAX as usize;
+/// The level that stands for the fast method in Java, and for nothing else.
+const FAST_LZ4: i64 = 9;
 /// The longest time that Java's 32-bit settings can say.
 const MAX_INT_MILLIS: Duration = Duration::from_millis(i32::MAX as u64);
 
@@ -110,6 +117,7 @@ impl Settings {
             acks: acks(parsed),
             batch_size: parsed.count("batch.size").max(1),
             buffer_memory: parsed.count("buffer.memory"),
+            compression: compression(parsed, CompressionType::is_built_in),
             connections_max_idle: connections_max_idle(parsed),
             enable_idempotence: enable_idempotence(parsed),
             delivery_timeout: delivery_timeout(parsed),
@@ -154,6 +162,39 @@ fn bootstrap_servers(parsed: &mut Parsed) -> Vec<(String, u16)> {
             Vec::new()
         }
     }
+}
+
+/// Levels are read with their own codec only, as in Java.
+pub(super) fn compression(
+    parsed: &mut Parsed,
+    is_built_in: fn(CompressionType) -> bool,
+) -> Compression {
+    let name = parsed.text(COMPRESSION_TYPE).unwrap_or_default();
+    let known = CompressionType::ALL.into_iter().find(|codec| codec.name() == name);
+    let codec = known.unwrap_or_default();
+    if !is_built_in(codec) {
+        let reason = format!(
+            "{codec} is not built in: switch on the feature `{codec}` of the crate kafka-producer, \
+             or choose another codec"
+        );
+        parsed.refuse(COMPRESSION_TYPE, reason);
+        return Compression::default();
+    }
+    let level = match codec {
+        CompressionType::Gzip => Some(parsed.number("compression.gzip.level")),
+        CompressionType::Zstd => Some(parsed.number("compression.zstd.level")),
+        CompressionType::Lz4 if parsed.number(LZ4_LEVEL) != FAST_LZ4 => {
+            let reason = format!(
+                "lz4 has no other level than {FAST_LZ4} here, which is its fast method: leave it out"
+            );
+            parsed.refuse(LZ4_LEVEL, reason);
+            None
+        }
+        _ => None,
+    };
+    let level = level.and_then(|level| i32::try_from(level).ok());
+    let level = level.filter(|level| (codec, *level) != (CompressionType::Gzip, -1));
+    Compression { codec, level }
 }
 
 /// Zero would close every connection before its first answer.

@@ -179,7 +179,7 @@ fn all_problems_are_told_at_once() {
         ("enable.idempotence", "true"),
         ("retries", "0"),
         ("max.in.flight.requests.per.connection", "6"),
-        ("compression.type", "zstd"),
+        ("compression.type", "zlib"),
         ("compresion.type", "zstd"),
         ("request.timeout.ms", "soon"),
     ]);
@@ -229,7 +229,6 @@ fn an_unknown_name_is_refused_with_the_name_that_was_meant() {
 fn what_the_crate_cannot_do_is_refused_by_name() {
     for (name, value) in [
         ("transactional.id", "tx"),
-        ("compression.type", "gzip"),
         ("interceptor.classes", "com.example.A"),
         ("metric.reporters", "com.example.A"),
         ("config.providers", "file"),
@@ -253,7 +252,6 @@ fn what_the_crate_cannot_do_is_refused_by_name() {
 #[test]
 fn the_default_of_what_the_crate_cannot_do_asks_for_nothing() {
     for (name, value) in [
-        ("compression.type", "none"),
         ("metric.reporters", ""),
         ("interceptor.classes", ""),
         ("security.protocol", "PLAINTEXT"),
@@ -468,6 +466,51 @@ fn levels_of_compression_are_checked_for_their_codec() {
     }
     assert_problem("compression.lz4.level", "0", "allowed: 1 to 17");
     assert_problem("compression.zstd.level", "23", "allowed: -131072 to 22");
+}
+
+// CFG-11
+#[test]
+fn a_level_is_read_with_its_own_codec() {
+    for (codec, property, level, expected) in [
+        ("gzip", "compression.gzip.level", "9", Some(9)),
+        ("gzip", "compression.gzip.level", "-1", None),
+        ("gzip", "compression.zstd.level", "22", None),
+        ("zstd", "compression.zstd.level", "-7", Some(-7)),
+        ("zstd", "compression.gzip.level", "1", Some(3)),
+        ("lz4", "compression.lz4.level", "9", None),
+        ("snappy", "compression.lz4.level", "12", None),
+        ("none", "compression.gzip.level", "1", None),
+    ] {
+        let config = valid(&[("compression.type", codec), (property, level)]);
+
+        assert_eq!(config.compression().codec.name(), codec);
+        assert_eq!(config.compression().level, expected, "{codec} {property} {level}");
+    }
+}
+
+// The tests have all codecs: a build that has none is made up.
+#[test]
+fn a_codec_that_is_not_built_in_is_refused_with_its_feature() {
+    for codec in ["gzip", "snappy", "lz4", "zstd"] {
+        let given = [("compression.type".to_owned(), codec.to_owned())];
+        let mut parsed = DEFINITIONS.parse(&given.into());
+
+        settings::compression(&mut parsed, |_| false);
+
+        let problem = parsed.problems.last().expect("refused");
+        assert_eq!(problem.property(), "compression.type");
+        let remedy = format!("switch on the feature `{codec}` of the crate kafka-producer");
+        assert!(problem.reason().contains(&remedy), "{}", problem.reason());
+    }
+}
+
+// CFG-11: Java turns to another method of lz4 there, which is not built in.
+#[test]
+fn lz4_has_one_level() {
+    let error = invalid(&[("compression.type", "lz4"), ("compression.lz4.level", "12")]);
+
+    assert_eq!(problems(&error)[0].property(), "compression.lz4.level");
+    assert!(error.to_string().contains("no other level than 9"), "{error}");
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Answer {
 
 /// A batch that ran out of time.
 enum Expired<'a> {
-    Waiting(ProducerBatch),
+    Waiting(Box<ProducerBatch>),
     InFlight { batch: &'a mut ProducerBatch, node: NodeId },
 }
 
@@ -204,7 +204,12 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// The broker takes smaller batches: sends the records in halves, or in less where `batch.size` is. Costs no retry.
-    fn split_and_reenqueue(&mut self, batch: ProducerBatch, error: &Error, now: Instant) {
+    pub(super) fn split_and_reenqueue(
+        &mut self,
+        batch: ProducerBatch,
+        error: &Error,
+        now: Instant,
+    ) {
         let (queue, id) = (batch.partition().id(), batch.id());
         let max_size = self.accumulator.batch_size().min(batch.size() / 2);
         let accumulator = Arc::clone(&self.accumulator);
@@ -272,7 +277,8 @@ impl<C: KafkaClient> Sender<C> {
     pub(super) fn fail_expired_batches(&mut self, now: Instant) {
         let mut requests = self.take_requests_with_expired(now);
         let waiting = self.partitions.take_expired();
-        let mut expired: Vec<_> = waiting.into_iter().map(Expired::Waiting).collect();
+        let mut expired: Vec<_> =
+            waiting.into_iter().map(|batch| Expired::Waiting(Box::new(batch))).collect();
         let timeout = self.settings.delivery_timeout;
         for (_, handler) in &mut requests {
             let node = handler.node;
@@ -286,7 +292,7 @@ impl<C: KafkaClient> Sender<C> {
             match expired {
                 Expired::Waiting(batch) => {
                     let error = self.expiry_error(&batch, None);
-                    self.fail(batch, &error, now);
+                    self.fail(*batch, &error, now);
                 }
                 Expired::InFlight { batch, node } => self.fail_in_flight(batch, node, now),
             }

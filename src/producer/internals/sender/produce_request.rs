@@ -9,7 +9,8 @@ use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata_snapshot::LeaderHint;
 use crate::common::node::{Node, NodeId};
 use crate::common::uuid::Uuid;
-use crate::error::{Error, ErrorCode};
+use crate::compress::CompressionType;
+use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sendable_partitions::Turn;
 use crate::producer::internals::sender::completion::{Answer, count};
@@ -34,6 +35,9 @@ pub(super) struct ProduceHandler {
     /// When the oldest batch runs out of time.
     pub(super) expires: Instant,
 }
+
+/// Since Kafka 2.1 (KIP-110).
+const FIRST_PRODUCE_WITH_ZSTD: i16 = 7;
 
 impl<C: KafkaClient> Sender<C> {
     /// Numbers and seals `batches` and queues one request with all of them.
@@ -87,7 +91,22 @@ impl<C: KafkaClient> Sender<C> {
             timeout_ms: i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX),
             topics,
         });
-        ClientRequest { node, body, expect_response: self.settings.acks != 0, timeout }
+        let least_version = match self.settings.codec {
+            CompressionType::Zstd => FIRST_PRODUCE_WITH_ZSTD,
+            _ => 0,
+        };
+        let expect_response = self.settings.acks != 0;
+        ClientRequest { node, body, expect_response, timeout, least_version }
+    }
+
+    /// Tells what to do where the codec may be why a broker is too old.
+    fn explain(&self, cause: Error) -> Error {
+        if self.settings.codec != CompressionType::Zstd {
+            return cause;
+        }
+        let message = "brokers before 2.1 do not know zstd: set another compression.type";
+        Error::new(ErrorKind::UnsupportedVersion { message: message.into() })
+            .with_cause(Some(cause))
     }
 
     fn number(&mut self, batch: &ProducerBatch, log: LogIdentity) -> ProducerState {
@@ -116,6 +135,7 @@ impl<C: KafkaClient> Sender<C> {
                 }
             }
             Outcome::UnsupportedVersion(error) => {
+                let error = self.explain(error);
                 for batch in handler.batches {
                     let answer = Answer::local(ErrorCode::UnsupportedVersion, error.clone(), false);
                     self.complete_batch(batch, &answer, node, now);

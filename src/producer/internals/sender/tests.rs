@@ -4,6 +4,7 @@
 mod batching;
 mod chance;
 mod completion;
+mod compression;
 mod expiry;
 mod idempotence;
 mod leaders;
@@ -20,6 +21,7 @@ use super::*;
 use crate::client::metadata::MetadataSettings;
 use crate::client::mock_client::MockClient;
 use crate::common::header::Headers;
+use crate::compress::Compression;
 use crate::error::{ErrorCode, Persistence};
 use crate::network::wakeup::Wakeup;
 use crate::producer::callback::Callback;
@@ -100,6 +102,7 @@ impl Setup {
             trusted_silence: TRUSTED_SILENCE,
             guarantees_order: false,
             availability_timeout: Duration::ZERO,
+            codec: CompressionType::None,
         };
         Self { settings, buffer_memory: BUFFER_MEMORY }
     }
@@ -133,7 +136,8 @@ impl Setup {
             unavailable_nodes: ArcSwap::default(),
         };
         let accumulator =
-            RecordAccumulator::new(BATCH_SIZE, pool, Arc::new(sticky), signal, Random::new(5));
+            RecordAccumulator::new(BATCH_SIZE, pool, Arc::new(sticky), signal, Random::new(5))
+                .with_compression(Compression { codec: self.settings.codec, level: None });
         let accumulator = Arc::new(accumulator);
         let metadata = Arc::new(Metadata::new(metadata_settings(), Random::new(1)));
         let client = MockClient::new();

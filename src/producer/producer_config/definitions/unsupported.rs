@@ -19,12 +19,6 @@ pub(super) const UNSUPPORTED: &[Property] = &[
         .medium()
         .refused("every address of a name is tried, names are not looked up in reverse")
         .doc("How a host name becomes addresses: every address that it has, tried in turn, or canonical names first."),
-    Property::string("compression.type")
-        .default("none")
-        .valid(Valid::OneOf(&["none", "gzip", "snappy", "lz4", "zstd"]))
-        .high()
-        .refused("batches travel uncompressed: set compression.type=none")
-        .doc("How batches are compressed."),
     Property::list("config.providers")
         .refused(NO_PROVIDERS)
         .doc("Where `${provider:path:key}` in values is looked up. Here such text is never replaced."),

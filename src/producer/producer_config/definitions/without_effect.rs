@@ -4,7 +4,6 @@ use crate::config::config_def::{Property, Valid};
 
 const GIVEN_IN_CODE: &str = "serializers are given to KafkaProducer::new";
 const NO_METRICS_REPORTERS: &str = "it is about Java's metrics reporters";
-const NO_OTHER_CODEC: &str = "it is read with its own compression.type only";
 const NO_JMX: &str = "there is no JMX outside the JVM";
 
 pub(super) const WITHOUT_EFFECT: &[Property] = &[
@@ -22,24 +21,6 @@ pub(super) const WITHOUT_EFFECT: &[Property] = &[
         .default("")
         .ignored("it is read with partitioner.rack.aware only")
         .doc("The rack that this producer is in."),
-    Property::int("compression.gzip.level")
-        .default("-1")
-        .valid(Valid::BetweenOr(1, 9, -1))
-        .medium()
-        .ignored(NO_OTHER_CODEC)
-        .doc("How hard gzip tries; `-1` leaves it to gzip."),
-    Property::int("compression.lz4.level")
-        .default("9")
-        .between(1, 17)
-        .medium()
-        .ignored(NO_OTHER_CODEC)
-        .doc("How hard lz4 tries."),
-    Property::int("compression.zstd.level")
-        .default("3")
-        .between(-131_072, 22)
-        .medium()
-        .ignored(NO_OTHER_CODEC)
-        .doc("How hard zstd tries."),
     Property::class("default.list.key.serde.inner")
         .ignored(GIVEN_IN_CODE)
         .doc("What serializes the elements of a key that is a list."),

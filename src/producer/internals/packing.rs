@@ -1,0 +1,88 @@
+//! What is still to be done to a batch before it can be sent: compression, by whichever thread gets there first.
+//!
+//! Differs from Java, where the records of a batch go through its codec one by one, under the lock of their partition.
+
+use std::sync::Arc;
+
+use crate::producer::internals::partition_ref::PartitionRef;
+use crate::producer::internals::topic_compression::{Packed, TopicCompression};
+use crate::record::compression_ratio_estimator::{compressed_size, uncompressed_size};
+use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
+
+/// How far a batch's records are on the way to how they travel.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Packing {
+    /// They are as they will travel.
+    Done,
+    /// They are to be compressed once no more of them come.
+    Due {
+        /// What is expected of that.
+        ratio: f32,
+        /// How many bytes of memory the records may take for now.
+        room: usize,
+    },
+    /// A thread is compressing them.
+    Lent {
+        /// What the batch is expected to become, in bytes.
+        size: usize,
+    },
+}
+
+/// The records of a full batch, in the hands of the thread that compresses them.
+pub(super) struct Loan {
+    /// The number of the batch.
+    pub(super) batch: u64,
+    /// With the header's place in front.
+    pub(super) records: Vec<u8>,
+    /// The size of the buffer that the batch is to end up in, if it fits.
+    pub(super) capacity: usize,
+    pub(super) compression: Arc<TopicCompression>,
+}
+
+impl Packing {
+    /// Of an empty batch, with memory for `room` bytes.
+    pub(super) fn for_batch_of(partition: &PartitionRef, room: usize) -> Self {
+        match partition.compression() {
+            Some(compression) => Self::Due { ratio: compression.estimation(), room },
+            None => Self::Done,
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_due(self) -> bool {
+        matches!(self, Self::Due { .. })
+    }
+
+    /// How large a batch may be that is to travel in `size` bytes.
+    pub(super) fn write_limit(self, size: usize) -> usize {
+        self.of_records(size, uncompressed_size)
+    }
+
+    /// What a batch of `size` bytes is expected to become.
+    #[inline]
+    pub(super) fn size(self, size: usize) -> usize {
+        match self {
+            Self::Done => size,
+            Self::Due { .. } => self.of_records(size, compressed_size),
+            Self::Lent { size } => size,
+        }
+    }
+
+    /// Headers are not compressed.
+    fn of_records(self, size: usize, become_with: fn(usize, f32) -> usize) -> usize {
+        match self {
+            Self::Due { ratio, .. } => {
+                let records = size.saturating_sub(RECORD_BATCH_OVERHEAD);
+                RECORD_BATCH_OVERHEAD + become_with(records, ratio)
+            }
+            _ => size,
+        }
+    }
+}
+
+impl Loan {
+    /// Compresses the records. Runs on: any thread, with no lock held.
+    pub(super) fn pack(self) -> Packed {
+        self.compression.pack(self.records, self.capacity)
+    }
+}
