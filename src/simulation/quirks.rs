@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::compress::CompressionType;
 use crate::simulation::scenario::log_millis;
 use crate::utils::random::Random;
 
@@ -9,6 +10,8 @@ use crate::utils::random::Random;
 pub(super) struct Quirks {
     /// Whether callbacks send records, too.
     pub(super) callbacks_send: bool,
+    /// `compression.type`.
+    pub(super) codec: CompressionType,
     /// `connections.max.idle.ms`; `None` where idle connections stay.
     pub(super) max_idle: Option<Duration>,
     /// The mean time between two of the rarer faults.
@@ -25,8 +28,10 @@ impl Quirks {
         let max_idle = log_millis(1_000, 8_000, random);
         let pace = log_millis(200, 5_000, random);
         let records = i32::try_from(1 + random.below(60)).unwrap_or(1);
+        let codec = CompressionType::ALL.get(random.below(15)).copied().unwrap_or_default();
         Self {
             callbacks_send,
+            codec,
             max_idle: closes_idle.then_some(max_idle),
             rare_faults: (has_rare_faults && !is_calm).then_some(pace),
             records_before_wrap: wraps.then_some(records),

@@ -12,6 +12,7 @@ use crate::client::host_resolver::{HostResolver, Resolved};
 use crate::client::metadata::{Metadata, MetadataSettings};
 use crate::client::network_client::{NetworkClient, NetworkClientSettings};
 use crate::common::node::NodeId;
+use crate::compress::{Compression, CompressionType};
 use crate::error::{Error, ErrorKind};
 use crate::network::wakeup::Wakeup;
 use crate::producer::internals::buffer_pool::BufferPool;
@@ -98,7 +99,9 @@ impl Simulation {
         let signal = Arc::new(SenderSignal::new(wakeup.clone()));
         let metadata = metadata_settings(&scenario);
         let metadata = Arc::new(Metadata::new(metadata, random.fork()));
-        let accumulator = accumulator(&settings, &signal, random.fork());
+        let codec = scenario.quirks.codec;
+        let accumulator = accumulator(&settings, &signal, random.fork())
+            .with_compression(Compression { codec, level: None });
         let accumulator = Arc::new(accumulator);
         let producer = Producer {
             accumulator: Arc::clone(&accumulator),
@@ -114,8 +117,8 @@ impl Simulation {
             Box::new(NoResolver),
             random.fork(),
         );
-        let mut sender =
-            Sender::new(sender_settings(&settings), client, metadata, accumulator, random);
+        let settings = SenderSettings { codec, ..sender_settings(&settings) };
+        let mut sender = Sender::new(settings, client, metadata, accumulator, random);
         if let Some((first, known)) = scenario.first_sequence().zip(sender.transactions_mut()) {
             known.initialized(ProducerIdAndEpoch { id: LONG_LIVED_PRODUCER, epoch: 0 });
             (0..MOST_PARTITIONS).for_each(|queue| known.assume_sent(queue, first));
@@ -277,6 +280,7 @@ fn sender_settings(settings: &Settings) -> SenderSettings {
         is_idempotent: settings.is_idempotent,
         trusted_silence: settings.trusted_silence(),
         guarantees_order: settings.max_in_flight == 1,
+        codec: CompressionType::None,
         availability_timeout: if settings.is_adaptive {
             settings.availability_timeout
         } else {
