@@ -4,6 +4,7 @@
 //! skipped; with the variable `CI` set it fails instead.
 
 mod acks;
+mod codecs;
 #[cfg(unix)]
 mod ctrl_c;
 mod exactly_once;

@@ -17,6 +17,7 @@ use crate::kafka::record::Record;
 pub(crate) struct Broker {
     bootstrap: String,
     jars: PathBuf,
+    data: PathBuf,
     host: Mutex<Host>,
 }
 
@@ -31,10 +32,11 @@ impl Broker {
         let folder = distribution::scratch("kafka-node");
         let [port, controller_port] = free_ports().map_err(|error| error.to_string())?;
         let bootstrap = format!("127.0.0.1:{port}");
+        let data = folder.join("data");
         let mut host = spawn(jars, &folder, port, controller_port)
             .map_err(|error| format!("starting java: {error}"))?;
         match host.ask("await 1", |_| {}) {
-            Ok(()) => Ok(Self { bootstrap, jars: jars.to_owned(), host: Mutex::new(host) }),
+            Ok(()) => Ok(Self { bootstrap, jars: jars.to_owned(), data, host: Mutex::new(host) }),
             Err(reason) => Err(format!("{reason}\n{}", host.stop())),
         }
     }
@@ -79,6 +81,11 @@ impl Broker {
         let mut command = host::java("-Xmx512m", &[self.jars.join("*")]);
         command.arg(class).stdin(Stdio::null());
         command
+    }
+
+    /// The file with the first records of a partition.
+    pub(crate) fn segment(&self, topic: &str, partition: i32) -> PathBuf {
+        self.data.join(format!("{topic}-{partition}")).join("00000000000000000000.log")
     }
 
     fn ask(&self, command: &str, each_line: impl FnMut(&str)) {
