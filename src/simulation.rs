@@ -27,8 +27,8 @@ const USUAL_SEEDS: u64 = 1_200;
 /// After this many failures a test run ends.
 const MAX_TOLD: usize = 20;
 
-/// Each of these seeds once showed a mistake, of the producer or of the simulation.
-const REGRESS: &[u64] = &[
+/// Each of these seeds once showed a mistake, of the producer or of the simulation, before worlds had quirks: these have none.
+const REGRESS_PLAIN: &[u64] = &[
     // A partition was stuck: a part of a split batch failed before it was sent and kept its sequences.
     166, 243, 261, 272, 303,
     // A batch that may have been in the log was split, and its parts were appended behind it.
@@ -36,6 +36,12 @@ const REGRESS: &[u64] = &[
     1, 41, 64, 119,
     // A broker that had forgotten the producer took its second batch and refused the first.
     125, 809, 822, 4672,
+];
+
+/// As [`REGRESS_PLAIN`], with their quirks.
+const REGRESS: &[u64] = &[
+    // Two unclean elections in a row: the same batch met a gap twice, and insisted on its numbers the second time.
+    6702,
 ];
 
 /// What has to be seen at least once in [`USUAL_SEEDS`] seeds: else the simulation tests less than it says.
@@ -84,7 +90,8 @@ fn whatever_goes_wrong_the_promises_hold() {
     let count = number_from("SIM_SEEDS").unwrap_or(USUAL_SEEDS);
     let mut coverage = Coverage::default();
     let mut failures = Vec::new();
-    for seed in (first..first + count).chain(REGRESS.iter().copied()) {
+    let kept = REGRESS_PLAIN.iter().chain(REGRESS).copied();
+    for seed in (first..first + count).chain(kept) {
         let verdict = run(seed, false);
         coverage.merge(&verdict.coverage);
         let complaint = verdict.complaints.first().cloned();

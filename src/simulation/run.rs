@@ -21,7 +21,7 @@ use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sender::{Sender, SenderSettings};
 use crate::producer::internals::sender_signal::SenderSignal;
-use crate::simulation::REGRESS;
+use crate::simulation::REGRESS_PLAIN;
 use crate::simulation::checkers::{self, Evidence};
 use crate::simulation::coverage::Coverage;
 use crate::simulation::quirks::Quirks;
@@ -89,7 +89,7 @@ impl Simulation {
     fn new(seed: u64, explains: bool) -> Self {
         let mut random = Random::new(seed);
         let mut scenario = Scenario::draw(&mut random);
-        if !REGRESS.contains(&seed) {
+        if !REGRESS_PLAIN.contains(&seed) {
             scenario.quirks = Quirks::draw(&mut Random::new(!seed), scenario.is_calm());
         }
         let settings = scenario.settings;

@@ -280,10 +280,11 @@ impl TxnPartitionEntry {
         };
         match self.unresolved_before {
             Some(sequence) => batch.base_sequence == sequence,
-            None => !batch.was_reset && batch.base_sequence == self.expected_sequence(),
+            None => batch.base_sequence == self.expected_sequence(),
         }
     }
 
+    /// Whether the sequence of batch `id` is not the first one it had.
     pub(super) fn was_reset(&self, id: u64) -> bool {
         self.in_flight.iter().any(|batch| batch.id == id && batch.was_reset)
     }
