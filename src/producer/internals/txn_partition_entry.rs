@@ -216,6 +216,9 @@ impl TxnPartitionEntry {
         if let Some(log_number) = log_number {
             self.confirmation = Some(Confirmation { log_number, at: now });
         }
+        // What is in front of an accepted batch was accepted, too.
+        self.unresolved_before =
+            self.unresolved_before.filter(|before| is_before(state.base_sequence, *before));
         let last = sequence_before(sequence_after(state.base_sequence, record_count));
         if self.last_acked_sequence.is_none_or(|acked| is_before(acked, last)) {
             self.last_acked_sequence = Some(last);
@@ -552,6 +555,20 @@ mod tests {
 
         assert!(!entry.needs_bump());
         assert!(entry.may_send(4, &AT_ONCE));
+    }
+
+    #[test]
+    fn a_batch_beyond_the_one_that_settles_a_doubt_may_prove_a_gap() {
+        let mut entry = confirmed();
+        entry.send(2, 3, FIRST, LOG);
+        let behind = entry.send(3, 3, FIRST, LOG);
+        entry.send(4, 3, FIRST, LOG);
+        entry.expired(2);
+        assert!(!entry.proves_a_gap(4));
+
+        entry.acknowledged(3, 3, behind, Instant::ZERO);
+
+        assert!(entry.proves_a_gap(4));
     }
 
     #[test]
