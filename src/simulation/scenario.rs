@@ -92,7 +92,7 @@ impl Scenario {
         let closes = random.below(12) == 0;
         let close = Close { at: millis(500, 15_000, random), timeout: millis(0, 12_000, random) };
         let mut settings = Settings::draw(random);
-        if is_calm {
+        if families.are_none() {
             settings.request_timeout = Duration::from_secs(30);
             settings.delivery_timeout = Duration::from_secs(120);
             settings.setup_timeout = Duration::from_secs(10);
@@ -122,12 +122,7 @@ impl Scenario {
 
     /// Whether nothing goes wrong.
     pub(super) fn is_calm(&self) -> bool {
-        let Families { network, broker, leaders, errors, answers, state_loss, metadata, .. } =
-            self.families;
-        let Quirks { rare_faults, .. } = self.quirks;
-        [network, broker, leaders, errors, answers, state_loss, metadata, rare_faults]
-            .iter()
-            .all(Option::is_none)
+        self.families.are_none() && self.quirks.rare_faults.is_none()
     }
 }
 
@@ -203,6 +198,14 @@ impl Families {
             metadata: family(),
             is_buggy_client: random.below(2) == 0,
         }
+    }
+
+    /// Whether nothing may go wrong, be it by chance.
+    fn are_none(&self) -> bool {
+        let Self { network, broker, leaders, errors, answers, state_loss, metadata, .. } = self;
+        [network, broker, leaders, errors, answers, state_loss, metadata]
+            .iter()
+            .all(|family| family.is_none())
     }
 }
 

@@ -15,7 +15,7 @@ fn check_log(evidence: &Evidence<'_>, log: &PartitionEvidence) -> Vec<String> {
     let settings = &evidence.scenario.settings;
     let mut complaints = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut newest = BTreeMap::<usize, usize>::new();
+    let mut newest = BTreeMap::<usize, (usize, i64)>::new();
     for record in &log.records {
         let Some(id) = record.value.as_deref().and_then(id_of) else { continue };
         let Some(sent) = evidence.history.records.get(id) else { continue };
@@ -34,9 +34,13 @@ fn check_log(evidence: &Evidence<'_>, log: &PartitionEvidence) -> Vec<String> {
         if !counts {
             continue;
         }
-        let previous = newest.insert(sent.caller, id);
-        if previous.is_some_and(|previous| previous > id) {
-            complaints.push(format!("INV-06: record {id} is behind {previous:?} at {place}"));
+        let newest = newest.entry(sent.caller).or_insert((id, record.producer_id));
+        let (previous, producer_id) = *newest;
+        if previous <= id {
+            *newest = (id, record.producer_id);
+        } else if is_acknowledged || producer_id == record.producer_id {
+            // A new epoch shuts out what was given up under an earlier one, a new producer id does not.
+            complaints.push(format!("INV-06: record {id} is behind {previous} at {place}"));
         }
     }
     complaints

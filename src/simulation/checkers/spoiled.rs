@@ -95,6 +95,33 @@ fn swapped_records_are_seen() {
 }
 
 #[test]
+fn only_what_was_given_up_under_an_earlier_producer_id_may_be_behind_a_later_record() {
+    check_spoiled("INV-06", late_under_an_earlier_producer_id);
+
+    let mut course = Course::good();
+    late_under_an_earlier_producer_id(&mut course);
+    let Err(refusal) = course.answer(REFUSED).result.clone() else { unreachable!() };
+    let given_up = Failed { persistence: Persistence::Perhaps, ..refusal };
+    course.answer(2).result = Err(given_up.clone());
+    let complaints = course.complaints();
+    assert!(!complaints.iter().any(|it| it.contains("INV-06")), "{complaints:#?}");
+
+    check_spoiled("INV-06", |course| {
+        late_under_an_earlier_producer_id(course);
+        course.answer(2).result = Err(given_up.clone());
+        course.log()[3].producer_id = 1;
+    });
+}
+
+/// Record 2 is the last in the log.
+fn late_under_an_earlier_producer_id(course: &mut Course) {
+    let log = course.log();
+    log.swap(2, 3);
+    (log[2].offset, log[3].offset) = (2, 3);
+    log[3].producer_id = 0;
+}
+
+#[test]
 fn a_flipped_bit_is_seen() {
     check_spoiled("INV-01", |course| course.log()[2].value.as_mut().unwrap()[SIZE - 1] ^= 1);
 }
