@@ -38,6 +38,9 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)] // a simulation repeats from its seed
 #![deny(clippy::print_stderr, clippy::print_stdout)] // a library speaks through `log`
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod client;
 mod common;
 mod compress;

@@ -305,9 +305,11 @@ impl RecordAccumulator {
     }
 
     /// As [`topics`](Self::topics), of one view of the cluster.
-    #[cfg(test)]
-    pub(super) fn topics_of(&self, metadata: &MetadataSnapshot) -> &TopicTable {
-        self.update_table(metadata);
+    #[cfg(any(test, feature = "bench"))]
+    pub(crate) fn topics_of(&self, metadata: &MetadataSnapshot) -> &TopicTable {
+        if self.table_version.load(Ordering::Acquire) != metadata.version {
+            self.update_table(metadata);
+        }
         &self.table
     }
 
