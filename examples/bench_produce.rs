@@ -53,6 +53,9 @@ struct Options {
     /// Gives the records keys, so many different ones, instead of none
     #[arg(long)]
     keys: Option<u64>,
+    /// First sends 500,000 records with as many different keys to this topic, which are not measured
+    #[arg(long)]
+    burst: Option<String>,
     /// Waits for each record before the next, and reports latencies
     #[arg(long)]
     sync: bool,
@@ -74,18 +77,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         print_latencies(one_at_a_time(&producer, &options, &value)?);
         return Ok(());
     }
-    let start = Instant::now();
-    thread::scope(|scope| {
-        for thread in 0..options.threads {
-            let (producer, options, value) = (&producer, &options, &value);
-            scope.spawn(move || send_share(producer, options, value, thread));
-        }
+    if let Some(topic) = &options.burst {
+        burst(&producer, topic, &value)?;
+    }
+    let (usage, start) = (Usage::of_this_process(), Instant::now());
+    let paces = thread::scope(|scope| {
+        let (producer, options, value) = (&producer, &options, &value);
+        let send = |thread| scope.spawn(move || send_share(producer, options, value, thread));
+        let threads: Vec<_> = (0..options.threads).map(send).collect();
+        let paces = threads.into_iter().map(|thread| thread.join().unwrap_or(0.0));
+        paces.collect::<Vec<_>>()
     });
     producer.close(Duration::from_secs(120))?;
     if options.no_callback {
         ACKNOWLEDGED.store(options.records, Ordering::Relaxed); // else `close` would have failed
     }
-    print_throughput(&options, start.elapsed());
+    print_throughput(&options, start.elapsed(), Usage::of_this_process().since(&usage), &paces);
     FIRST_FAILURE.get().map_or(Ok(()), |failure| Err(failure.as_str().into()))
 }
 
@@ -103,8 +110,27 @@ fn config(options: &Options, cluster: &Cluster) -> Result<ProducerConfig, kafka_
     ProducerConfig::from_properties(properties)
 }
 
-/// Sends one thread's share of the records; the first threads take what does not divide evenly.
-fn send_share(producer: &KafkaProducer<[u8], [u8]>, options: &Options, value: &[u8], thread: u64) {
+/// Uses every partition of `topic` once, or often.
+fn burst(
+    producer: &KafkaProducer<[u8], [u8]>,
+    topic: &str,
+    value: &[u8],
+) -> Result<(), kafka_producer::Error> {
+    for number in 0..500_000_u64 {
+        producer.send(ProducerRecord::new(topic, Some(&number.to_be_bytes()[..]), value));
+    }
+    producer.flush()
+}
+
+/// Sends one thread's share of the records; the first threads take what does not divide evenly. Returns how many it got
+/// rid of in a second.
+fn send_share(
+    producer: &KafkaProducer<[u8], [u8]>,
+    options: &Options,
+    value: &[u8],
+    thread: u64,
+) -> f64 {
+    let start = Instant::now();
     let share =
         options.records / options.threads + u64::from(thread < options.records % options.threads);
     for number in 0..share {
@@ -123,6 +149,7 @@ fn send_share(producer: &KafkaProducer<[u8], [u8]>, options: &Options, value: &[
             }
         });
     }
+    share as f64 / start.elapsed().as_secs_f64()
 }
 
 fn one_at_a_time(
@@ -138,15 +165,22 @@ fn one_at_a_time(
     sends.collect()
 }
 
-fn print_throughput(options: &Options, elapsed: Duration) {
+fn print_throughput(options: &Options, elapsed: Duration, usage: Usage, paces: &[f64]) {
     let (acknowledged, failed) =
         (ACKNOWLEDGED.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed));
-    let (seconds, usage) = (elapsed.as_secs_f64(), Usage::of_this_process());
+    let seconds = elapsed.as_secs_f64();
     let rate = acknowledged as f64 / seconds;
+    let (slowest, fastest) = paces
+        .iter()
+        .fold((f64::MAX, 0.0_f64), |(low, high), pace| (low.min(*pace), high.max(*pace)));
+    let fairness = match paces.len() {
+        0 | 1 => String::new(),
+        _ => format!(" | slowest thread {:.2} of the fastest", slowest / fastest),
+    };
     // The line of other clients' benchmarks, so that they can be compared.
     println!(
         "ours: {acknowledged} acked {failed} failed in {seconds:.2} s = {rate:.0} rec/s {:.1} MB/s \
-         | cpu {:.2}+{:.2} s = {:.3} s/M rec | rss {} MB",
+         | cpu {:.2}+{:.2} s = {:.3} s/M rec | rss {} MB{fairness}",
         rate * options.size as f64 / 1e6,
         usage.user_seconds,
         usage.system_seconds,
@@ -195,6 +229,15 @@ struct Usage {
 }
 
 impl Usage {
+    /// What was charged after `before`; the memory stays the most of all time.
+    fn since(self, before: &Self) -> Self {
+        Self {
+            user_seconds: self.user_seconds - before.user_seconds,
+            system_seconds: self.system_seconds - before.system_seconds,
+            ..self
+        }
+    }
+
     #[cfg(unix)]
     fn of_this_process() -> Self {
         use nix::sys::resource::{UsageWho, getrusage};
