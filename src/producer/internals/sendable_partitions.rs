@@ -94,8 +94,6 @@ enum Verdict {
     BackOff(Instant),
     NoLeader,
     Muted,
-    /// A caller is compressing it, and will announce it.
-    Lent,
 }
 
 impl Turn<'_> {
@@ -192,7 +190,8 @@ impl SendablePartitions {
     }
 
     /// Takes the heads of the partitions in the line of `node`, one each, up to `max_size` bytes in all; a single one may
-    /// be larger. Compresses what still has to be, with no lock held. A partition that has to wait for an answer is left out and does not stop the others.
+    /// be larger. Compresses what still has to be, with no lock held. A partition that has to wait for an answer is left
+    /// out and does not stop the others, and so is one whose head a caller is compressing: it will be announced.
     pub(crate) fn drain(
         &mut self,
         node: NodeId,
@@ -304,9 +303,6 @@ impl SendablePartitions {
     }
 
     fn judge(&self, head: &ProducerBatch, has_more: bool, turn: &Turn<'_>) -> Verdict {
-        if head.is_lent() {
-            return Verdict::Lent;
-        }
         let topic_partition = head.topic_partition();
         let leader =
             turn.metadata.cluster.leader(topic_partition.topic(), topic_partition.partition());

@@ -176,6 +176,7 @@ fn a_batch_that_becomes_larger_than_a_request_may_be_is_sent_in_parts() {
 fn a_compressed_batch_that_a_broker_finds_too_large_is_split_and_less_is_hoped_for() {
     for (codec, _) in CODECS {
         let mut fixture = Setup::new().linger().with(|settings| settings.codec = codec).start();
+        learn(&mut fixture, 30);
         let futures: Vec<_> = (0..4).map(|_| fixture.append(0, 200)).collect();
         fixture.advance(LINGER);
         let whole = fixture.sent();
