@@ -18,6 +18,8 @@ pub(super) struct TxnPartitionEntry {
     last_acked_sequence: Option<i32>,
     /// In the order of their sequences; on the wire or waiting to be sent again.
     in_flight: VecDeque<InFlightBatch>,
+    /// How many batches got sequences so far.
+    batch_count: u64,
     /// How many are on the wire, those that already ran out of time included.
     on_wire: usize,
     /// Where batches were sent last.
@@ -63,6 +65,8 @@ struct Confirmation {
 #[derive(Debug)]
 struct InFlightBatch {
     id: u64,
+    /// How many got sequences before it.
+    number: u64,
     /// Where it was sent last.
     log_number: u32,
     base_sequence: i32,
@@ -82,6 +86,7 @@ impl TxnPartitionEntry {
             next_sequence: 0,
             last_acked_sequence: None,
             in_flight: VecDeque::new(),
+            batch_count: 0,
             on_wire: 0,
             confirmation: None,
             unresolved_before: None,
@@ -141,7 +146,14 @@ impl TxnPartitionEntry {
         self.producer == departure.producer
             && self.is_known_at(departure)
             && !self.is_unresolved()
-            && self.in_flight.len() < REMEMBERED_BATCHES
+            && self.has_room()
+    }
+
+    /// Whether the broker remembers the oldest batch in flight for as long as it may be sent again, also if others were
+    /// appended behind it.
+    fn has_room(&self) -> bool {
+        let since_oldest = self.in_flight.front().map_or(0, |it| self.batch_count - it.number);
+        since_oldest < REMEMBERED_BATCHES as u64 && self.in_flight.len() < REMEMBERED_BATCHES
     }
 
     /// Whether the broker knows the producer, as far as we can know that. One that does not takes any sequence: it could
@@ -180,12 +192,14 @@ impl TxnPartitionEntry {
         self.next_sequence = sequence_after(base_sequence, record_count);
         self.in_flight.push_back(InFlightBatch {
             id,
+            number: self.batch_count,
             log_number,
             base_sequence,
             record_count,
             is_sent: true,
             was_reset: false,
         });
+        self.batch_count += 1;
         self.producer.at_sequence(base_sequence)
     }
 
@@ -237,6 +251,7 @@ impl TxnPartitionEntry {
         for (offset, (id, record_count)) in parts.iter().enumerate() {
             let part = InFlightBatch {
                 id: *id,
+                number: whole.number,
                 log_number: whole.log_number,
                 base_sequence,
                 record_count: *record_count,
@@ -446,6 +461,21 @@ mod tests {
         entry.left_wire();
         assert!(!entry.may_send(7, &AT_ONCE));
         entry.acknowledged(2, 1, first, Instant::ZERO);
+        assert!(entry.may_send(7, &AT_ONCE));
+    }
+
+    #[test]
+    fn a_batch_that_may_be_sent_again_is_not_pushed_out_of_the_broker_s_memory() {
+        let mut entry = confirmed();
+        let oldest = entry.send(2, 1, FIRST, LOG);
+        for id in 3..7 {
+            let state = entry.send(id, 1, FIRST, LOG);
+            entry.left_wire();
+            entry.acknowledged(id, 1, state, Instant::ZERO);
+        }
+
+        assert!(!entry.may_send(7, &AT_ONCE));
+        entry.acknowledged(2, 1, oldest, Instant::ZERO);
         assert!(entry.may_send(7, &AT_ONCE));
     }
 
