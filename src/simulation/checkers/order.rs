@@ -20,17 +20,16 @@ fn check_log(evidence: &Evidence<'_>, log: &PartitionEvidence) -> Vec<String> {
         let Some(id) = record.value.as_deref().and_then(id_of) else { continue };
         let Some(sent) = evidence.history.records.get(id) else { continue };
         let place = format!("{}-{}@{}", log.topic, log.partition, record.offset);
-        if !seen.insert(id) {
-            if settings.is_idempotent {
-                complaints.push(format!("INV-03: record {id} is there again at {place}"));
-            }
+        if !seen.insert(id) && settings.is_idempotent {
+            complaints.push(format!("INV-03: record {id} is there again at {place}"));
             continue;
         }
-        // Without idempotence a request that was given up may still be carried out, so only acknowledged records count.
-        let is_acknowledged = sent.answer.as_ref().is_some_and(|answer| answer.result.is_ok());
-        let has_acks = settings.acks != 0;
-        let counts =
-            settings.is_idempotent || (settings.max_in_flight == 1 && has_acks && is_acknowledged);
+        // Without idempotence a request that was given up may still be carried out, so a record counts where it was
+        // acknowledged.
+        let acknowledged = sent.answer.as_ref().and_then(|answer| answer.result.as_ref().ok());
+        let is_acknowledged = acknowledged.is_some();
+        let is_place = acknowledged.is_some_and(|it| it.offset == record.offset);
+        let counts = settings.is_idempotent || (settings.max_in_flight == 1 && is_place);
         if !counts {
             continue;
         }
