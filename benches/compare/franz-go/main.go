@@ -35,6 +35,10 @@ func main() {
 	}
 	defer client.Close()
 	value := letters(*size)
+	// It is connected when this is answered.
+	if err := client.ProduceSync(context.Background(), &kgo.Record{Value: value}).FirstErr(); err != nil {
+		log.Fatal(err)
+	}
 	if *sync {
 		oneAtATime(client, value)
 	} else {
@@ -76,6 +80,7 @@ func allAtOnce(client *kgo.Client, value []byte) {
 			failed.Add(1)
 		}
 	}
+	userBefore, systemBefore, _ := usage()
 	start := time.Now()
 	for range *records {
 		client.Produce(context.Background(), &kgo.Record{Value: value}, count)
@@ -86,6 +91,7 @@ func allAtOnce(client *kgo.Client, value []byte) {
 	seconds := time.Since(start).Seconds()
 	rate := float64(acked.Load()) / seconds
 	user, system, memory := usage()
+	user, system = user-userBefore, system-systemBefore
 	fmt.Printf("franz-go: %d acked %d failed in %.2f s = %.0f rec/s %.1f MB/s | cpu %.2f+%.2f s = %.3f s/M rec | rss %d MB\n",
 		acked.Load(), failed.Load(), seconds, rate, rate*float64(*size)/1e6, user, system,
 		(user+system)/float64(max(acked.Load(), 1))*1e6, memory)

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use compare::{Options, letters, print_latencies, print_throughput};
+use compare::{Options, Start, letters, print_latencies, print_throughput};
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
@@ -51,8 +51,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .set("enable.idempotence", options.idempotence.to_string())
         .set("queue.buffering.max.messages", "1000000")
         .create_with_context(Answers { waiting })?;
-    let start = Instant::now();
+    send(&producer, &options.topic, &value)?; // it is connected when this is answered
+    producer.flush(Duration::from_secs(120))?;
     if options.sync {
+        answers.recv()?;
         let mut latencies = Vec::new();
         for _ in 0..options.records {
             let start = Instant::now();
@@ -63,12 +65,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         print_latencies(NAME, latencies);
         return Ok(());
     }
+    ACKNOWLEDGED.store(0, Ordering::Relaxed);
+    let start = Start::now();
     for _ in 0..options.records {
         send(&producer, &options.topic, &value)?;
     }
     producer.flush(Duration::from_secs(120))?;
     let (acknowledged, failed) = (ACKNOWLEDGED.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed));
-    print_throughput(NAME, options.size, start.elapsed(), acknowledged, failed);
+    print_throughput(NAME, options.size, &start, acknowledged, failed);
     Ok(())
 }
 

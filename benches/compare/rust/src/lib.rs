@@ -1,6 +1,6 @@
 //! What the programs of the comparison have in common: their flags and the line they print.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{ArgAction, Parser};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -33,9 +33,24 @@ pub struct Options {
     pub sync: bool,
 }
 
+/// Where a measurement begins: once the producer is connected, for that is no part of a record's cost.
+pub struct Start {
+    at: Instant,
+    user: f64,
+    system: f64,
+}
+
+impl Start {
+    pub fn now() -> Self {
+        let (user, system, _) = usage();
+        Self { at: Instant::now(), user, system }
+    }
+}
+
 /// Prints what came of sending without waiting.
-pub fn print_throughput(name: &str, size: usize, elapsed: Duration, acked: u64, failed: u64) {
-    let (user, system, memory) = usage();
+pub fn print_throughput(name: &str, size: usize, start: &Start, acked: u64, failed: u64) {
+    let (elapsed, (user, system, memory)) = (start.at.elapsed(), usage());
+    let (user, system) = (user - start.user, system - start.system);
     let (seconds, count) = (elapsed.as_secs_f64(), acked.max(1) as f64);
     println!(
         "{name}: {acked} acked {failed} failed in {seconds:.2} s = {:.0} rec/s {:.1} MB/s | cpu {user:.2}+{system:.2} s \

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use compare::{Options, letters, print_latencies, print_throughput};
+use compare::{Options, Start, letters, print_latencies, print_throughput};
 
 const BATCHES_A_REQUEST: i32 = 3;
 const REQUESTS_ON_THEIR_WAY: usize = 5;
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         print_latencies("floor", ping_pong(&mut wire, &mut request, &value, options.records)?);
         return Ok(());
     }
-    let start = Instant::now();
+    let start = Start::now();
     let mut sent = 0;
     while sent < options.records {
         sent += request.fill(BATCHES_A_REQUEST, options.batch, &value)?;
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     while wire.unanswered > 0 {
         wire.read_answer()?;
     }
-    print_throughput("floor", options.size, start.elapsed(), sent, 0);
+    print_throughput("floor", options.size, &start, sent, 0);
     Ok(())
 }
 
