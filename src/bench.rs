@@ -56,7 +56,7 @@ pub struct Batch {
 impl Batch {
     #[must_use]
     pub fn new(size: usize) -> Self {
-        let builder = MemoryRecordsBuilder::new(Vec::with_capacity(size), size);
+        let builder = MemoryRecordsBuilder::new(Vec::with_capacity(size), size, size);
         Self { builder, headers: Headers::new() }
     }
 
@@ -105,6 +105,7 @@ impl Accumulator {
         };
         let append = Append {
             topic,
+            partition_count: topic.partition_count(),
             partition: key.map(|key| partition_for_key(key, topic.partition_count())),
             record: RecordContents::new(1, key, Some(value), &self.headers),
             max_wait: Duration::ZERO,

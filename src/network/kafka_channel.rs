@@ -157,8 +157,8 @@ impl KafkaChannel {
                 Ok(0) => return Err(DisconnectCause::EndOfStream),
                 Ok(read) => {
                     self.take_in(&scratch[..read], results)?;
-                    // Where the system tells of every arrival, a short read has emptied the socket.
-                    let is_emptied = cfg!(unix) && read < scratch.len() && !self.is_over;
+                    let is_short = read < scratch.len() && !self.is_over;
+                    let is_emptied = is_short && self.transport.is_emptied_by_short_read();
                     self.is_readable &= !is_emptied;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_readable = false,

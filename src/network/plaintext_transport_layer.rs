@@ -63,6 +63,10 @@ impl TransportLayer for PlaintextTransportLayer {
         self.stream.read(buffer)
     }
 
+    fn is_emptied_by_short_read(&self) -> bool {
+        cfg!(unix) // elsewhere only `WouldBlock` arms the next event
+    }
+
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.stream.write_vectored(slices)
     }

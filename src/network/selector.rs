@@ -47,8 +47,9 @@ pub(crate) struct Selector {
     max_doze: Duration,
     /// Whether something happened lately, so that more is likely to happen soon.
     may_doze: bool,
-    /// Whether a thread waits for an answer, or did so until something happened.
-    may_spin: bool,
+    /// How many waits may begin with a spin: while a thread waits for an answer, and once more, for it is likely to
+    /// send again.
+    spins: u8,
     /// What the sockets are read into before it is cut into frames.
     scratch: Box<[u8]>,
 }
@@ -66,8 +67,8 @@ pub(crate) struct SelectorSettings {
 const WAKE_TOKEN: Token = Token(usize::MAX);
 const EVENTS_A_POLL: usize = 256;
 const SCRATCH_BYTES: usize = 64 * 1024;
-/// How often to look for an answer that a thread waits for before sleeping: some 50 microseconds where nobody else runs.
-const YIELDS: u32 = 100;
+/// How long to look for an answer that a thread waits for before sleeping.
+const MAX_SPIN: Duration = Duration::from_micros(50);
 const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Selector {
@@ -92,7 +93,7 @@ impl Selector {
             idle: IdleExpiryManager::new(settings.connections_max_idle),
             max_doze: settings.max_doze,
             may_doze: false,
-            may_spin: false,
+            spins: 0,
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
         })
     }
@@ -164,11 +165,9 @@ impl Selector {
     /// something happened it only dozes: the next answer is likely to wake it anyway, and then it sees to everything.
     fn wait(&mut self, timeout: Option<Duration>, results: &mut PollResults) {
         let mut may_sleep = timeout.is_none_or(|timeout| !timeout.is_zero());
-        self.may_spin |= self.wakeup.is_waited_for();
-        if may_sleep && self.may_spin {
-            let is_something_there = self.spin();
-            self.may_spin = is_something_there;
-            may_sleep = !is_something_there;
+        self.spins = if self.wakeup.is_waited_for() { 2 } else { self.spins.saturating_sub(1) };
+        if may_sleep && self.spins > 0 {
+            may_sleep = !self.spin(timeout.unwrap_or(MAX_SPIN).min(MAX_SPIN));
         }
         let dozes = may_sleep && self.may_doze;
         let sleeps = match dozes {
@@ -198,16 +197,19 @@ impl Selector {
 
     /// Looks for events for a while without sleeping, which would take longer than many an answer. Whoever else wants to
     /// run is let. Returns whether there is something to do.
-    fn spin(&mut self) -> bool {
-        for _ in 0..YIELDS {
+    fn spin(&mut self, limit: Duration) -> bool {
+        let until = self.clock.now() + limit;
+        loop {
             let polled = self.poll.poll(&mut self.events, Some(Duration::ZERO));
             if polled.is_err() || !self.events.is_empty() || self.wakeup.is_requested() {
                 self.take_events();
                 return true;
             }
+            if self.clock.now() >= until {
+                return false;
+            }
             thread::yield_now();
         }
-        false
     }
 
     fn take_events(&mut self) {

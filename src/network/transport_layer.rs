@@ -31,6 +31,11 @@ pub(crate) trait TransportLayer: fmt::Debug + Send {
     /// `WouldBlock` if nothing has arrived; else the connection is lost.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Whether a read that fills only a part of the buffer leaves nothing behind, and an event tells of what comes later.
+    fn is_emptied_by_short_read(&self) -> bool {
+        false
+    }
+
     /// Writes as much of `slices` as the socket takes and says how many bytes that were.
     ///
     /// # Errors

@@ -97,9 +97,10 @@ impl Wakeup {
         self.0.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether the loop was asked to take a turn.
+    /// Whether the loop was asked to take a turn, if only by many hints.
     pub(super) fn is_requested(&self) -> bool {
-        self.0.requested.load(Ordering::SeqCst)
+        let hints = self.0.hints.load(Ordering::SeqCst);
+        self.0.requested.load(Ordering::SeqCst) || hints >= HINTS_A_WAKE
     }
 
     /// Announces that the loop is about to wait; `false` means that it must not.
@@ -111,8 +112,7 @@ impl Wakeup {
     /// Announces that the loop is about to wait for a moment; `false` means that it must not.
     pub(super) fn doze_off(&self) -> bool {
         self.0.state.store(DOZING, Ordering::SeqCst);
-        let hints = self.0.hints.load(Ordering::SeqCst);
-        !self.0.requested.load(Ordering::SeqCst) && hints < HINTS_A_WAKE
+        !self.is_requested()
     }
 
     /// Ends the wait; returns whether anybody asked for that. The flags fall before the turn, so that a later request

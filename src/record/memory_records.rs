@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn reads_what_the_builder_wrote() {
         let headers = Headers::new();
-        let mut builder = MemoryRecordsBuilder::new(Vec::new(), 1000);
+        let mut builder = MemoryRecordsBuilder::new(Vec::new(), 1000, 1000);
         for (timestamp_ms, value) in [(100, "a"), (90, "bb"), (1_000_000, "")] {
             let value = Some(value.as_bytes());
             let record = RecordContents::new(timestamp_ms, None, value, &headers);

@@ -15,7 +15,9 @@ pub(crate) struct MemoryRecordsBuilder {
     buffer: Vec<u8>,
     /// Where the records end.
     position: usize,
-    /// The batch's largest size in bytes; its first record may exceed it.
+    /// How large the batch may become without more memory; its first record may exceed it.
+    room: usize,
+    /// From how many bytes on the batch is full, though it may have room for more.
     write_limit: usize,
     record_count: u32,
     base_timestamp_ms: i64,
@@ -25,13 +27,15 @@ pub(crate) struct MemoryRecordsBuilder {
 }
 
 impl MemoryRecordsBuilder {
-    /// Builds in `buffer`, whose contents are dropped, up to `write_limit` bytes, header included.
-    pub(crate) fn new(mut buffer: Vec<u8>, write_limit: usize) -> Self {
+    /// Builds in `buffer`, whose contents are dropped. The batch takes `room` bytes, header included, and is full with
+    /// `write_limit`.
+    pub(crate) fn new(mut buffer: Vec<u8>, room: usize, write_limit: usize) -> Self {
         buffer.clear();
         buffer.resize(RECORD_BATCH_OVERHEAD, 0);
         Self {
             buffer,
             position: RECORD_BATCH_OVERHEAD,
+            room,
             write_limit,
             record_count: 0,
             base_timestamp_ms: 0,
@@ -62,6 +66,13 @@ impl MemoryRecordsBuilder {
         Some(index)
     }
 
+    /// How large the batch would be with `record`.
+    pub(crate) fn size_with(&self, record: &RecordContents<'_>) -> usize {
+        let timestamp_delta = record.timestamp_ms.wrapping_sub(self.base_timestamp_ms);
+        let body_size = record.body_size(timestamp_delta, self.record_count);
+        self.position + size_of_record(body_size)
+    }
+
     /// Where the next record would stand: its index, and its distance in time from the first.
     #[inline]
     fn place(&mut self, timestamp_ms: i64) -> (u32, i64) {
@@ -75,10 +86,8 @@ impl MemoryRecordsBuilder {
     /// Room for a record with a body of this size, if the batch may take it.
     #[inline]
     fn claim(&mut self, body_size: usize) -> Option<&mut [u8]> {
-        let size = varint::unsigned_size((body_size as u64) << 1) + body_size;
-        let end = self.position + size;
-        let fits =
-            self.record_count == 0 || (end <= self.write_limit && self.record_count < MAX_RECORDS);
+        let end = self.position + size_of_record(body_size);
+        let fits = self.record_count == 0 || (end <= self.room && self.record_count < MAX_RECORDS);
         if !fits {
             return None;
         }
@@ -91,7 +100,7 @@ impl MemoryRecordsBuilder {
     /// Makes the buffer longer, by a good piece at a time: the lines of memory that the next records go to are fetched
     /// all at once then, instead of one after the other.
     fn stretch(&mut self, end: usize) {
-        self.buffer.resize(end.max(self.write_limit.min(end + STRETCH_BYTES)), 0);
+        self.buffer.resize(end.max(self.room.min(end + STRETCH_BYTES)), 0);
     }
 
     #[inline]
@@ -106,6 +115,17 @@ impl MemoryRecordsBuilder {
         self.base_timestamp_ms
     }
 
+    /// Gives the batch room for `room` bytes.
+    pub(crate) fn grow(&mut self, room: usize) {
+        self.buffer.reserve_exact(room.saturating_sub(self.buffer.len()));
+        self.room = self.room.max(room);
+    }
+
+    /// How many times the size at which it is full the batch has room for.
+    pub(crate) fn room_in_limits(&self) -> usize {
+        self.room / self.write_limit.max(1)
+    }
+
     /// Whether not even the smallest record would fit behind those already there.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
@@ -116,16 +136,6 @@ impl MemoryRecordsBuilder {
     #[inline]
     pub(crate) fn size(&self) -> usize {
         self.position
-    }
-
-    /// The batch's largest size in bytes, unless its first record exceeds it.
-    pub(crate) fn write_limit(&self) -> usize {
-        self.write_limit
-    }
-
-    /// Makes room for as many bytes in all, so that appending up to there moves nothing.
-    pub(crate) fn reserve(&mut self, size: usize) {
-        self.buffer.reserve_exact(size.saturating_sub(self.buffer.len()));
     }
 
     /// Takes the buffer out without a header: the records are about to be compressed.
@@ -171,6 +181,11 @@ impl MemoryRecordsBuilder {
     }
 }
 
+#[inline]
+fn size_of_record(body_size: usize) -> usize {
+    varint::unsigned_size((body_size as u64) << 1) + body_size
+}
+
 /// How much of the buffer is made ready beyond the record that needs it.
 const STRETCH_BYTES: usize = 1024;
 /// The record count travels as a signed 32-bit number.
@@ -201,7 +216,7 @@ mod tests {
 
     #[test]
     fn carries_the_state_of_an_idempotent_producer_as_java_does() {
-        let mut builder = MemoryRecordsBuilder::new(Vec::new(), 1000);
+        let mut builder = MemoryRecordsBuilder::new(Vec::new(), 1000, 1000);
         append(&mut builder, NOW_MS, Some(b"k"), Some(b"v"), &Headers::new());
 
         let state = ProducerState { producer_id: 4000, producer_epoch: 3, base_sequence: 17 };
@@ -229,7 +244,7 @@ mod tests {
     fn refuses_what_exceeds_its_limit_but_never_the_first() {
         let headers = Headers::new();
         let large = [0; 200];
-        let mut builder = MemoryRecordsBuilder::new(Vec::new(), 100);
+        let mut builder = MemoryRecordsBuilder::new(Vec::new(), 100, 100);
 
         assert_eq!(append(&mut builder, NOW_MS, None, Some(&large), &headers), Some(0));
         assert!(builder.is_full());
@@ -239,8 +254,9 @@ mod tests {
 
     #[test]
     fn fills_to_the_last_byte() {
+        const LIMIT: usize = RECORD_BATCH_OVERHEAD + 16;
         let headers = Headers::new();
-        let mut builder = MemoryRecordsBuilder::new(Vec::new(), RECORD_BATCH_OVERHEAD + 16);
+        let mut builder = MemoryRecordsBuilder::new(Vec::new(), LIMIT, LIMIT);
 
         // Eight bytes each: length, attributes, two deltas, null key, value of one byte, no headers.
         assert_eq!(append(&mut builder, NOW_MS, None, Some(b"a"), &headers), Some(0));
@@ -256,7 +272,7 @@ mod tests {
         headers.add(Header::new("h2", None::<&[u8]>));
         headers.add(Header::new("", Some(b"".as_slice())));
         let none = Headers::new();
-        let mut builder = MemoryRecordsBuilder::new(Vec::new(), 1000);
+        let mut builder = MemoryRecordsBuilder::new(Vec::new(), 1000, 1000);
         append(&mut builder, NOW_MS, Some(b"k"), Some(b"v"), &none);
         append(&mut builder, NOW_MS + 5, None, Some(b"second"), &headers);
         append(&mut builder, NOW_MS - 3, Some(b"k3"), None, &none);

@@ -18,7 +18,7 @@ use crate::network::wakeup::Wakeup;
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::built_in_partitioner::StickySettings;
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
-use crate::producer::internals::record_accumulator::RecordAccumulator;
+use crate::producer::internals::record_accumulator::{RecordAccumulator, largest_batch};
 use crate::producer::internals::sender::{Sender, SenderSettings};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::simulation::REGRESS_PLAIN;
@@ -250,6 +250,7 @@ fn accumulator(
     };
     let signal = Arc::clone(signal);
     RecordAccumulator::new(settings.batch_size, Arc::new(pool), Arc::new(sticky), signal, random)
+        .with_largest_batch(largest_batch(settings.batch_size, settings.max_request_size))
 }
 
 fn client_settings(settings: &Settings) -> NetworkClientSettings {

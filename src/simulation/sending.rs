@@ -8,6 +8,7 @@ use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::PooledBuffer;
 use crate::producer::internals::built_in_partitioner::partition_for_key;
 use crate::producer::internals::record_accumulator::{Append, AppendError, News};
+use crate::producer::internals::topic_table::TopicEntry;
 use crate::record::default_record::RecordContents;
 use crate::simulation::history::{History, SentRecord, value_of};
 use crate::simulation::world::{EPOCH_MILLIS, Producer};
@@ -61,20 +62,24 @@ impl Outlet {
         }
         let past_version = metadata.snapshot().version;
         let topics = accumulator.topics(metadata);
-        let topic = topics.get(&draft.topic).filter(|topic| topic.has_partition(draft.partition));
-        let Some(topic) = topic else {
+        let topic = topics.get(&draft.topic);
+        let partition_count = topic.map_or(0, TopicEntry::partition_count);
+        let number = draft.partition.map_or(Ok(0), usize::try_from);
+        let Some(topic) = topic.filter(|_| number.is_ok_and(|number| number < partition_count))
+        else {
             metadata.add_topic(&draft.topic.as_str().into(), now);
             metadata.request_update_for_topic(&draft.topic);
             wakeup.wake();
             return Attempt::NeedsMetadata { past_version };
         };
-        let hash = |key: &Vec<u8>| partition_for_key(key, topic.partition_count());
+        let hash = |key: &Vec<u8>| partition_for_key(key, partition_count);
         let id = self.history.lock().next_id();
         let value = value_of(id, draft.value_size);
         let headers = headers_of(id);
         let timestamp_ms = EPOCH_MILLIS + millis_since_start(now);
         let append = Append {
             topic,
+            partition_count,
             partition: draft.partition.or_else(|| draft.key.as_ref().map(hash)),
             record: RecordContents::new(timestamp_ms, draft.key.as_deref(), Some(&value), &headers),
             max_wait: Duration::ZERO,

@@ -77,8 +77,7 @@ impl SimNetwork {
         let ready = std::mem::take(&mut self.world.borrow_mut().ready);
         for connection in self.connections.values_mut() {
             if ready.contains(&connection.link) {
-                // Reads come short here although there is more: only the end of all tells that there is none.
-                let readiness = Readiness { readable: true, writable: true, is_over: true };
+                let readiness = Readiness { readable: true, writable: true, is_over: false };
                 connection.channel.handle_readiness(readiness);
                 connection.channel.is_queued = true;
             }

@@ -114,7 +114,7 @@ fn is_not_held_up_by_a_peer_that_accepts_and_stays_silent() {
 #[test]
 fn wakes_those_who_wait_for_memory() {
     let cluster = cluster();
-    let properties = [("buffer.memory", "16384"), ("max.block.ms", "3600000")];
+    let properties = [("buffer.memory", "1024"), ("max.block.ms", "3600000")];
     let producer = producer(&cluster, &properties);
     cluster.inject(Fault::hold().on(Api::Produce));
     producer.send(record("a"));

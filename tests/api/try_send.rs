@@ -44,7 +44,7 @@ fn asking_in_vain_brings_the_metadata_on_its_way() {
 #[test]
 fn a_full_buffer_takes_nothing_until_an_answer_makes_room() {
     let cluster = cluster();
-    let producer = producer(&cluster, &[("buffer.memory", "16384"), ("linger.ms", "0")]);
+    let producer = producer(&cluster, &[("buffer.memory", "1024"), ("linger.ms", "0")]);
     cluster.inject(Fault::hold().on(Api::Produce));
     let first = producer.send(record("a"));
     crate::setup::await_batches(&cluster, 1);

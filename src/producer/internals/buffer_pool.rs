@@ -281,7 +281,7 @@ impl PooledBuffer {
         self.size
     }
 
-    /// Borrows more, up to `size` bytes in all; `false` if there is no memory for it.
+    /// Borrows more, up to `size` bytes in all; `false` if there is no memory for it, or others wait for some.
     pub(crate) fn grow(&mut self, size: usize) -> bool {
         let is_granted = size <= self.size || self.pool.take_more(size - self.size);
         if is_granted {

@@ -14,13 +14,8 @@ use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
 pub(super) enum Packing {
     /// They are as they will travel.
     Done,
-    /// They are to be compressed once no more of them come.
-    Due {
-        /// What is expected of that.
-        ratio: f32,
-        /// How many bytes of memory the records may take for now.
-        room: usize,
-    },
+    /// They are to be compressed once no more of them come, to this share of what they are.
+    Due { ratio: f32 },
     /// A thread is compressing them.
     Lent {
         /// What the batch is expected to become, in bytes.
@@ -40,10 +35,10 @@ pub(super) struct Loan {
 }
 
 impl Packing {
-    /// Of an empty batch, with memory for `room` bytes.
-    pub(super) fn for_batch_of(partition: &PartitionRef, room: usize) -> Self {
+    /// Of an empty batch.
+    pub(super) fn for_batch_of(partition: &PartitionRef) -> Self {
         match partition.compression() {
-            Some(compression) => Self::Due { ratio: compression.estimation(), room },
+            Some(compression) => Self::Due { ratio: compression.estimation() },
             None => Self::Done,
         }
     }
@@ -71,7 +66,7 @@ impl Packing {
     /// Headers are not compressed.
     fn of_records(self, size: usize, become_with: fn(usize, f32) -> usize) -> usize {
         match self {
-            Self::Due { ratio, .. } => {
+            Self::Due { ratio } => {
                 let records = size.saturating_sub(RECORD_BATCH_OVERHEAD);
                 RECORD_BATCH_OVERHEAD + become_with(records, ratio)
             }

@@ -74,17 +74,18 @@ pub(crate) struct Retry {
 }
 
 impl ProducerBatch {
-    /// An empty batch that fills `buffer`, with room for `callbacks`.
+    /// An empty batch in `buffer`, with room for `callbacks`, that is full with `write_limit` bytes.
     pub(crate) fn new(
         id: u64,
         partition: &Arc<PartitionRef>,
         mut buffer: PooledBuffer,
+        write_limit: usize,
         callbacks: usize,
         now: Instant,
     ) -> Self {
-        let packing = Packing::for_batch_of(partition, buffer.size());
-        let limit = packing.write_limit(buffer.size());
-        let builder = MemoryRecordsBuilder::new(buffer.take_bytes(), limit);
+        let packing = Packing::for_batch_of(partition);
+        let limit = packing.write_limit(write_limit);
+        let builder = MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size(), limit);
         Self {
             id,
             order: BatchOrder { original: id, first_record: 0 },
@@ -102,7 +103,7 @@ impl ProducerBatch {
         }
     }
 
-    /// Appends `record` and takes its callback; returns its index, or `None` if it does not fit, which closes the batch for appends.
+    /// Appends `record` and takes its callback; returns its index, or `None` if there is no room for it.
     #[inline(always)]
     pub(crate) fn try_append(
         &mut self,
@@ -112,16 +113,35 @@ impl ProducerBatch {
         if self.is_closed_for_appends {
             return None;
         }
-        let index =
-            if self.has_memory_for(record) { self.builder.try_append(record) } else { None };
-        let Some(index) = index else {
-            self.is_closed_for_appends = true;
-            return None;
-        };
+        let index = self.builder.try_append(record)?;
         if let Some(callback) = callback.take() {
             self.thunks.push(Thunk { share: RecordShare::new(index, record), callback });
         }
         Some(index)
+    }
+
+    /// By how many times its usual size it may become larger than that.
+    pub(super) fn extra_length(&self) -> i32 {
+        i32::try_from(self.builder.room_in_limits().saturating_sub(1)).unwrap_or(i32::MAX)
+    }
+
+    /// Makes room for `record` with memory from the pool, if no more than `limit` bytes are expected to travel. Else, or
+    /// if there is no memory, the batch takes no more records.
+    pub(super) fn make_room(&mut self, record: &RecordContents<'_>, limit: usize) {
+        let needed = self.builder.size_with(record);
+        let limit = self.packing.write_limit(limit);
+        let buffer = self.buffer.as_mut().and_then(Arc::get_mut);
+        let has_room = !self.is_closed_for_appends
+            && needed <= limit
+            && buffer.is_some_and(|buffer| {
+                let room = (2 * buffer.size()).clamp(needed, limit);
+                let is_granted = buffer.grow(room);
+                if is_granted {
+                    self.builder.grow(room);
+                }
+                is_granted
+            });
+        self.is_closed_for_appends = !has_room;
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -186,34 +206,6 @@ impl ProducerBatch {
             None => self.packing.size(self.builder.size()),
             Some(_) => self.buffer.as_ref().map_or(0, |buffer| buffer.bytes().len()),
         }
-    }
-
-    /// Whether `record` has a place in memory: a batch that is to be compressed may take more than was borrowed for it.
-    #[inline]
-    fn has_memory_for(&mut self, record: &RecordContents<'_>) -> bool {
-        let Packing::Due { ratio, room } = self.packing else {
-            return true;
-        };
-        self.builder.size() + record.batch_size_upper_bound() <= room || self.make_room(ratio)
-    }
-
-    /// Borrows memory for all that the batch may take, at once.
-    #[cold]
-    fn make_room(&mut self, ratio: f32) -> bool {
-        let limit = self.builder.write_limit();
-        let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) else {
-            return true;
-        };
-        // The first record's place is sure, and beyond the limit the builder refuses.
-        if self.builder.record_count() == 0 || limit <= buffer.size() {
-            return true;
-        }
-        let is_granted = buffer.grow(limit);
-        if is_granted {
-            self.builder.reserve(limit);
-            self.packing = Packing::Due { ratio, room: usize::MAX };
-        }
-        is_granted
     }
 
     /// Whether no further record fits, or none may be added.
@@ -368,8 +360,8 @@ impl ProducerBatch {
             id,
             order: BatchOrder { first_record, ..self.order },
             result: Arc::new(self.result.new_part()),
-            builder: MemoryRecordsBuilder::new(Vec::with_capacity(max_size), max_size),
-            packing: Packing::for_batch_of(self.partition(), max_size),
+            builder: MemoryRecordsBuilder::new(Vec::with_capacity(max_size), max_size, max_size),
+            packing: Packing::for_batch_of(self.partition()),
             buffer: Some(Arc::new(buffer.unpooled(Vec::new()))),
             sealed_for: None,
             thunks: Vec::new(),

@@ -38,6 +38,8 @@ use crate::utils::sync::Mutex;
 #[derive(Debug)]
 pub(crate) struct RecordAccumulator {
     batch_size: usize,
+    /// How large a batch may become that waits behind others.
+    largest_batch: usize,
     pool: Arc<BufferPool>,
     table: TopicTable,
     /// The version of the metadata that the table follows.
@@ -68,6 +70,8 @@ struct Growth {
 #[derive(Debug)]
 pub(crate) struct Append<'a> {
     pub(crate) topic: &'a TopicEntry,
+    /// How many partitions the topic has, as the caller sees it: the metadata may lose sight of it at any time.
+    pub(crate) partition_count: usize,
     /// `None` leaves the choice to the built-in partitioner.
     pub(crate) partition: Option<i32>,
     pub(crate) record: RecordContents<'a>,
@@ -108,6 +112,26 @@ pub(crate) enum AppendError {
     },
 }
 
+/// A batch that waits behind others may grow to so many times `batch.size`: more costs other partitions their turn, and
+/// saves little.
+const LARGEST_MULTIPLE: usize = 16;
+
+/// How large a batch may become that waits behind others, where one of `batch_size` is full and a request takes
+/// `max_request_size`.
+pub(crate) fn largest_batch(batch_size: usize, max_request_size: usize) -> usize {
+    batch_size.saturating_mul(LARGEST_MULTIPLE).min(max_request_size).max(batch_size)
+}
+
+/// A first batch begins with `batch.size` divided by two to the power of this.
+const LARGEST_DIVISOR_BITS: u32 = 4;
+
+impl Append<'_> {
+    #[inline(always)]
+    fn sticky_partition(&self) -> i32 {
+        self.topic.sticky_partition(self.partition_count)
+    }
+}
+
 impl Appended {
     /// The answer to come, of the record that was appended.
     #[inline(always)]
@@ -117,6 +141,11 @@ impl Appended {
 }
 
 impl RecordAccumulator {
+    /// Lets a batch that waits behind others grow up to `bytes`. Call it before the first [`append`](Self::append).
+    pub(crate) fn with_largest_batch(self, bytes: usize) -> Self {
+        Self { largest_batch: bytes, ..self }
+    }
+
     /// `batch_size` is `batch.size`, at least 1.
     pub(crate) fn new(
         batch_size: usize,
@@ -127,6 +156,7 @@ impl RecordAccumulator {
     ) -> Self {
         Self {
             batch_size,
+            largest_batch: batch_size,
             pool,
             table: TopicTable::default(),
             table_version: AtomicU64::new(0),
@@ -171,7 +201,7 @@ impl RecordAccumulator {
         append: &Append<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        let partition = append.partition.unwrap_or_else(|| append.topic.sticky_partition());
+        let partition = append.partition.unwrap_or_else(|| append.sticky_partition());
         let target = Target { append, queue: append.topic.queue(partition)? };
         let mut batches = target.queue.lock();
         if self.is_closed() || target.has_moved() {
@@ -193,15 +223,20 @@ impl RecordAccumulator {
         callback: &mut Option<Callback>,
         now: &dyn Fn() -> Instant,
     ) -> Result<Appended, AppendError> {
+        let mut has_filled_batch = false;
         loop {
-            let partition = append.partition.unwrap_or_else(|| append.topic.sticky_partition());
+            let partition = append.partition.unwrap_or_else(|| append.sticky_partition());
             let Some(queue) = append.topic.queue(partition) else {
                 return Err(AppendError::UnknownPartition { partition });
             };
             let target = Target { append, queue };
             match self.try_append(&target, callback, &mut buffer, now) {
+                Ok(appended) if has_filled_batch && appended.news == News::Nothing => {
+                    return Ok(Appended { news: News::FullBatch, ..appended });
+                }
                 Ok(appended) => return Ok(appended),
                 Err(Obstacle::Moved) => {}
+                Err(Obstacle::MovedFromFullBatch) => has_filled_batch = true,
                 Err(Obstacle::Closed) => return Err(AppendError::Closed),
                 Err(Obstacle::NeedsMemory(requested)) => {
                     buffer = Some(self.allocate(requested, append.max_wait)?);
@@ -224,7 +259,7 @@ impl RecordAccumulator {
         if target.has_moved() {
             return Err(Obstacle::Moved);
         }
-        if let Some(appended) = target.append_rarely(&mut batches, callback) {
+        if let Some(appended) = self.append_to_grown_batch(target, &mut batches, callback) {
             if appended.news == News::FullBatch {
                 self.announce(batches, target.queue);
             }
@@ -232,20 +267,17 @@ impl RecordAccumulator {
         }
         target.note_produced(0, true); // the last batch is full: a move that waited for this happens now
         if target.has_moved() {
-            return Err(Obstacle::Moved);
+            self.announce(batches, target.queue);
+            return Err(Obstacle::MovedFromFullBatch);
         }
-        let size = self.batch_size.max(target.append.record.batch_size_upper_bound());
         let buffer = match buffer.take() {
             Some(buffer) => buffer,
-            None => match self.pool.try_allocate(size) {
-                Ok(buffer) => buffer,
-                Err(AllocateError::Exhausted) => return Err(Obstacle::NeedsMemory(size)),
-                Err(AllocateError::Closed) => return Err(Obstacle::Closed),
-            },
+            None => self.memory_for_batch(&target.append.record, batches.bytes_a_batch())?,
         };
         let id = self.next_batch_id();
-        let callbacks = batches.callbacks_a_batch();
-        let batch = ProducerBatch::new(id, target.queue.partition(), buffer, callbacks, now());
+        let (limit, callbacks) = (self.batch_size, batches.callbacks_a_batch());
+        let partition = target.queue.partition();
+        let batch = ProducerBatch::new(id, partition, buffer, limit, callbacks, now());
         self.incomplete.add(id, Arc::clone(batch.result()));
         batches.push_tail(batch);
         let appended = target.append_rarely(&mut batches, callback).ok_or(Obstacle::Moved)?;
@@ -286,6 +318,54 @@ impl RecordAccumulator {
         }
         queue.partition().announce();
         self.signal.wake();
+    }
+
+    /// Appends to the newest batch, with more memory for it if need be. It takes up to `batch.size`, and more while it
+    /// waits behind others.
+    fn append_to_grown_batch(
+        &self,
+        target: &Target<'_>,
+        batches: &mut LockedQueue<'_>,
+        callback: &mut Option<Callback>,
+    ) -> Option<Appended> {
+        if let Some(appended) = target.append_rarely(batches, callback) {
+            return Some(appended);
+        }
+        let limit = if batches.may_tail_grow() {
+            self.largest_batch.max(self.batch_size)
+        } else {
+            self.batch_size
+        };
+        batches.grow_tail(&target.append.record, limit);
+        target.append_rarely(batches, callback)
+    }
+
+    /// Memory for a new batch that begins with `record`: as much as the last one of the partition needed, or less.
+    fn memory_for_batch(
+        &self,
+        record: &RecordContents<'_>,
+        bytes_a_batch: usize,
+    ) -> Result<PooledBuffer, Obstacle> {
+        let needed = record.batch_size_upper_bound();
+        let least = self.usual_size(needed).min(self.pool.total()).max(needed);
+        let wanted = self.usual_size(bytes_a_batch.max(needed));
+        let taken = self.pool.try_allocate(wanted).or_else(|error| match error {
+            AllocateError::Exhausted if least < wanted => self.pool.try_allocate(least),
+            error => Err(error),
+        });
+        taken.map_err(|error| match error {
+            AllocateError::Exhausted => Obstacle::NeedsMemory(least),
+            AllocateError::Closed => Obstacle::Closed,
+        })
+    }
+
+    /// At least `size` bytes: `batch.size` divided by a power of two, or a multiple of it.
+    fn usual_size(&self, size: usize) -> usize {
+        if size > self.batch_size {
+            return size.max(size.next_multiple_of(self.batch_size).min(self.largest_batch));
+        }
+        let parts = (0..=LARGEST_DIVISOR_BITS).map(|bits| self.batch_size.div_ceil(1 << bits));
+        parts.take_while(|part| *part >= size).last().unwrap_or(self.batch_size)
     }
 
     fn allocate(&self, requested: usize, max_wait: Duration) -> Result<PooledBuffer, AppendError> {
@@ -447,6 +527,8 @@ struct Target<'a> {
 enum Obstacle {
     /// Keyless records go to another partition by now.
     Moved,
+    /// They do so because the batch is full, which the sender has to learn.
+    MovedFromFullBatch,
     NeedsMemory(usize),
     Closed,
 }
@@ -492,168 +574,15 @@ impl Target<'_> {
             RECORD_BATCH_OVERHEAD => 0, // its first record pays for the header
             size => size,
         };
+        let was_full = tail.is_full();
         let index = tail.try_append(&self.append.record, callback)?;
         let result = Arc::clone(tail.result());
         let is_full = tail.is_full();
         self.note_produced(tail.size() - size_before, is_full);
-        let news = if is_full { News::FullBatch } else { News::Nothing };
+        let news = if is_full && !was_full { News::FullBatch } else { News::Nothing };
         Some(Appended { result, index, news })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use arc_swap::ArcSwap;
-
-    use super::*;
-    use crate::common::header::Headers;
-    use crate::common::node::NodeId;
-    use crate::common::partition_info::PartitionInfo;
-    use crate::common::uuid::Uuid;
-    use crate::network::wakeup::Wakeup;
-
-    const BATCH_SIZE: usize = 200;
-
-    #[test]
-    fn fills_one_batch_before_it_starts_another() {
-        let accumulator = accumulator(10 * BATCH_SIZE);
-        let topic = topic(1);
-
-        let first = append(&accumulator, &topic, Some(0), 100).expect("room");
-        let second = append(&accumulator, &topic, Some(0), 20).expect("room");
-        let third = append(&accumulator, &topic, Some(0), 100).expect("room");
-
-        assert_eq!(
-            [first.news, second.news, third.news],
-            [News::NewBatch, News::Nothing, News::NewBatch]
-        );
-        assert_eq!(accumulator.take_all().len(), 2);
-    }
-
-    #[test]
-    fn a_large_record_gets_a_batch_of_its_own_size() {
-        let accumulator = accumulator(10 * BATCH_SIZE);
-
-        append(&accumulator, &topic(1), Some(0), 5 * BATCH_SIZE).expect("room");
-
-        let batches = accumulator.take_all();
-        assert_eq!(batches[0].record_count(), 1);
-        assert!(batches[0].size() > 5 * BATCH_SIZE);
-    }
-
-    #[test]
-    fn a_full_pool_refuses_and_takes_neither_record_nor_callback() {
-        let accumulator = accumulator(BATCH_SIZE);
-        let topic = topic(2);
-        append(&accumulator, &topic, Some(0), 10).expect("room");
-        let mut callback: Option<Callback> = Some(Box::new(|_| {}));
-
-        let refused = append_with(&accumulator, &topic, Some(1), 10, &mut callback);
-
-        assert_eq!(refused.err(), Some(AppendError::Exhausted { requested: BATCH_SIZE }));
-        assert!(callback.is_some());
-        assert_eq!(accumulator.take_all().len(), 1);
-    }
-
-    #[test]
-    fn memory_comes_back_when_batches_go() {
-        let accumulator = accumulator(10 * BATCH_SIZE);
-        append(&accumulator, &topic(1), Some(0), 7 * BATCH_SIZE).expect("room");
-        assert!(accumulator.pool().available() < 3 * BATCH_SIZE);
-
-        drop(accumulator.take_all());
-
-        assert_eq!(accumulator.pool().available(), 10 * BATCH_SIZE);
-    }
-
-    #[test]
-    fn takes_nothing_once_it_is_closed() {
-        let accumulator = accumulator(10 * BATCH_SIZE);
-        accumulator.close();
-
-        let refused = append(&accumulator, &topic(1), None, 1);
-
-        assert_eq!(refused.err(), Some(AppendError::Closed));
-    }
-
-    #[test]
-    fn a_topic_may_gain_partitions() {
-        let accumulator = accumulator(10 * BATCH_SIZE);
-        append(&accumulator, &topic(1), Some(0), 1).expect("room");
-
-        append(&accumulator, &topic(3), Some(2), 1).expect("room");
-
-        let numbers = accumulator.take_all();
-        let numbers = numbers.iter().map(|batch| batch.topic_partition().partition());
-        assert_eq!(numbers.collect::<Vec<_>>(), [0, 2]);
-    }
-
-    #[test]
-    fn keyless_records_stay_together_until_a_batch_is_full() {
-        let accumulator = accumulator(100 * BATCH_SIZE);
-        let topic = topic(8);
-        for _ in 0..60 {
-            append(&accumulator, &topic, None, 30).expect("room");
-        }
-
-        let batches = accumulator.take_all();
-
-        let half_filled = batches.iter().filter(|batch| batch.size() < BATCH_SIZE / 2).count();
-        assert!(half_filled <= 1, "{half_filled} of {} batches", batches.len());
-    }
-
-    #[test]
-    fn a_partition_is_announced_once_however_many_records_come() {
-        let accumulator = accumulator(10 * BATCH_SIZE);
-        for _ in 0..20 {
-            append(&accumulator, &topic(1), Some(0), 60).expect("room");
-        }
-
-        let mut changed = Vec::new();
-        accumulator.signal().take_changed(&mut changed);
-
-        assert_eq!(changed.len(), 1);
-    }
-
-    fn accumulator(buffer_memory: usize) -> RecordAccumulator {
-        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
-        let pool = Arc::new(BufferPool::new(buffer_memory, BATCH_SIZE, || {}));
-        let sticky = StickySettings {
-            sticky_bytes: BATCH_SIZE,
-            is_adaptive: true,
-            unavailable_nodes: ArcSwap::default(),
-        };
-        RecordAccumulator::new(BATCH_SIZE, pool, Arc::new(sticky), signal, Random::new(5))
-    }
-
-    fn topic(partitions: i32) -> Arc<TopicInfo> {
-        let leader = Some(NodeId(1));
-        let partitions = (0..partitions).map(|partition| PartitionInfo::new(partition, leader));
-        TopicInfo::new("t".into(), Uuid::ZERO, false, partitions.collect()).into()
-    }
-
-    fn append(
-        accumulator: &RecordAccumulator,
-        topic: &Arc<TopicInfo>,
-        partition: Option<i32>,
-        value_size: usize,
-    ) -> Result<Appended, AppendError> {
-        append_with(accumulator, topic, partition, value_size, &mut None)
-    }
-
-    fn append_with(
-        accumulator: &RecordAccumulator,
-        topic: &Arc<TopicInfo>,
-        partition: Option<i32>,
-        value_size: usize,
-        callback: &mut Option<Callback>,
-    ) -> Result<Appended, AppendError> {
-        let value = vec![0; value_size];
-        let headers = Headers::new();
-        let record = RecordContents::new(1, None, Some(&value), &headers);
-        accumulator.growth.lock().update(topic, accumulator);
-        let entry = accumulator.table.get(topic.name()).expect("known");
-        let append = Append { topic: entry, partition, record, max_wait: Duration::ZERO };
-        accumulator.append(&append, callback, &|| Instant::ZERO)
-    }
-}
+mod tests;

@@ -258,6 +258,13 @@ impl SendablePartitions {
         self.reconsider(id, turn);
     }
 
+    /// A broker found a batch of the partition too large: from now on none grows beyond what it has to be.
+    pub(crate) fn keep_batches_small(&self, id: usize) {
+        if let Some(slot) = self.slots.get(id).and_then(Option::as_ref) {
+            slot.queue.keep_batches_small();
+        }
+    }
+
     /// Holds a partition back until [`unmute`](Self::unmute).
     pub(crate) fn mute(&mut self, id: usize) {
         self.move_to_line(id, None);
@@ -515,6 +522,7 @@ mod tests {
             let record = RecordContents::new(1, None, None, &headers);
             let append = Append {
                 topic: topics.get("orders").expect("known"),
+                partition_count: usize::try_from(MANY).expect("small"),
                 partition: Some(number),
                 record,
                 max_wait: Duration::ZERO,

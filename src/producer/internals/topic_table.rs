@@ -113,13 +113,6 @@ impl TopicEntry {
         self.info().partitions().to_vec()
     }
 
-    /// Whether the topic has this partition; with `None`, whether it has any.
-    #[inline]
-    pub(crate) fn has_partition(&self, partition: Option<i32>) -> bool {
-        let number = partition.map_or(Ok(0), usize::try_from);
-        number.is_ok_and(|number| number < self.partition_count())
-    }
-
     /// The queue of a partition that the topic has, or once had.
     #[inline]
     pub(super) fn queue(&self, partition: i32) -> Option<&Arc<PartitionQueue>> {
@@ -148,16 +141,15 @@ impl TopicEntry {
         self.partition_count.store(0, Ordering::Release);
     }
 
-    /// The partition that takes keyless records now; negative if the topic has none.
+    /// The partition, of `count`, that takes keyless records now; negative if there are none.
     #[inline(always)]
-    pub(super) fn sticky_partition(&self) -> i32 {
-        let current = self.partitioner.current(self.partition_count());
-        current.unwrap_or_else(|| self.first_sticky_partition())
+    pub(super) fn sticky_partition(&self, count: usize) -> i32 {
+        self.partitioner.current(count).unwrap_or_else(|| self.first_sticky_partition(count))
     }
 
     #[cold]
-    fn first_sticky_partition(&self) -> i32 {
-        self.partitioner.draw_first(&self.info(), self.partition_count(), &self.queues)
+    fn first_sticky_partition(&self, count: usize) -> i32 {
+        self.partitioner.draw_first(&self.info(), count, &self.queues)
     }
 
     /// Whether keyless records go elsewhere by now. Meaningful under the lock of the queue of `partition`.

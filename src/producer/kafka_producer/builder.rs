@@ -15,7 +15,7 @@ use crate::network::selector::{Selector, SelectorSettings};
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::built_in_partitioner::StickySettings;
 use crate::producer::internals::producer_interceptors::ProducerInterceptors;
-use crate::producer::internals::record_accumulator::RecordAccumulator;
+use crate::producer::internals::record_accumulator::{RecordAccumulator, largest_batch};
 use crate::producer::internals::sender::{Sender, SenderSettings};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::sender_thread::{self, SenderShared};
@@ -155,6 +155,7 @@ fn accumulator(
     let signal = Arc::clone(signal);
     RecordAccumulator::new(batch_size, Arc::new(pool), Arc::new(sticky), signal, random)
         .with_compression(config.compression())
+        .with_largest_batch(largest_batch(batch_size, config.max_request_size()))
 }
 
 fn network_client(

@@ -8,7 +8,7 @@ use crate::client::metadata::AwaitUpdate;
 use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::header::Headers;
 use crate::common::partition_info::PartitionInfo;
-use crate::error::{ConfigProblem, Deadline, Error, ErrorCode, ErrorKind};
+use crate::error::{Deadline, Error, ErrorCode, ErrorKind};
 use crate::producer::callback::Callback;
 use crate::producer::internals::built_in_partitioner::partition_for_key;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
@@ -158,7 +158,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         let timestamp_ms = timestamp_ms.unwrap_or_else(|| self.clock.epoch_millis());
         listener.wrap(headers);
         let record = RecordContents::new(timestamp_ms, key, value, headers);
-        let append = Append { topic, partition, record, max_wait: budget.remaining };
+        let Known { entry: topic, partition_count } = topic;
+        let max_wait = budget.remaining;
+        let append = Append { topic, partition_count, partition, record, max_wait };
         self.check_size(append.record.batch_size_upper_bound())?;
         self.append(&append, listener.callback, budget)
     }
@@ -167,7 +169,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     #[inline]
     fn partition(
         &self,
-        topic: &TopicEntry,
+        topic: Known<'_>,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
     ) -> Result<Option<i32>, Error> {
@@ -175,19 +177,19 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             return self.ask_partitioner(&**partitioner, topic, key, value).map(Some);
         }
         let key = key.filter(|_| !self.config.partitioner_ignore_keys());
-        Ok(key.map(|key| partition_for_key(key, topic.partition_count())))
+        Ok(key.map(|key| partition_for_key(key, topic.partition_count)))
     }
 
     fn ask_partitioner(
         &self,
         partitioner: &dyn Partitioner,
-        topic: &TopicEntry,
+        topic: Known<'_>,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
     ) -> Result<i32, Error> {
-        let count = topic.partition_count();
+        let count = topic.partition_count;
         let metadata = self.metadata.snapshot();
-        let choose = || partitioner.partition(topic.name(), key, value, &metadata.cluster);
+        let choose = || partitioner.partition(topic.entry.name(), key, value, &metadata.cluster);
         let chosen =
             contain(choose).ok_or_else(|| invalid_record("the partitioner panicked".to_owned()))?;
         if usize::try_from(chosen).is_ok_and(|chosen| chosen < count) {
@@ -250,9 +252,6 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     fn append_error(&self, error: AppendError, partition: Option<i32>, budget: Budget) -> Error {
         let error = match error {
             AppendError::Closed => self.accumulator.closed_error(),
-            AppendError::Exhausted { requested } if requested > self.accumulator.pool().total() => {
-                batch_never_fits(requested, self.accumulator.pool().total())
-            }
             AppendError::Exhausted { .. } if budget.may_wait == MayWait::No => {
                 would_block("memory")
             }
@@ -289,7 +288,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         topic: &str,
         partition: Option<i32>,
         budget: &mut Budget,
-    ) -> Result<&TopicEntry, Error> {
+    ) -> Result<Known<'_>, Error> {
         check_name(topic)?;
         if self.metadata.snapshot().invalid_topics.contains(topic) {
             return Err(invalid_topic()); // a name does not become valid
@@ -377,7 +376,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 .await_metadata(topic, None, &mut budget)
                 .map_err(|error| error.with_topic(&topic.into()))?,
         };
-        Ok(known.partitions())
+        Ok(known.entry.partitions())
     }
 }
 
@@ -403,10 +402,20 @@ impl Scratch {
     }
 }
 
-/// The topic, if it is known and has the partition that was asked for.
+/// A topic, and how many partitions it had when it was looked up: the one number that all of a `send` goes by.
+#[derive(Clone, Copy, Debug)]
+struct Known<'a> {
+    entry: &'a TopicEntry,
+    partition_count: usize,
+}
+
+/// The topic, if it is known and has the partition that was asked for, or any.
 #[inline]
-fn find<'t>(topics: &'t TopicTable, topic: &str, partition: Option<i32>) -> Option<&'t TopicEntry> {
-    topics.get(topic).filter(|entry| entry.has_partition(partition))
+fn find<'t>(topics: &'t TopicTable, topic: &str, partition: Option<i32>) -> Option<Known<'t>> {
+    let entry = topics.get(topic)?;
+    let partition_count = entry.partition_count();
+    let number = partition.map_or(Ok(0), usize::try_from).ok()?;
+    (number < partition_count).then_some(Known { entry, partition_count })
 }
 
 /// Why the brokers will never describe `topic`, if that is so.
@@ -435,16 +444,6 @@ fn check_name(topic: &str) -> Result<(), Error> {
         return Err(Error::new(ErrorKind::InvalidRecord { reason: reason.into() }));
     }
     Ok(())
-}
-
-/// A batch is never smaller than `batch.size`: waiting does not help.
-fn batch_never_fits(size: usize, total: usize) -> Error {
-    let reason = format!(
-        "{size} bytes never fit into buffer.memory ({total} bytes): lower it, or raise buffer.memory"
-    );
-    Error::new(ErrorKind::InvalidConfig {
-        problems: vec![ConfigProblem::new("batch.size", reason)],
-    })
 }
 
 #[cold]

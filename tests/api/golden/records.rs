@@ -67,17 +67,15 @@ fn sizes(cluster: &MockCluster) -> Texts {
     let limits = [
         ("A record above max.request.size", ("max.request.size", "1000")),
         ("A record above buffer.memory", ("buffer.memory", "1000")),
-        ("A batch above buffer.memory", ("buffer.memory", "16383")),
     ];
     let error = |limit: (&'static str, &'static str)| {
-        let value = if limit.1 == "16383" { "small" } else { &value };
-        failure(&producer(cluster, &[limit]).send(record(value)))
+        failure(&producer(cluster, &[limit]).send(record(&value)))
     };
     limits.map(|(situation, limit)| (situation, error(limit))).into()
 }
 
 fn full_buffer(cluster: &MockCluster) -> Texts {
-    let properties = [("buffer.memory", "16384"), ("max.block.ms", "200")];
+    let properties = [("buffer.memory", "1024"), ("max.block.ms", "200")];
     let producer = producer(cluster, &properties);
     producer.partitions_for(TOPIC).expect("known");
     cluster.clear_requests();

@@ -211,6 +211,7 @@ impl<C: KafkaClient> Sender<C> {
         now: Instant,
     ) {
         let (queue, id) = (batch.partition().id(), batch.id());
+        self.partitions.keep_batches_small(queue);
         let max_size = self.accumulator.batch_size().min(batch.size() / 2);
         let accumulator = Arc::clone(&self.accumulator);
         log::warn!("splitting a batch of {} in {}: {error}", batch.size(), batch.topic_partition());

@@ -233,6 +233,7 @@ impl Fixture {
         let record = RecordContents::new(1, None, Some(&value), &headers);
         let append = Append {
             topic: topics.get(TOPIC).expect("known"),
+            partition_count: 10,
             partition: Some(partition),
             record,
             max_wait: Duration::ZERO,

@@ -185,6 +185,7 @@ impl World {
         let record = RecordContents::new(1, None, Some(&value), &headers);
         let append = Append {
             topic: topics.get(TOPIC).expect("known"),
+            partition_count: 10,
             partition: Some(partition),
             record,
             max_wait: Duration::ZERO,

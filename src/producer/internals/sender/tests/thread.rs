@@ -226,6 +226,7 @@ impl Running {
         let record = RecordContents::new(1, None, Some(&value), &headers);
         let append = Append {
             topic: topics.get(TOPIC).expect("known"),
+            partition_count: 10,
             partition: None,
             record,
             max_wait: LONG,

@@ -1,0 +1,224 @@
+use arc_swap::ArcSwap;
+
+use super::*;
+use crate::common::header::Headers;
+use crate::common::node::NodeId;
+use crate::common::partition_info::PartitionInfo;
+use crate::common::uuid::Uuid;
+use crate::network::wakeup::Wakeup;
+
+const BATCH_SIZE: usize = 200;
+
+#[test]
+fn fills_one_batch_before_it_starts_another() {
+    let accumulator = accumulator(10 * BATCH_SIZE);
+    let topic = topic(1);
+
+    let first = append(&accumulator, &topic, Some(0), 100).expect("room");
+    let second = append(&accumulator, &topic, Some(0), 20).expect("room");
+    let third = append(&accumulator, &topic, Some(0), 100).expect("room");
+
+    assert_eq!(
+        [first.news, second.news, third.news],
+        [News::NewBatch, News::Nothing, News::NewBatch]
+    );
+    assert_eq!(accumulator.take_all().len(), 2);
+}
+
+#[test]
+fn a_large_record_gets_a_batch_of_its_own_size() {
+    let accumulator = accumulator(10 * BATCH_SIZE);
+
+    append(&accumulator, &topic(1), Some(0), 5 * BATCH_SIZE).expect("room");
+
+    let batches = accumulator.take_all();
+    assert_eq!(batches[0].record_count(), 1);
+    assert!(batches[0].size() > 5 * BATCH_SIZE);
+}
+
+#[test]
+fn a_full_pool_refuses_and_takes_neither_record_nor_callback() {
+    let accumulator = accumulator(BATCH_SIZE / 2);
+    let topic = topic(2);
+    append(&accumulator, &topic, Some(0), 10).expect("room");
+    let mut callback: Option<Callback> = Some(Box::new(|_| {}));
+
+    let refused = append_with(&accumulator, &topic, Some(1), 10, &mut callback);
+
+    assert_eq!(refused.err(), Some(AppendError::Exhausted { requested: BATCH_SIZE / 2 }));
+    assert!(callback.is_some());
+    assert_eq!(accumulator.take_all().len(), 1);
+}
+
+#[test]
+fn memory_comes_back_when_batches_go() {
+    let accumulator = accumulator(10 * BATCH_SIZE);
+    append(&accumulator, &topic(1), Some(0), 7 * BATCH_SIZE).expect("room");
+    assert!(accumulator.pool().available() < 3 * BATCH_SIZE);
+
+    drop(accumulator.take_all());
+
+    assert_eq!(accumulator.pool().available(), 10 * BATCH_SIZE);
+}
+
+#[test]
+fn takes_nothing_once_it_is_closed() {
+    let accumulator = accumulator(10 * BATCH_SIZE);
+    accumulator.close();
+
+    let refused = append(&accumulator, &topic(1), None, 1);
+
+    assert_eq!(refused.err(), Some(AppendError::Closed));
+}
+
+#[test]
+fn a_topic_may_gain_partitions() {
+    let accumulator = accumulator(10 * BATCH_SIZE);
+    append(&accumulator, &topic(1), Some(0), 1).expect("room");
+
+    append(&accumulator, &topic(3), Some(2), 1).expect("room");
+
+    let numbers = accumulator.take_all();
+    let numbers = numbers.iter().map(|batch| batch.topic_partition().partition());
+    assert_eq!(numbers.collect::<Vec<_>>(), [0, 2]);
+}
+
+#[test]
+fn keyless_records_stay_together_until_a_batch_is_full() {
+    let accumulator = accumulator(100 * BATCH_SIZE);
+    let topic = topic(8);
+    for _ in 0..60 {
+        append(&accumulator, &topic, None, 30).expect("room");
+    }
+
+    let batches = accumulator.take_all();
+
+    let half_filled = batches.iter().filter(|batch| batch.size() < BATCH_SIZE / 2).count();
+    assert!(half_filled <= 1, "{half_filled} of {} batches", batches.len());
+}
+
+// A batch that became full when keyless records moved on lingered although it could be sent.
+#[test]
+fn every_full_batch_is_announced_when_keyless_records_move_on() {
+    let accumulator = accumulator(1000 * BATCH_SIZE);
+    let topic = topic(100);
+    let (mut announced, mut full) = (0, 0);
+
+    for _ in 0..500 {
+        let appended = append(&accumulator, &topic, None, 30).expect("room");
+        let mut changed = Vec::new();
+        accumulator.signal().take_changed(&mut changed);
+        for id in changed {
+            let queue = accumulator.queue(id).expect("known");
+            queue.partition().accept_announcement();
+            if queue.lock().tail().is_some_and(|tail| tail.is_full()) {
+                drop(queue.lock().take_all());
+                announced += 1;
+                assert_ne!(appended.news, News::Nothing);
+            }
+        }
+    }
+    for batch in accumulator.take_all() {
+        full += i32::from(batch.is_full());
+    }
+
+    assert!(announced > 50, "{announced}");
+    assert_eq!(full, 0, "nobody knows of them");
+}
+
+// The metadata may lose sight of a topic between the look-up and the append.
+#[test]
+fn a_topic_that_is_forgotten_meanwhile_takes_its_records_all_the_same() {
+    let accumulator = accumulator(10 * BATCH_SIZE);
+    accumulator.growth.lock().update(&topic(3), &accumulator);
+    let topic = accumulator.table.get("t").expect("known");
+    topic.forget();
+    let headers = Headers::new();
+    let record = RecordContents::new(1, None, None, &headers);
+    let append =
+        Append { topic, partition_count: 3, partition: None, record, max_wait: Duration::ZERO };
+
+    let appended = accumulator.append(&append, &mut None, &|| Instant::ZERO);
+
+    assert!(appended.is_ok());
+}
+
+#[test]
+fn a_batch_grows_beyond_its_size_only_behind_others() {
+    let accumulator = accumulator(100 * BATCH_SIZE).with_largest_batch(8 * BATCH_SIZE);
+    let topic = topic(1);
+
+    for _ in 0..30 {
+        append(&accumulator, &topic, Some(0), 30).expect("room");
+    }
+
+    let sizes: Vec<_> = accumulator.take_all().iter().map(ProducerBatch::size).collect();
+    assert_eq!(sizes.len(), 2, "{sizes:?}");
+    assert!(sizes[0] <= BATCH_SIZE && sizes[1] > 4 * BATCH_SIZE, "{sizes:?}");
+}
+
+#[test]
+fn a_small_batch_takes_little_memory() {
+    let accumulator = accumulator(100 * BATCH_SIZE);
+
+    append(&accumulator, &topic(1), Some(0), 10).expect("room");
+
+    assert_eq!(accumulator.pool().available(), 100 * BATCH_SIZE - BATCH_SIZE / 2);
+}
+
+#[test]
+fn a_partition_is_announced_once_however_many_records_come() {
+    let accumulator = accumulator(10 * BATCH_SIZE);
+    for _ in 0..20 {
+        append(&accumulator, &topic(1), Some(0), 60).expect("room");
+    }
+
+    let mut changed = Vec::new();
+    accumulator.signal().take_changed(&mut changed);
+
+    assert_eq!(changed.len(), 1);
+}
+
+fn accumulator(buffer_memory: usize) -> RecordAccumulator {
+    let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+    let pool = Arc::new(BufferPool::new(buffer_memory, BATCH_SIZE, || {}));
+    let sticky = StickySettings {
+        sticky_bytes: BATCH_SIZE,
+        is_adaptive: true,
+        unavailable_nodes: ArcSwap::default(),
+    };
+    RecordAccumulator::new(BATCH_SIZE, pool, Arc::new(sticky), signal, Random::new(5))
+}
+
+fn topic(partitions: i32) -> Arc<TopicInfo> {
+    let leader = Some(NodeId(1));
+    let partitions = (0..partitions).map(|partition| PartitionInfo::new(partition, leader));
+    TopicInfo::new("t".into(), Uuid::ZERO, false, partitions.collect()).into()
+}
+
+fn append(
+    accumulator: &RecordAccumulator,
+    topic: &Arc<TopicInfo>,
+    partition: Option<i32>,
+    value_size: usize,
+) -> Result<Appended, AppendError> {
+    append_with(accumulator, topic, partition, value_size, &mut None)
+}
+
+fn append_with(
+    accumulator: &RecordAccumulator,
+    topic: &Arc<TopicInfo>,
+    partition: Option<i32>,
+    value_size: usize,
+    callback: &mut Option<Callback>,
+) -> Result<Appended, AppendError> {
+    let value = vec![0; value_size];
+    let headers = Headers::new();
+    let record = RecordContents::new(1, None, Some(&value), &headers);
+    accumulator.growth.lock().update(topic, accumulator);
+    let entry = accumulator.table.get(topic.name()).expect("known");
+    let partition_count = entry.partition_count();
+    let append =
+        Append { topic: entry, partition_count, partition, record, max_wait: Duration::ZERO };
+    accumulator.append(&append, callback, &|| Instant::ZERO)
+}
