@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::hint;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::producer_batch::ProducerBatch;
@@ -22,7 +22,7 @@ pub(crate) struct PartitionQueue {
     /// By how many batches that is more than there are.
     extra_length: AtomicU32,
     /// How many callbacks the batch had that was taken last: the next one will need room for as many.
-    callbacks_a_batch: AtomicU32,
+    callbacks_a_batch: AtomicU16,
     /// How many bytes that batch had.
     bytes_a_batch: AtomicU32,
     /// Whether batches may become larger than they have to while they wait: not after a broker found one too large.
@@ -39,7 +39,7 @@ impl PartitionQueue {
             batches: Mutex::new(VecDeque::new()),
             length: AtomicU32::new(0),
             extra_length: AtomicU32::new(0),
-            callbacks_a_batch: AtomicU32::new(0),
+            callbacks_a_batch: AtomicU16::new(0),
             bytes_a_batch: AtomicU32::new(0),
             may_batches_grow: AtomicBool::new(true),
         }
@@ -122,7 +122,7 @@ impl LockedQueue<'_> {
 
     /// How many callbacks a batch is likely to get.
     pub(super) fn callbacks_a_batch(&self) -> usize {
-        self.queue.callbacks_a_batch.load(Ordering::Relaxed) as usize
+        self.queue.callbacks_a_batch.load(Ordering::Relaxed).into()
     }
 
     /// How many bytes a batch is likely to get.
@@ -163,7 +163,8 @@ impl LockedQueue<'_> {
     pub(super) fn pop_head(&mut self) -> Option<ProducerBatch> {
         let batch = self.batches.pop_front()?;
         self.add_extra_length(-batch.extra_length());
-        self.queue.callbacks_a_batch.store(small(batch.callback_count()), Ordering::Relaxed);
+        let callbacks = u16::try_from(batch.callback_count()).unwrap_or(u16::MAX);
+        self.queue.callbacks_a_batch.store(callbacks, Ordering::Relaxed);
         self.queue.bytes_a_batch.store(small(batch.size()), Ordering::Relaxed);
         Some(batch)
     }
