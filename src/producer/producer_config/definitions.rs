@@ -31,7 +31,8 @@ const WORKING: &[Property] = &[
         .at_least(0)
         .medium()
         .doc("How many bytes of records for one partition travel together. `0` sends every record by itself. A \
-              record that is larger gets a batch of its own."),
+              record that is larger begins a batch of its own. Batches take memory as their records come; one that \
+              waits behind others may grow to 16 times this, within `max.request.size`."),
     Property::list("bootstrap.servers")
         .required()
         .valid(Valid::NonEmptyUniqueList)

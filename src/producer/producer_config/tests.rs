@@ -242,7 +242,6 @@ fn what_the_crate_cannot_do_is_refused_by_name() {
         ("ssl.endpoint.identification.algorithm", ""),
         ("partitioner.rack.aware", "true"),
         ("client.dns.lookup", "resolve_canonical_bootstrap_servers_only"),
-        ("buffer.memory.allocation.strategy", "incremental"),
         ("transaction.two.phase.commit.enable", "true"),
     ] {
         assert_problem(name, value, "is not supported by this version of the crate: ");

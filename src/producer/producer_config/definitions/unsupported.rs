@@ -7,12 +7,6 @@ const CHARSET_IN_CODE: &str =
 const NO_PROVIDERS: &str = "values always stand for themselves: put the value in place of its name";
 
 pub(super) const UNSUPPORTED: &[Property] = &[
-    Property::string("buffer.memory.allocation.strategy")
-        .default("full")
-        .valid(Valid::OneOfIgnoringCase(&["full", "incremental"]))
-        .medium()
-        .refused("a batch reserves its whole batch.size: leave it at full")
-        .doc("Whether a batch reserves its whole size at once or grows in steps."),
     Property::string("client.dns.lookup")
         .default("use_all_dns_ips")
         .valid(Valid::OneOf(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]))

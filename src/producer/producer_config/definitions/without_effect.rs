@@ -17,6 +17,12 @@ pub(super) const WITHOUT_EFFECT: &[Property] = &[
         .high()
         .ignored("names are always resolved in the background, for as long as it takes")
         .doc("How long the names in `bootstrap.servers` may take to resolve; `0` resolves them at construction."),
+    Property::string("buffer.memory.allocation.strategy")
+        .default("full")
+        .valid(Valid::OneOfIgnoringCase(&["full", "incremental"]))
+        .medium()
+        .ignored("batches always grow with their records")
+        .doc("Whether a batch reserves its whole size at once or grows in steps."),
     Property::string("client.rack")
         .default("")
         .ignored("it is read with partitioner.rack.aware only")
