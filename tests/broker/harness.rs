@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use kafka_producer::{ByteArraySerializer, KafkaProducer, ProducerConfig};
 
-use crate::kafka;
+use crate::kafka::distribution;
 
 pub(crate) use crate::kafka::record::Record;
 pub(crate) use broker::Broker;
@@ -21,7 +21,7 @@ pub(crate) use broker::Broker;
 /// If the node cannot be fetched or started, and where a tool is missing although `CI` is set.
 pub(crate) fn broker() -> Option<&'static Broker> {
     static BROKER: OnceLock<Result<Broker, String>> = OnceLock::new();
-    if !kafka::is_available() {
+    if !distribution::is_available() {
         return None;
     }
     match BROKER.get_or_init(Broker::start) {

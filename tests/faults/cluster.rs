@@ -48,7 +48,7 @@ struct Ports {
 impl Cluster {
     /// Starts three nodes and returns when all are there; tries once more if another program took one of the ports.
     pub(crate) fn start() -> Result<Self, String> {
-        let jars = distribution::jars()?;
+        let jars = distribution::jars(&distribution::NEWEST)?;
         Self::start_on_free_ports(&jars).or_else(|_| Self::start_on_free_ports(&jars))
     }
 

@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::fault::{Fault, KINDS};
 use crate::history::History;
 use crate::injector::{FaultLog, Injector};
-use crate::kafka;
+use crate::kafka::distribution;
 use crate::load::{Load, RATE, Shared, THREADS, TOPIC};
 use crate::random::Random;
 use crate::report::Report;
@@ -49,7 +49,7 @@ fn number(variable: &str) -> Option<u64> {
 /// SOAK-01, BRK-01, BRK-02, BRK-05, BRK-06, BRK-07, NET-09, NET-11, IDEM-14, IDEM-20, IDEM-21.
 #[test]
 fn what_is_acknowledged_survives_every_fault() {
-    if !kafka::is_available() {
+    if !distribution::is_available() {
         return;
     }
     let plan = Plan::from_environment();

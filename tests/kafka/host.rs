@@ -17,7 +17,7 @@ pub(crate) const JVM_OPTIONS: [&str; 3] = [
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/java");
 
-/// A running `BrokerHost` or `ClusterHost`.
+/// A running `BrokerHost`, `ClusterHost` or `ReleaseHost`.
 ///
 /// It lives as long as this process: it reads its standard input, and when that ends, for whatever reason, it stops what
 /// it runs and deletes its folder.
@@ -37,7 +37,7 @@ impl Host {
         class: &str,
         arguments: &[&OsStr],
     ) -> io::Result<Self> {
-        let classes = compile(jars, folder)?;
+        let classes = compile(jars, folder, class)?;
         let log = folder.join("host.log");
         let mut child = java("-Xmx512m", &[jars.join("*"), classes])
             .arg(class)
@@ -95,16 +95,16 @@ pub(crate) fn java(heap: &str, class_path: &[PathBuf]) -> Command {
     command
 }
 
-fn compile(jars: &Path, folder: &Path) -> io::Result<PathBuf> {
+/// Only the class itself and what it names: not every release has what the others need.
+fn compile(jars: &Path, folder: &Path, class: &str) -> io::Result<PathBuf> {
     let classes = folder.join("classes");
     fs::create_dir_all(&classes)?;
-    let mut sources = fs::read_dir(SOURCES)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<io::Result<Vec<_>>>()?;
-    sources.sort();
     let mut javac = Command::new(distribution::JAVAC);
-    javac.args(["--release", "17", "-cp"]).arg(jars.join("*"));
-    let output = javac.arg("-d").arg(&classes).args(sources).stdin(Stdio::null()).output()?;
+    javac
+        .args(["--release", "17", "-proc:none", "-sourcepath", SOURCES, "-cp"])
+        .arg(jars.join("*"));
+    javac.arg("-d").arg(&classes).arg(Path::new(SOURCES).join(format!("{class}.java")));
+    let output = javac.stdin(Stdio::null()).output()?;
     if output.status.success() {
         return Ok(classes);
     }

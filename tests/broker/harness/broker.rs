@@ -24,7 +24,7 @@ pub(crate) struct Broker {
 impl Broker {
     /// Starts a node and returns when it answers; tries once more if another program took one of its ports.
     pub(super) fn start() -> Result<Self, String> {
-        let jars = distribution::jars()?;
+        let jars = distribution::jars(&distribution::NEWEST)?;
         Self::start_on_free_ports(&jars).or_else(|_| Self::start_on_free_ports(&jars))
     }
 

@@ -13,7 +13,7 @@ public final class BrokerHost {
         Commands commands = new Commands(args[2]);
         new Thread(() -> {
             commands.serve();
-            Commands.delete(folder);
+            Folder.delete(folder);
             Runtime.getRuntime().halt(0);
         }, "commands").start();
         int formatted = kafka.tools.StorageTool.execute(new String[] {"format", "--ignore-formatted",

@@ -50,7 +50,7 @@ public final class ClusterHost {
         Path home = folder.resolve("node-" + node);
         List<String> command = new ArrayList<>(List.of(ProcessHandle.current().info().command().orElse("java")));
         command.addAll(options);
-        command.addAll(List.of("-cp", ManagementFactory.getRuntimeMXBean().getClassPath(), "BrokerHost"));
+        command.addAll(List.of("-cp", ManagementFactory.getRuntimeMXBean().getClassPath(), BrokerHost.class.getName()));
         command.addAll(List.of(home.resolve("server.properties").toString(), home.toString(), bootstrap));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         File log = folder.resolve("node-" + node + ".log").toFile();
@@ -95,7 +95,7 @@ public final class ClusterHost {
             node.waitFor();
         }
         if (!keep) {
-            Commands.delete(folder);
+            Folder.delete(folder);
         }
     }
 }

@@ -5,15 +5,11 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.HexFormat;
@@ -23,7 +19,6 @@ import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.function.Predicate;
-import java.util.stream.Stream;
 
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
@@ -265,18 +260,5 @@ final class Commands {
     /** {@code -} is null; {@code x} and two digits a byte anything else, so that empty is {@code x}. */
     private static String bytes(byte[] bytes) {
         return bytes == null ? "-" : "x" + HEX.formatHex(bytes);
-    }
-
-    /** Whoever wrote there may still do, so that a folder may fill again while it is being emptied. */
-    static void delete(Path folder) {
-        for (int attempt = 0; attempt < 10 && Files.exists(folder); attempt++) {
-            try (Stream<Path> paths = Files.walk(folder)) {
-                for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
-                    Files.deleteIfExists(path);
-                }
-            } catch (IOException | UncheckedIOException e) {
-                e.printStackTrace();
-            }
-        }
     }
 }
