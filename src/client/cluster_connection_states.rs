@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::client::host_resolver::literal_address;
 use crate::common::node::{Node, NodeId};
 use crate::error::Error;
+use crate::protocol::api_keys::ApiKey;
 use crate::utils::clock::Instant;
 use crate::utils::exponential_backoff::ExponentialBackoff;
 use crate::utils::random::Random;
@@ -65,7 +66,13 @@ struct NodeConnectionState {
     throttled_until: Instant,
     /// How the connection ended last, until it is ready again.
     last_error: Option<Error>,
+    /// The version of ApiVersions that a new connection begins with.
+    api_versions_version: i16,
 }
+
+const NEWEST_API_VERSIONS: i16 = *ApiKey::ApiVersions.versions().end();
+/// What to try with a peer that hangs up on a newer version: the one before the last change, and the one that all know.
+const API_VERSIONS_FALLBACKS: [i16; 2] = [3, 0];
 
 impl ClusterConnectionStates {
     /// `reconnect_backoff` is `reconnect.backoff.ms`, `setup_timeout` is `socket.connection.setup.timeout.ms`, each
@@ -179,12 +186,12 @@ impl ClusterConnectionStates {
     /// Begins an attempt to connect to `node` under its present address.
     pub(crate) fn connecting(&mut self, node: &Node, now: Instant) -> NextStep {
         let first_timeout = self.setup_timeout.backoff(0, &mut self.random);
-        let known = self.nodes.entry(node.id()).or_insert_with(|| {
-            NodeConnectionState::new(node.host().into(), node.port(), first_timeout)
-        });
+        let version = self.version_at(node);
+        let new = || NodeConnectionState::new(node, first_timeout, version);
+        let known = self.nodes.entry(node.id()).or_insert_with(new);
         debug_assert_eq!(known.state, ConnectionState::Disconnected, "one attempt at a time");
         if *known.host != *node.host() || known.port != node.port() {
-            *known = NodeConnectionState::new(node.host().into(), node.port(), first_timeout);
+            *known = new();
         }
         known.last_attempt = now;
         if known.addresses.is_empty() {
@@ -278,6 +285,35 @@ impl ClusterConnectionStates {
         self.nodes.get(&node)?.last_error.clone()
     }
 
+    /// The version of ApiVersions in which `node` is to be asked for its versions.
+    pub(crate) fn api_versions_version(&self, node: NodeId) -> i16 {
+        self.nodes.get(&node).map_or(NEWEST_API_VERSIONS, |known| known.api_versions_version)
+    }
+
+    /// `node` answered, and announced versions of ApiVersions up to `newest`.
+    pub(crate) fn api_versions_announced(&mut self, node: NodeId, newest: i16) {
+        if let Some(known) = self.nodes.get_mut(&node) {
+            known.api_versions_version = newest.clamp(0, NEWEST_API_VERSIONS);
+        }
+    }
+
+    /// `node` hung up instead of answering ApiVersions: the next attempt asks in an older version. Below the oldest
+    /// comes the newest again; returns whether there was an older one.
+    pub(crate) fn api_versions_unanswered(&mut self, node: NodeId) -> bool {
+        let Some(known) = self.nodes.get_mut(&node) else { return false };
+        let asked = known.api_versions_version;
+        let older = API_VERSIONS_FALLBACKS.into_iter().find(|version| *version < asked);
+        known.api_versions_version = older.unwrap_or(NEWEST_API_VERSIONS);
+        older.is_some()
+    }
+
+    /// Where another node has the same address, as one of the configuration has, what that was found to know.
+    fn version_at(&self, node: &Node) -> i16 {
+        let mut known = self.nodes.values();
+        let same = known.find(|known| *known.host == *node.host() && known.port == node.port());
+        same.map_or(NEWEST_API_VERSIONS, |known| known.api_versions_version)
+    }
+
     /// Holds `node` back until `until`; never for a shorter time than before.
     pub(crate) fn throttle(&mut self, node: NodeId, until: Instant) {
         if let Some(known) = self.nodes.get_mut(&node) {
@@ -287,11 +323,11 @@ impl ClusterConnectionStates {
 }
 
 impl NodeConnectionState {
-    fn new(host: Arc<str>, port: u16, setup_timeout: Duration) -> Self {
+    fn new(node: &Node, setup_timeout: Duration, api_versions_version: i16) -> Self {
         Self {
             state: ConnectionState::Disconnected,
-            host,
-            port,
+            host: node.host().into(),
+            port: node.port(),
             addresses: Vec::new(),
             next_address: 0,
             last_address: None,
@@ -303,6 +339,7 @@ impl NodeConnectionState {
             setup_timeout,
             throttled_until: Instant::ZERO,
             last_error: None,
+            api_versions_version,
         }
     }
 

@@ -3,6 +3,7 @@
 //! Differs in that the client's own requests take no slot from the sender's: else a loaded node never gets one.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::common::node::NodeId;
@@ -26,6 +27,8 @@ struct Queue {
     requests: VecDeque<InFlightRequest>,
     /// How many of them are the sender's.
     sender_requests: usize,
+    /// The numbers between which all requests that wanted no answer lie.
+    unacknowledged: Option<RangeInclusive<i32>>,
 }
 
 /// One request that awaits its response.
@@ -34,6 +37,8 @@ pub(crate) struct InFlightRequest {
     pub(crate) correlation_id: i32,
     pub(crate) origin: Origin,
     pub(crate) version: i16,
+    /// In bytes, with everything.
+    pub(crate) size: usize,
     /// Keeps the memory of the batches until the request is over.
     pub(crate) body: RequestBody,
     pub(crate) expect_response: bool,
@@ -98,7 +103,23 @@ impl InFlightRequests {
         if newest.expect_response {
             return None;
         }
-        self.remove(node, VecDeque::pop_back)
+        let over = self.remove(node, VecDeque::pop_back)?;
+        self.queues.entry(node).or_default().note_unacknowledged(over.correlation_id);
+        Some(over)
+    }
+
+    /// Whether `correlation_id` is of a request to `node` that wanted no answer. Some brokers answer all the same.
+    pub(crate) fn is_unwanted(&self, node: NodeId, correlation_id: i32) -> bool {
+        let Some(queue) = self.queues.get(&node) else { return false };
+        let is_due = queue.requests.iter().any(|request| request.correlation_id == correlation_id);
+        let unacknowledged = queue.unacknowledged.as_ref();
+        !is_due && unacknowledged.is_some_and(|numbers| numbers.contains(&correlation_id))
+    }
+
+    /// The size of the largest request that `node` has to answer.
+    pub(crate) fn largest(&self, node: NodeId) -> usize {
+        let requests = self.queues.get(&node).into_iter().flat_map(|queue| &queue.requests);
+        requests.map(|request| request.size).max().unwrap_or(0)
     }
 
     /// Removes every request of `node`, oldest first; its connection is gone.
@@ -167,6 +188,12 @@ impl InFlightRequests {
 }
 
 impl Queue {
+    fn note_unacknowledged(&mut self, correlation_id: i32) {
+        let first = self.unacknowledged.as_ref().map_or(correlation_id, |numbers| *numbers.start());
+        // A lower number is the first after the highest there is: they begin anew.
+        self.unacknowledged = Some(first.min(correlation_id)..=correlation_id);
+    }
+
     fn is_newest_written(&self) -> bool {
         self.requests.back().is_none_or(|newest| newest.send_completed)
     }
@@ -202,6 +229,22 @@ mod tests {
 
         assert_eq!(over.correlation_id, 1);
         assert_eq!(requests.oldest(NODE).map(|request| request.correlation_id), Some(0));
+    }
+
+    #[test]
+    fn knows_the_requests_that_wanted_no_answer() {
+        let mut requests = InFlightRequests::new(5);
+        for correlation_id in [3, 5] {
+            let silent = InFlightRequest { expect_response: false, ..unwritten(correlation_id) };
+            requests.add(NODE, silent);
+            requests.complete_send(NODE);
+        }
+        requests.add(NODE, written(4));
+
+        assert!([3, 5].iter().all(|number| requests.is_unwanted(NODE, *number)));
+        assert!([2, 4, 6].iter().all(|number| !requests.is_unwanted(NODE, *number)));
+        requests.clear_all(NODE);
+        assert!(!requests.is_unwanted(NODE, 3));
     }
 
     #[test]
@@ -259,6 +302,7 @@ mod tests {
             correlation_id,
             origin: Origin::Sender,
             version: 9,
+            size: 100,
             body: RequestBody::Metadata(MetadataRequest::default()),
             expect_response: true,
             send_completed: false,

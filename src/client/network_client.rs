@@ -118,13 +118,14 @@ impl<S: Selectable> NetworkClient<S> {
         let Outgoing { correlation_id, origin, version, body, expect_response, timeout } = outgoing;
         let send = self.encode(&body, version, correlation_id)?;
         log::trace!("node {node}: sending {} v{version} ({correlation_id})", body.api());
-        let deadline = now + timeout;
+        let (deadline, size) = (now + timeout, send.size());
         self.selector.send(node, send);
         self.timers.arm(node, deadline);
         let request = InFlightRequest {
             correlation_id,
             origin,
             version,
+            size,
             body,
             expect_response,
             send_completed: false,

@@ -54,6 +54,11 @@ impl NetworkSend {
         Ok(Self { own, splices, part: 0, offset: 0, written: 0, size })
     }
 
+    /// How many bytes it has, the size prefix included.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Whether every byte is with the socket.
     pub(crate) fn is_completed(&self) -> bool {
         self.written == self.size

@@ -6,12 +6,13 @@ use crate::client::client_response::Outcome;
 use crate::client::cluster_connection_states::{ConnectionState, NextStep};
 use crate::client::host_resolver::Resolved;
 use crate::client::in_flight_requests::Origin;
-use crate::client::network_client::troubles::{connection_error, request_timeout, setup_timeout};
+use crate::client::network_client::troubles::{
+    connection_error, is_hang_up, request_timeout, setup_timeout,
+};
 use crate::client::network_client::{NetworkClient, Outgoing, next_deadline};
 use crate::common::node::NodeId;
 use crate::error::Error;
 use crate::network::selectable::{DisconnectCause, Disconnection, PollResults, Selectable};
-use crate::protocol::api_keys::ApiKey;
 use crate::protocol::body::RequestBody;
 use crate::protocol::message::api_versions::ApiVersionsRequest;
 use crate::utils::clock::Instant;
@@ -72,7 +73,7 @@ impl<S: Selectable> NetworkClient<S> {
         for node in results.connected.drain(..) {
             if self.connections.state(node) == ConnectionState::Connecting {
                 self.connections.checking_api_versions(node);
-                self.ask_api_versions(node, *ApiKey::ApiVersions.versions().end(), now);
+                self.ask_api_versions(node, self.connections.api_versions_version(node), now);
             }
         }
     }
@@ -111,12 +112,22 @@ impl<S: Selectable> NetworkClient<S> {
                 DisconnectCause::Failed(_) => false,
             };
             let is_idle = cause == DisconnectCause::Idle;
-            let error = connection_error(state, cause);
+            let is_refused_version = state == ConnectionState::CheckingApiVersions
+                && is_hang_up(&cause)
+                && self.connections.api_versions_unanswered(node);
+            let largest = self.in_flight.largest(node);
+            let error = connection_error(state, cause, largest);
+            let loss = Loss { error, timed_out: false, send_started };
             if is_expected {
                 log::debug!("node {node}: the connection was not used and is closed");
-                self.forget(node, &Loss { error, timed_out: false, send_started }, now);
+                self.forget(node, &loss, now);
+            } else if is_refused_version {
+                log::debug!(
+                    "node {node}: hung up on ApiVersions, is to be asked in an older version"
+                );
+                self.note_loss(node, loss, now);
             } else {
-                self.lose(node, Loss { error, timed_out: false, send_started }, now);
+                self.lose(node, loss, now);
             }
             if !is_idle {
                 self.metadata().request_update();
@@ -153,15 +164,21 @@ impl<S: Selectable> NetworkClient<S> {
 
     /// Takes note that a connection is gone, or did not come about, and tells why.
     pub(super) fn lose(&mut self, node: NodeId, loss: Loss, now: Instant) {
-        let error = loss.error.with_broker(self.connections.broker(node));
+        let error = self.note_loss(node, loss, now);
         self.troubles.tell(node, &error);
+    }
+
+    /// As [`lose`](Self::lose), without telling; returns what there is to tell.
+    fn note_loss(&mut self, node: NodeId, loss: Loss, now: Instant) -> Error {
+        let error = loss.error.with_broker(self.connections.broker(node));
         self.connections.set_last_error(node, error.clone());
         self.metadata().set_last_error(error.clone());
         let was_usable = self.connections.state(node) == ConnectionState::Ready;
-        self.forget(node, &Loss { error, ..loss }, now);
+        self.forget(node, &Loss { error: error.clone(), ..loss }, now);
         if !was_usable && self.metadata_updater.is_due(now) && !self.has_better_node(node, now) {
             self.metadata_updater.handle_failure(now);
         }
+        error
     }
 
     /// Whether another node is worth an attempt before `node` gets the next one.

@@ -35,6 +35,10 @@ impl<S: Selectable> NetworkClient<S> {
             // An earlier frame of the same turn was none: what follows it is not to be trusted.
             return;
         }
+        if self.is_unwanted(node, frame) {
+            log::trace!("node {node}: an answer to a request that wanted none");
+            return;
+        }
         let decoded = match self.in_flight.oldest(node).filter(|oldest| oldest.send_completed) {
             Some(request) => decode(request, frame),
             None => Err(protocol_error("the broker sent an answer that nobody asked for")),
@@ -45,6 +49,12 @@ impl<S: Selectable> NetworkClient<S> {
             Ok((_, None)) => {}
             Err(error) => self.close_connection(node, error, now),
         }
+    }
+
+    /// Whether `frame` answers a request that wanted no answer. It is of no use: its request is long over.
+    fn is_unwanted(&self, node: NodeId, frame: &[u8]) -> bool {
+        let correlation_id = Reader::new(frame).read_i32();
+        correlation_id.is_ok_and(|id| self.in_flight.is_unwanted(node, id))
     }
 
     fn handle_answer(
@@ -109,6 +119,9 @@ impl<S: Selectable> NetworkClient<S> {
         match response.error_code {
             ErrorCode::None => {
                 self.selector.lift_receive_limit(node);
+                if let Some(newest) = newest_api_versions(response) {
+                    self.connections.api_versions_announced(node, newest);
+                }
                 self.api_versions.update(node, NodeApiVersions::new(&response.api_keys));
                 self.connections.ready(node);
                 self.troubles.is_well(node);
@@ -124,8 +137,13 @@ impl<S: Selectable> NetworkClient<S> {
 
 /// The version to ask in after `version` was refused; always a lower one.
 fn fallback_version(response: &ApiVersionsResponse, version: i16) -> i16 {
+    newest_api_versions(response).map_or(0, |newest| newest.clamp(0, version - 1))
+}
+
+/// The newest version of ApiVersions itself that the broker announces.
+fn newest_api_versions(response: &ApiVersionsResponse) -> Option<i16> {
     let announced = response.api_keys.iter().find(|api| api.api_key == ApiKey::ApiVersions.id());
-    announced.map_or(0, |api| api.max_version.clamp(0, version - 1))
+    announced.map(|api| api.max_version)
 }
 
 /// Matches an answer with the request that it has to be for.

@@ -1,6 +1,7 @@
 //! Connections and requests over a network that the test plays itself.
 
 mod nodes;
+mod versions;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -214,22 +215,6 @@ fn a_peer_that_does_not_accept_is_given_up_in_time() {
 }
 
 #[test]
-fn a_peer_that_closes_on_the_first_question_is_too_old_or_no_broker() {
-    let reset = Error::io(&std::io::ErrorKind::ConnectionReset.into());
-    for cause in [DisconnectCause::EndOfStream, DisconnectCause::Failed(reset)] {
-        let mut setup = Setup::new();
-        setup.poll();
-        setup.poll();
-
-        setup.client.selector.disconnect(BOOTSTRAP, cause);
-        setup.poll();
-
-        let error = setup.metadata.last_error().expect("a failure").to_string();
-        assert!(error.starts_with("broker 10.0.0.9:9092: ") && error.contains("0.10"), "{error}");
-    }
-}
-
-#[test]
 fn a_refused_connection_is_tried_again_after_its_backoff_and_not_before() {
     let mut setup = Setup::new();
     setup.client.selector.accepts = false;
@@ -283,62 +268,6 @@ fn an_unknown_host_is_named() {
 }
 
 #[test]
-fn an_old_broker_is_asked_again_in_a_version_that_it_knows() {
-    for (announced, expected) in [(None, 0), (Some(2), 2), (Some(100), 3), (Some(-5), 0)] {
-        let mut setup = Setup::new();
-        setup.poll();
-        setup.poll();
-
-        let api_keys = announced.map(|max_version| ApiVersion {
-            api_key: ApiKey::ApiVersions.id(),
-            min_version: 0,
-            max_version,
-        });
-        let refusal = ApiVersionsResponse {
-            error_code: ErrorCode::UnsupportedVersion,
-            api_keys: api_keys.into_iter().collect(),
-            ..ApiVersionsResponse::default()
-        };
-        setup.answer_in(0, &ResponseBody::ApiVersions(refusal));
-        setup.poll();
-
-        assert_eq!(setup.last_request(), (BOOTSTRAP, ApiKey::ApiVersions, expected));
-    }
-}
-
-// NET-16
-/// The question is put again in the same turn in which the connection turns out to be gone.
-#[test]
-fn an_old_broker_that_answers_and_closes_at_once_is_tried_again_later() {
-    let mut setup = Setup::new();
-    setup.poll();
-    setup.poll();
-
-    let error_code = ErrorCode::UnsupportedVersion;
-    let refusal = ApiVersionsResponse { error_code, ..ApiVersionsResponse::default() };
-    setup.client.selector.disconnect(BOOTSTRAP, DisconnectCause::EndOfStream);
-    setup.answer_in(0, &ResponseBody::ApiVersions(refusal));
-
-    assert_eq!(setup.client.connections.state(BOOTSTRAP), ConnectionState::Disconnected);
-    assert_eq!(setup.client.in_flight.count(BOOTSTRAP), 0);
-}
-
-#[test]
-fn a_broker_that_refuses_to_tell_its_versions_is_left() {
-    let mut setup = Setup::new();
-    setup.poll();
-    setup.poll();
-
-    let error_code = ErrorCode::InvalidRequest;
-    let refusal = ApiVersionsResponse { error_code, ..ApiVersionsResponse::default() };
-    setup.answer(&ResponseBody::ApiVersions(refusal));
-
-    assert_eq!(setup.client.selector.closed, [BOOTSTRAP]);
-    let error = setup.metadata.last_error().expect("a failure");
-    assert_eq!(error.code(), Some(ErrorCode::InvalidRequest));
-}
-
-#[test]
 fn a_wrong_correlation_id_ends_that_connection_only() {
     let mut setup = Setup::with_nodes(&[1, 2]);
     setup.make_ready(NodeId(2));
@@ -381,6 +310,27 @@ fn an_answer_that_nobody_asked_for_ends_the_connection_and_what_follows_is_ignor
     setup.poll();
 
     assert_eq!(setup.client.selector.closed, [NODE]);
+}
+
+// Azure Event Hubs has sent such answers.
+#[test]
+fn an_answer_to_a_request_that_wanted_none_is_passed_over() {
+    let mut setup = Setup::ready(13);
+    let request = ClientRequest { expect_response: false, ..request(produce(Uuid::ZERO)) };
+    let unacknowledged = setup.client.send(request, setup.now);
+    setup.poll();
+    let due = setup.send(produce(Uuid::ZERO));
+    setup.poll();
+
+    for number in [unacknowledged, due] {
+        let answer = frame(number, ApiKey::Produce, 12, &produce_response(0));
+        setup.client.selector.receive(NODE, answer);
+    }
+    let responses = setup.poll();
+
+    assert_eq!(responses.len(), 1);
+    assert_eq!(responses[0].correlation_id, due);
+    assert!(setup.client.selector.closed.is_empty());
 }
 
 // BUF-09
@@ -632,6 +582,19 @@ impl Setup {
         assert_eq!(self.last_request(), (node, ApiKey::ApiVersions, 4));
         self.answer(&api_versions(produce_version));
         assert!(self.client.ready(node, self.now));
+    }
+
+    /// Connects to `node` once it may be tried again, up to the question for its versions.
+    fn ask(&mut self, node: NodeId) {
+        self.now = self.now + Duration::from_secs(2);
+        self.client.ready(node, self.now);
+        self.poll();
+        self.poll();
+    }
+
+    fn lose(&mut self, node: NodeId) {
+        self.client.selector.disconnect(node, DisconnectCause::EndOfStream);
+        self.poll();
     }
 
     /// One turn that does not wait.

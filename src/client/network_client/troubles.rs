@@ -11,6 +11,10 @@ use crate::network::selectable::DisconnectCause;
 use crate::protocol::api_keys::ApiKey;
 use crate::utils::hash::HashMap;
 
+/// A request from this size on may be what its connection ended for. Just below the least that a broker is known to
+/// take, Azure Event Hubs with 1,046,528 bytes.
+const LARGE_REQUEST_BYTES: usize = 1_000_000;
+
 /// The troubles that were told of, by node, so that each is told once until the node is well again.
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
@@ -42,14 +46,19 @@ impl Troubles {
     }
 }
 
-/// Why a connection in `state` ended.
-pub(super) fn connection_error(state: ConnectionState, cause: DisconnectCause) -> Error {
+/// Why a connection in `state` ended, on which the largest request without an answer had `largest` bytes.
+pub(super) fn connection_error(
+    state: ConnectionState,
+    cause: DisconnectCause,
+    largest: usize,
+) -> Error {
     let is_checking = state == ConnectionState::CheckingApiVersions;
     match cause {
         // The end may be seen together with the beginning.
         DisconnectCause::EndOfStream if is_checking || state == ConnectionState::Connecting => {
             unanswered()
         }
+        cause if largest >= LARGE_REQUEST_BYTES && is_hang_up(&cause) => hung_up_on(largest),
         DisconnectCause::EndOfStream | DisconnectCause::Idle => Error::new(ErrorKind::Disconnected),
         DisconnectCause::Failed(error) if is_checking && is_reset(&error) => unanswered(),
         DisconnectCause::Failed(error) => error,
@@ -62,6 +71,24 @@ fn unanswered() -> Error {
         "the peer closed the connection instead of answering ApiVersions: it is older than Kafka 0.10, or expects \
          another security.protocol, or is no Kafka broker",
     )
+}
+
+/// Whether the peer ended the connection on purpose, as far as one can tell.
+pub(super) fn is_hang_up(cause: &DisconnectCause) -> bool {
+    match cause {
+        DisconnectCause::EndOfStream => true,
+        DisconnectCause::Failed(error) => is_reset(error),
+        DisconnectCause::Idle => false,
+    }
+}
+
+/// Some brokers have no other answer to a request that is too large for them.
+fn hung_up_on(size: usize) -> Error {
+    let message = format!(
+        "the connection was lost with a request of {size} bytes under way; if that repeats itself, the broker takes \
+         smaller ones only: lower max.request.size"
+    );
+    Error::new(ErrorKind::Io { kind: io::ErrorKind::ConnectionReset, message: message.into() })
 }
 
 fn is_reset(error: &Error) -> bool {
@@ -122,11 +149,23 @@ mod tests {
     #[test]
     fn who_closes_before_the_first_answer_is_no_broker_for_us() {
         for state in [ConnectionState::Connecting, ConnectionState::CheckingApiVersions] {
-            let error = connection_error(state, DisconnectCause::EndOfStream);
+            let error = connection_error(state, DisconnectCause::EndOfStream, 0);
 
             assert!(matches!(error.kind(), ErrorKind::Protocol { .. }), "{state:?}: {error}");
         }
-        let error = connection_error(ConnectionState::Ready, DisconnectCause::EndOfStream);
+        let error = connection_error(ConnectionState::Ready, DisconnectCause::EndOfStream, 0);
         assert_eq!(*error.kind(), ErrorKind::Disconnected);
+    }
+
+    #[test]
+    fn a_connection_that_a_large_request_may_have_ended_names_the_property() {
+        let reset = || Error::io(&io::ErrorKind::ConnectionReset.into());
+        for cause in [DisconnectCause::EndOfStream, DisconnectCause::Failed(reset())] {
+            let error = connection_error(ConnectionState::Ready, cause, 1_048_000);
+
+            assert!(error.to_string().contains("max.request.size"), "{error}");
+            assert!(error.to_string().contains("1048000"), "{error}");
+            assert!(error.is_retriable());
+        }
     }
 }
