@@ -2,7 +2,8 @@
 //!
 //! [`MockCluster`] serves real Kafka requests on loopback ports: any client can talk to it. It checks what a broker checks
 //! (checksums, record counts, sequence numbers, leadership, sizes), keeps what was produced for reading back, records
-//! every request, and does wrong what a test tells it to: see [`Fault`].
+//! every request, and does wrong what a test tells it to: see [`Fault`]. It can be another server than Kafka: see
+//! [`Profile`].
 //!
 //! It speaks ApiVersions, Metadata, Produce and InitProducerId, without transactions and authentication.
 //! There is no consumer side: [`MockCluster::records`] shows what a consumer would read.
@@ -21,6 +22,7 @@ mod handlers;
 mod mock_record;
 mod partition_log;
 mod producer_state;
+mod profile;
 mod record_batch;
 mod record_reader;
 mod request_log;
@@ -41,6 +43,7 @@ pub use crate::mock_cluster::api::Api;
 pub use crate::mock_cluster::builder::MockClusterBuilder;
 pub use crate::mock_cluster::fault::Fault;
 pub use crate::mock_cluster::mock_record::MockRecord;
+pub use crate::mock_cluster::profile::Profile;
 pub use crate::mock_cluster::request_log::{RecordedBatch, RecordedRequest};
 pub use crate::mock_cluster::topic_options::TopicOptions;
 

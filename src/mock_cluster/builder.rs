@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::mock_cluster::MockCluster;
 use crate::mock_cluster::cluster_core::ClusterCore;
+use crate::mock_cluster::profile::Profile;
 use crate::mock_cluster::server::Server;
 use crate::mock_cluster::topic_options::TopicOptions;
 use crate::mock_cluster::world::ClusterSettings;
@@ -48,6 +49,12 @@ impl MockClusterBuilder {
     /// The cluster's id.
     pub fn cluster_id(mut self, id: impl Into<String>) -> Self {
         self.settings.cluster_id = id.into();
+        self
+    }
+
+    /// What kind of server the brokers are. Default: Apache Kafka.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.settings.profile = profile;
         self
     }
 

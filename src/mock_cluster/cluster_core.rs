@@ -4,6 +4,7 @@
 mod simulated;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::common::node::NodeId;
 use crate::mock_cluster::api::Api;
@@ -11,6 +12,7 @@ use crate::mock_cluster::connection::{Connection, ConnectionId, Output};
 use crate::mock_cluster::fault::{Delivery, Fault};
 use crate::mock_cluster::fault_queue::{FaultQueue, Plan};
 use crate::mock_cluster::handlers::{Context, Reply, Request, api_versions};
+use crate::mock_cluster::profile::UnknownVersion;
 use crate::mock_cluster::request_log::{RecordedRequest, RequestLog};
 use crate::mock_cluster::world::{ClusterSettings, World};
 use crate::protocol::readable::Reader;
@@ -37,8 +39,6 @@ pub(crate) struct ClusterCore {
     cuts: BTreeMap<NodeId, usize>,
 }
 
-/// The longest request that a broker takes (`socket.request.max.bytes`).
-const MAX_FRAME_BYTES: usize = 100 << 20;
 /// The bytes of the length in front of every request and answer.
 const SIZE_BYTES: usize = 4;
 
@@ -68,13 +68,14 @@ impl ClusterCore {
     }
 
     /// Begins a connection to `node`; `None` if that refuses them now.
-    pub(crate) fn connect(&mut self, node: NodeId) -> Option<ConnectionId> {
+    pub(crate) fn connect(&mut self, node: NodeId, now: Instant) -> Option<ConnectionId> {
         if self.refusing.contains(&node) || !self.world.state.is_running(node) {
             return None;
         }
         self.connections_accepted += 1;
         let id = ConnectionId(self.connections_accepted);
-        self.connections.insert(id, Connection::new(node));
+        let max_idle = self.world.settings.profile.max_idle;
+        self.connections.insert(id, Connection::new(node, max_idle, now));
         Some(id)
     }
 
@@ -87,7 +88,7 @@ impl ClusterCore {
     pub(crate) fn handle(&mut self, id: ConnectionId, bytes: &[u8], now: Instant) {
         self.world.advance(now);
         if let Some(connection) = self.connections.get_mut(&id) {
-            connection.receive(bytes);
+            connection.receive(bytes, now);
             self.process(id, now);
         }
     }
@@ -182,7 +183,7 @@ impl ClusterCore {
         }
     }
 
-    /// The request at the start of `input`, if it is complete. An impossible length closes the connection.
+    /// The request at the start of `input`, if it is complete. One that is too long closes the connection.
     fn next_frame<'a>(&mut self, id: ConnectionId, input: &'a [u8]) -> Option<&'a [u8]> {
         let connection = self.connections.get_mut(&id)?;
         if connection.is_closing() {
@@ -190,8 +191,8 @@ impl ClusterCore {
         }
         let (size, rest) = input.split_first_chunk::<SIZE_BYTES>()?;
         let size = usize::try_from(i32::from_be_bytes(*size)).unwrap_or(usize::MAX);
-        if size > MAX_FRAME_BYTES {
-            log::debug!("{id:?} sent an impossible length");
+        if size > self.world.settings.profile.max_request_bytes {
+            log::debug!("{id:?} sent a longer request than is taken");
             connection.abort();
             return None;
         }
@@ -240,7 +241,9 @@ impl ClusterCore {
         }
         let mut context = Context { world: &mut self.world, node, version, plan: &plan, now };
         let reply = request.answer(&mut context);
-        deliver(reply, &header, &plan, now, connection);
+        let append_latency = self.world.settings.profile.append_latency;
+        let latency = if api == Api::Produce { append_latency } else { Duration::ZERO };
+        deliver(reply, &header, &plan, now + latency, connection);
         Some(())
     }
 
@@ -262,6 +265,7 @@ impl ClusterCore {
             client_software: None,
             topics: Vec::new(),
             acks: None,
+            unanswered: 1 + self.connections.get(&id).map_or(0, Connection::unanswered),
             batches: Vec::new(),
         }
     }
@@ -275,7 +279,8 @@ impl ClusterCore {
         now: Instant,
     ) -> Option<()> {
         let is_offered = self.world.versions.announced(node, Api::ApiVersions).is_some();
-        if Api::from(header.api) != Api::ApiVersions || !is_offered {
+        let hangs_up = self.world.settings.profile.unknown_version == UnknownVersion::HangUp;
+        if Api::from(header.api) != Api::ApiVersions || !is_offered || hangs_up {
             return None;
         }
         let mut body = Vec::new();
@@ -286,15 +291,15 @@ impl ClusterCore {
     }
 }
 
-/// Puts the reply, or what a fault makes of it, on its way.
+/// Puts the reply, or what a fault makes of it, on its way as soon as it is `ready`.
 fn deliver(
     reply: Reply,
     header: &RequestHeader<'_>,
     plan: &Plan,
-    now: Instant,
+    ready: Instant,
     connection: &mut Connection,
 ) {
-    let due = now + plan.delay.unwrap_or_default();
+    let due = ready + plan.delay.unwrap_or_default();
     let mut bytes = match reply {
         Reply::Body(body) => frame(header, &body),
         Reply::Silence => Vec::new(),

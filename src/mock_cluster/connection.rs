@@ -1,6 +1,7 @@
 //! One client's connection to one broker: the bytes not yet understood and the answers not yet sent.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::common::node::NodeId;
 use crate::utils::clock::Instant;
@@ -27,6 +28,10 @@ pub(super) struct Connection {
     /// In the order of the requests: a broker never answers out of turn.
     outbox: VecDeque<Answer>,
     is_closing: bool,
+    /// When something was received or sent last.
+    last_active: Instant,
+    /// How long it may be idle; `None` is without a limit.
+    max_idle: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -38,12 +43,20 @@ struct Answer {
 }
 
 impl Connection {
-    pub(super) fn new(node: NodeId) -> Self {
-        Self { node, input: Vec::new(), outbox: VecDeque::new(), is_closing: false }
+    pub(super) fn new(node: NodeId, max_idle: Option<Duration>, now: Instant) -> Self {
+        Self {
+            node,
+            input: Vec::new(),
+            outbox: VecDeque::new(),
+            is_closing: false,
+            last_active: now,
+            max_idle,
+        }
     }
 
     /// Appends received bytes; those behind the end are of no interest.
-    pub(super) fn receive(&mut self, bytes: &[u8]) {
+    pub(super) fn receive(&mut self, bytes: &[u8], now: Instant) {
+        self.last_active = now;
         if !self.is_closing {
             self.input.extend_from_slice(bytes);
         }
@@ -107,11 +120,24 @@ impl Connection {
         if self.next_due()? > now {
             return None;
         }
+        self.last_active = now;
+        if self.outbox.is_empty() {
+            self.close(now, false);
+        }
         self.outbox.pop_front().map(|answer| answer.output)
     }
 
     /// When the next thing is to be done; `None` if there is none, or if it is held.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.outbox.front().filter(|answer| !answer.is_held).map(|answer| answer.due)
+        match self.outbox.front() {
+            Some(answer) => (!answer.is_held).then_some(answer.due),
+            None if self.is_closing => None,
+            None => self.max_idle.map(|limit| self.last_active + limit),
+        }
+    }
+
+    /// How many requests wait for their answer.
+    pub(super) fn unanswered(&self) -> usize {
+        self.outbox.len()
     }
 }

@@ -34,6 +34,8 @@ pub struct RecordedRequest {
     pub topics: Vec<String>,
     /// Produce: who must acknowledge, -1 for all replicas in sync.
     pub acks: Option<i16>,
+    /// How many requests of the connection had no answer yet when it arrived, itself included.
+    pub unanswered: usize,
     /// Produce: the batches, in order.
     pub batches: Vec<RecordedBatch>,
 }

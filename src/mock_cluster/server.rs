@@ -197,7 +197,7 @@ impl Shared {
     fn accept(self: &Arc<Self>, stream: TcpStream, node: NodeId) -> io::Result<()> {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
-        let Some(id) = self.core.lock().connect(node) else {
+        let Some(id) = self.core.lock().connect(node, self.clock.now()) else {
             return Ok(());
         };
         let peer = Arc::new(Peer { stream, writing: Mutex::new(()) });
@@ -211,6 +211,7 @@ impl Shared {
             shared.forget(id);
         });
         let thread = thread.inspect_err(|_| self.forget(id))?;
+        self.due_changed.notify_one();
         let mut threads = self.threads.lock();
         threads.retain(|thread| !thread.is_finished());
         threads.push(thread);

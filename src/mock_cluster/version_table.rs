@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::common::node::NodeId;
 use crate::mock_cluster::api::Api;
+use crate::mock_cluster::profile::Profile;
 
 /// The versions of every broker: all that the cluster speaks, but for what was set.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,15 @@ pub(super) struct VersionTable {
 }
 
 impl VersionTable {
+    /// As brokers of this kind have it.
+    pub(super) fn new(profile: &Profile) -> Self {
+        let mut table = Self::default();
+        for (api, versions) in profile.versions.iter().cloned() {
+            table.set(None, api, Some(versions));
+        }
+        table
+    }
+
     /// `None` as `node` stands for all brokers, as `versions` for an API that is not offered.
     pub(super) fn set(
         &mut self,

@@ -10,6 +10,7 @@ use crate::error::ErrorCode;
 use crate::mock_cluster::cluster_state::{self, ClusterState, Topic};
 use crate::mock_cluster::mock_record::MockRecord;
 use crate::mock_cluster::partition_log::{AppendSettings, Appended, PartitionLog};
+use crate::mock_cluster::profile::Profile;
 use crate::mock_cluster::record_batch::Refusal;
 use crate::mock_cluster::topic_options::TopicOptions;
 use crate::mock_cluster::version_table::VersionTable;
@@ -20,6 +21,7 @@ use crate::utils::clock::Instant;
 pub(crate) struct ClusterSettings {
     pub(crate) brokers: usize,
     pub(crate) cluster_id: String,
+    pub(crate) profile: Profile,
     /// What an unknown topic is created with when a client asks for it; `None` leaves it unknown.
     pub(crate) auto_create: Option<TopicOptions>,
     pub(crate) max_message_bytes: usize,
@@ -36,6 +38,7 @@ impl ClusterSettings {
         Self {
             brokers,
             cluster_id: "mock-cluster".to_owned(),
+            profile: Profile::kafka(),
             auto_create: Some(TopicOptions::new(1)),
             max_message_bytes: 1_048_588,
             retention_bytes: usize::MAX,
@@ -82,8 +85,8 @@ impl World {
     pub(super) fn new(settings: ClusterSettings) -> Self {
         Self {
             state: ClusterState::new(settings.brokers),
+            versions: VersionTable::new(&settings.profile),
             settings,
-            versions: VersionTable::default(),
             lagging: BTreeMap::new(),
             logs: BTreeMap::new(),
             late_appends: BTreeMap::new(),

@@ -317,7 +317,7 @@ impl World {
             return;
         };
         let refused = self.faults.refuses(link.broker);
-        link.connection = if refused { None } else { self.cluster.connect(link.broker) };
+        link.connection = if refused { None } else { self.cluster.connect(link.broker, self.now) };
         let state = match link.connection {
             Some(_) => SocketState::Open,
             None => SocketState::Failed(io::ErrorKind::ConnectionRefused),

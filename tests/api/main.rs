@@ -2,6 +2,7 @@
 
 mod buffer_memory;
 mod callbacks;
+mod clones;
 mod close;
 mod cluster_changes;
 mod compression;

@@ -2,13 +2,14 @@
 //!
 //! - 1: throttle time.
 //! - 3: flexible request; the answer's header stays as it was. A version that the broker does not take is answered in
-//!   version 0 with `UNSUPPORTED_VERSION` and the list. Since: KIP-511.
+//!   version 0 with `UNSUPPORTED_VERSION` and the list. Since: KIP-511. Servers of other profiles do otherwise.
 
 use crate::common::node::NodeId;
 use crate::error::ErrorCode;
 use crate::mock_cluster::api::Api;
 use crate::mock_cluster::fault::Outcome;
 use crate::mock_cluster::handlers::Context;
+use crate::mock_cluster::profile::UnknownVersion;
 use crate::mock_cluster::world::World;
 use crate::protocol::message::api_versions::{ApiVersion, ApiVersionsResponse};
 
@@ -26,9 +27,10 @@ pub(in crate::mock_cluster) fn unsupported_version(
     world: &World,
     node: NodeId,
 ) -> ApiVersionsResponse {
+    let is_told = world.settings.profile.unknown_version == UnknownVersion::Tell;
     ApiVersionsResponse {
         error_code: ErrorCode::UnsupportedVersion,
-        api_keys: announced(world, node),
+        api_keys: if is_told { announced(world, node) } else { Vec::new() },
         ..ApiVersionsResponse::default()
     }
 }

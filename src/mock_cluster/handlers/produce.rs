@@ -57,7 +57,7 @@ pub(in crate::mock_cluster) fn answer(
     let acks = request.acks;
     let topics: Vec<_> =
         request.topics.into_iter().map(|topic| answer_topic(topic, acks, context)).collect();
-    if acks == 0 {
+    if acks == 0 && !context.world.settings.profile.acknowledges_everything {
         let mut partitions = topics.iter().flat_map(|topic| &topic.partitions);
         let all_appended = partitions.all(|partition| partition.error_code.is_ok());
         return if all_appended { Reply::Silence } else { Reply::Close };

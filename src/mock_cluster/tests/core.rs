@@ -8,6 +8,7 @@ use crate::mock_cluster::api::Api;
 use crate::mock_cluster::cluster_core::ClusterCore;
 use crate::mock_cluster::connection::{ConnectionId, Output};
 use crate::mock_cluster::fault::Fault;
+use crate::mock_cluster::profile::Profile;
 use crate::mock_cluster::test_batch::TestBatch;
 use crate::mock_cluster::tests::test_client;
 use crate::mock_cluster::topic_options::TopicOptions;
@@ -404,6 +405,63 @@ fn records_the_headers_of_batches() {
     assert_eq!((batch.producer_id, batch.producer_epoch, batch.base_sequence), (7, 1, 0));
 }
 
+#[test]
+fn closes_a_connection_that_was_idle_for_too_long_and_no_other() {
+    let limit = Duration::from_secs(240);
+    let mut cluster = Cluster::with_profile(Profile::azure_event_hubs());
+    assert_eq!(cluster.core.next_due(), Some(cluster.now + limit));
+    cluster.now = cluster.now + (limit - Duration::from_millis(1));
+    assert_eq!(cluster.output(), None);
+
+    cluster.send(&test_client::api_versions(3));
+    cluster.api_versions(3);
+    cluster.now = cluster.now + (limit - Duration::from_millis(1));
+    assert_eq!(cluster.output(), None);
+    cluster.now = cluster.now + Duration::from_millis(1);
+
+    assert_eq!(cluster.output(), Some(Output::Close));
+    assert_eq!(cluster.core.next_due(), None);
+}
+
+#[test]
+fn an_answer_that_is_still_due_is_no_idleness() {
+    let profile = Profile::object_store().max_idle(Duration::from_millis(100));
+    let mut cluster = Cluster::with_profile(profile);
+    cluster.send(&test_client::produce(-1, &TestBatch::of(&["a"])));
+    assert_eq!(cluster.values(), ["a"]);
+
+    cluster.now = cluster.now + Duration::from_millis(399);
+    assert_eq!(cluster.output(), None);
+    cluster.now = cluster.now + Duration::from_millis(1);
+
+    assert_eq!(cluster.produced().base_offset, 0);
+    assert_eq!(cluster.core.next_due(), Some(cluster.now + Duration::from_millis(100)));
+}
+
+#[test]
+fn hangs_up_on_a_request_that_is_longer_by_one_byte() {
+    for (bytes, expected) in [(1_046_528, None), (1_046_529, Some(Output::Close))] {
+        let mut cluster = Cluster::with_profile(Profile::azure_event_hubs());
+
+        cluster.send(&i32::to_be_bytes(bytes));
+
+        assert_eq!(cluster.output(), expected);
+    }
+}
+
+#[test]
+fn answers_without_acks_only_where_the_profile_says_so() {
+    let bytes = test_client::produce(0, &TestBatch::of(&["a"]));
+    let mut kafka = Cluster::new();
+    kafka.send(&bytes);
+    assert_eq!(kafka.output(), None);
+
+    let mut event_hubs = Cluster::with_profile(Profile::azure_event_hubs());
+    event_hubs.send(&bytes);
+
+    assert_eq!(event_hubs.produced().base_offset, 0);
+}
+
 /// A cluster of three brokers with topic `t` of two partitions, and a connection to the leader of the first.
 struct Cluster {
     core: ClusterCore,
@@ -413,12 +471,16 @@ struct Cluster {
 
 impl Cluster {
     fn new() -> Self {
-        let mut core = ClusterCore::new(ClusterSettings::new(3));
+        Self::with_profile(Profile::kafka())
+    }
+
+    fn with_profile(profile: Profile) -> Self {
+        let mut core = ClusterCore::new(ClusterSettings { profile, ..ClusterSettings::new(3) });
         for (node, port) in (1..=3).zip(9001..) {
             core.start_node(NodeId(node), "localhost".to_owned(), port);
         }
         core.world.state.create_topic("t", TopicOptions::new(2));
-        let connection = core.connect(LEADER).unwrap();
+        let connection = core.connect(LEADER, Instant::ZERO).unwrap();
         Self { core, connection, now: Instant::ZERO }
     }
 
