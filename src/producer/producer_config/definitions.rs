@@ -109,7 +109,8 @@ const WORKING: &[Property] = &[
         .at_least(0)
         .medium()
         .doc("The most bytes of one request, and so of one record. Brokers have a limit of their own, \
-              `message.max.bytes`."),
+              `message.max.bytes`; Azure Event Hubs closes the connection on more than 1046528, so that 1000000 is \
+              right for it."),
     Property::long("metadata.max.age.ms")
         .default("300000")
         .at_least(0)
