@@ -8,7 +8,7 @@ use crate::kafka::distribution;
 use crate::node::{Log, Node};
 use crate::release::{self, Release};
 use crate::table::{self, Row};
-use crate::workload::{self, Sent};
+use crate::workload::{self, Sent, Workload};
 use crate::{console_consumer, kcat};
 
 // COMPAT-01, COMPAT-02, COMPAT-05
@@ -44,22 +44,16 @@ fn examine(release: Release) -> Result<Row, String> {
 
 fn fill_and_read(node: &Node) -> Result<Row, String> {
     let combinations = combination::combinations(&node.release);
-    let mut text = Vec::new();
-    let mut bytes = Vec::new();
+    let mut work = Workload::default();
     for combination in &combinations {
-        for (topic, sent) in workload::send(node, *combination)? {
-            match topic {
-                Topic::Text => text.extend(sent),
-                Topic::Bytes => bytes.extend(sent),
-            }
-        }
+        work.send(node, *combination)?;
     }
     workload::refuse(node)?;
 
-    let printed = console_consumer::read(node, text.len())?;
-    compare(&text, &printed, console_consumer::HEADERS).map_err(by("the console consumer"))?;
+    let printed = console_consumer::read(node, work.text.len())?;
+    compare(&work.text, &printed, console_consumer::HEADERS).map_err(by("the console consumer"))?;
     let mut read_by_kcat = Some(0);
-    for (topic, sent) in [(Topic::Text, &text), (Topic::Bytes, &bytes)] {
+    for (topic, sent) in [(Topic::Text, &work.text), (Topic::Bytes, &work.bytes)] {
         let Some(read) = kcat::read(node, topic)? else {
             read_by_kcat = None;
             continue;
@@ -68,14 +62,16 @@ fn fill_and_read(node: &Node) -> Result<Row, String> {
         read_by_kcat = read_by_kcat.map(|count| count + read.len());
     }
     let acknowledged = |sent: &[Sent]| sent.iter().filter(|each| each.offset.is_some()).count();
-    Ok(Row {
+    let row = Row {
         release: node.release,
         combinations,
-        sent: text.len() + bytes.len(),
-        acknowledged: acknowledged(&text) + acknowledged(&bytes),
+        sent: work.text.len() + work.bytes.len(),
+        acknowledged: acknowledged(&work.text) + acknowledged(&work.bytes),
         read_by_console_consumer: printed.len(),
         read_by_kcat,
-    })
+    };
+    work.close()?;
+    Ok(row)
 }
 
 fn by(reader: &str) -> impl Fn(String) -> String {

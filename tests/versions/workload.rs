@@ -32,28 +32,42 @@ impl fmt::Display for Sent {
 
 type Producer = KafkaProducer<[u8], [u8]>;
 
-/// Sends a combination's records to the topic of bytes, then to that of text: whoever has read all of the latter knows
-/// that a node has all of the former.
-pub(crate) fn send(
-    node: &Node,
-    combination: Combination,
-) -> Result<[(Topic, Vec<Sent>); 2], String> {
-    let name = combination.to_string();
-    let properties = [("client.id", name.as_str()), ("compression.type", combination.codec)];
-    let producer = producer(node, &[&properties[..], &combination.delivery.properties()].concat())?;
-    let sent = [Topic::Bytes, Topic::Text].map(|topic| {
-        let records = topic.records(combination.number, &node.release);
-        let answers: Vec<_> = records.iter().map(|each| pass(&producer, topic, each)).collect();
-        let flushed = producer.flush().map_err(|error| error.to_string());
-        flushed.and_then(|()| {
-            let answered = records.into_iter().zip(answers);
-            let sent = answered.map(|(content, answer)| answered_as(combination, content, answer));
-            Ok((topic, sent.collect::<Result<_, _>>()?))
-        })
-    });
-    producer.close(LONG).map_err(|error| error.to_string())?;
-    let [first, second] = sent;
-    Ok([first?, second?])
+/// What was sent to each topic, by producers that are still open.
+///
+/// With `acks=0`, Kafka 0.10.0 forgets requests that it has not come to when their connection is closed.
+#[derive(Debug, Default)]
+pub(crate) struct Workload {
+    pub(crate) text: Vec<Sent>,
+    pub(crate) bytes: Vec<Sent>,
+    producers: Vec<Producer>,
+}
+
+impl Workload {
+    /// Sends a combination's records to the topic of bytes, then to that of text: whoever has read all of the latter knows
+    /// that a node has all of the former.
+    pub(crate) fn send(&mut self, node: &Node, combination: Combination) -> Result<(), String> {
+        let name = combination.to_string();
+        let properties = [("client.id", name.as_str()), ("compression.type", combination.codec)];
+        let properties = [&properties[..], &combination.delivery.properties()].concat();
+        let producer = producer(node, &properties)?;
+        for (topic, all) in [(Topic::Bytes, &mut self.bytes), (Topic::Text, &mut self.text)] {
+            let records = topic.records(combination.number, &node.release);
+            let answers: Vec<_> = records.iter().map(|each| pass(&producer, topic, each)).collect();
+            producer.flush().map_err(|error| error.to_string())?;
+            for (content, answer) in records.into_iter().zip(answers) {
+                all.push(answered_as(combination, content, &answer)?);
+            }
+        }
+        self.producers.push(producer);
+        Ok(())
+    }
+
+    /// Closes the producers, once all was read.
+    pub(crate) fn close(self) -> Result<(), String> {
+        self.producers
+            .into_iter()
+            .try_for_each(|producer| producer.close(LONG).map_err(|error| error.to_string()))
+    }
 }
 
 /// Batches of a few records each.
@@ -81,9 +95,9 @@ fn pass(producer: &Producer, topic: Topic, content: &Content) -> FutureRecordMet
 fn answered_as(
     combination: Combination,
     content: Content,
-    answer: FutureRecordMetadata,
+    answer: &FutureRecordMetadata,
 ) -> Result<Sent, String> {
-    let metadata = answer.get().map_err(|error| format!("{combination}: {error}"))?;
+    let metadata = answer.get_timeout(LONG).map_err(|error| format!("{combination}: {error}"))?;
     let is_acknowledged = combination.delivery != Delivery::Unacknowledged;
     if metadata.has_offset() != is_acknowledged {
         return Err(format!("{combination}: acknowledged at {}", metadata.offset()));

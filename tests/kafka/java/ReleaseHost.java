@@ -41,7 +41,10 @@ public final class ReleaseHost {
         run("kafka.Kafka", properties);
     }
 
-    /** The requests, and what is wrong; older releases log through Log4j, the others through SLF4J's simple logger. */
+    /**
+     * The requests, and what is wrong. Older releases log through Log4j, one of them requests only in its finest level; the
+     * others log through SLF4J's simple logger.
+     */
     private static void logTo(Path folder) throws IOException {
         Path log4j = folder.resolve("log4j.properties");
         Files.writeString(log4j, """
@@ -50,7 +53,7 @@ public final class ReleaseHost {
             log4j.appender.error.Target=System.err
             log4j.appender.error.layout=org.apache.log4j.PatternLayout
             log4j.appender.error.layout.ConversionPattern=%p %c - %m%n
-            log4j.logger.kafka.request.logger=DEBUG
+            log4j.logger.kafka.request.logger=TRACE
             """);
         System.setProperty("log4j.configuration", log4j.toUri().toString());
         System.setProperty("org.slf4j.simpleLogger.log.kafka.request.logger", "debug");
