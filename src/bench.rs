@@ -18,11 +18,12 @@ use crate::producer::internals::built_in_partitioner::{StickySettings, partition
 use crate::producer::internals::produce_request_result::Outcome;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::{Append, RecordAccumulator};
-use crate::producer::internals::sendable_partitions::{SendablePartitions, Turn};
+use crate::producer::internals::sendable_partitions::{Capacity, SendablePartitions, Turn};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::ProducerState;
 use crate::record::memory_records_builder::MemoryRecordsBuilder;
+use crate::record::record_version::RecordVersion;
 use crate::utils::clock::Instant;
 use crate::utils::crc32c;
 use crate::utils::random::Random;
@@ -30,7 +31,7 @@ use crate::utils::random::Random;
 const TOPIC: &str = "orders";
 const NODE: NodeId = NodeId(1);
 const BUFFER_MEMORY: usize = 32 << 20;
-const MAX_REQUEST_SIZE: usize = 1 << 20;
+const CAPACITY: Capacity = Capacity { max_size: 1 << 20, version: RecordVersion::V2 };
 const PRODUCER: ProducerState =
     ProducerState { producer_id: 7, producer_epoch: 0, base_sequence: 0 };
 
@@ -119,7 +120,7 @@ impl Accumulator {
     pub fn drain(&mut self) -> Drained {
         let turn = Turn { now: Instant::ZERO, metadata: &self.metadata, is_urgent: true };
         self.sendable.refresh(&self.accumulator, &turn);
-        let mut batches = self.sendable.drain(NODE, MAX_REQUEST_SIZE, None, &turn);
+        let mut batches = self.sendable.drain(NODE, CAPACITY, None, &turn);
         for batch in &mut batches {
             batch.seal(PRODUCER);
         }

@@ -19,4 +19,4 @@ mod tests;
 pub use compression::CompressionType;
 
 pub(crate) use compression::{Compression, decompress};
-pub(crate) use compressors::Compressors;
+pub(crate) use compressors::{Compressor, Compressors};

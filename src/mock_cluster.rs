@@ -19,6 +19,7 @@ mod decompression;
 mod fault;
 mod fault_queue;
 mod handlers;
+mod message_set;
 mod mock_record;
 mod partition_log;
 mod producer_state;

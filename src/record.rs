@@ -5,3 +5,5 @@ pub(crate) mod default_record;
 pub(crate) mod default_record_batch;
 pub(crate) mod memory_records;
 pub(crate) mod memory_records_builder;
+pub(crate) mod message_set;
+pub(crate) mod record_version;

@@ -1,6 +1,7 @@
 //! Tools that know nothing of Kafka. Mirrors `org.apache.kafka.common.utils`.
 
 pub(crate) mod clock;
+pub(crate) mod crc32;
 pub(crate) mod crc32c;
 pub(crate) mod deadlines;
 pub(crate) mod exponential_backoff;

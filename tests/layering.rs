@@ -58,6 +58,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("arc_swap", &["bench", "client", "producer", "simulation"]),
     ("byteorder", &["protocol", "record"]),
+    ("crc32fast", &["utils"]),
     ("crossbeam_channel", &["client", "producer"]),
     ("flate2", &["compress", "mock_cluster"]),
     ("lz4_flex", &["compress", "mock_cluster"]),

@@ -6,6 +6,7 @@ use crate::client::client_request::ClientRequest;
 use crate::client::client_response::ClientResponse;
 use crate::common::node::NodeId;
 use crate::error::Error;
+use crate::protocol::api_keys::ApiKey;
 use crate::utils::clock::Instant;
 
 /// Requests out, answers in: the seam under the sender. Time passes only in [`poll`](Self::poll).
@@ -19,6 +20,12 @@ pub(crate) trait KafkaClient {
 
     /// Why `node` cannot be used: how its connection ended last, until it stands again.
     fn last_error(&self, node: NodeId) -> Option<Error>;
+
+    /// The highest version of `api` that both `node` and we know; `None` if there is none, or no connection.
+    fn usable_version(&self, node: NodeId, api: ApiKey) -> Option<i16>;
+
+    /// The lowest of the versions in which the connected nodes take Produce requests.
+    fn lowest_produce_version(&self) -> Option<i16>;
 
     /// Queues `request` and returns its correlation id. Nothing is written yet.
     ///

@@ -9,6 +9,7 @@ use crate::client::client_response::{ClientResponse, Outcome};
 use crate::client::kafka_client::{KafkaClient, Polled};
 use crate::common::node::NodeId;
 use crate::error::Error;
+use crate::protocol::api_keys::ApiKey;
 use crate::protocol::body::RequestBody;
 use crate::utils::clock::Instant;
 use crate::utils::sync::Mutex;
@@ -27,6 +28,7 @@ struct State {
     refusing: BTreeSet<NodeId>,
     next_attempts: BTreeMap<NodeId, Instant>,
     last_errors: BTreeMap<NodeId, Error>,
+    produce_versions: BTreeMap<NodeId, i16>,
     least_loaded: Option<NodeId>,
     max_in_flight: Option<usize>,
     panic_in_poll: Option<&'static str>,
@@ -70,6 +72,11 @@ impl MockClient {
         self.0.lock().last_errors.insert(node, error);
     }
 
+    /// The highest version of Produce that `node` knows, where that is not the newest.
+    pub(crate) fn set_produce_version(&self, node: NodeId, version: i16) {
+        self.0.lock().produce_versions.insert(node, version);
+    }
+
     pub(crate) fn set_least_loaded(&self, node: Option<NodeId>) {
         self.0.lock().least_loaded = node;
     }
@@ -110,6 +117,13 @@ impl MockClient {
         let state = self.0.lock();
         let entry = state.in_flight.iter().find(|entry| entry.correlation_id == correlation_id);
         look(&entry.expect("a request in flight").request.body)
+    }
+
+    /// The version that the node of a request in flight has to know.
+    pub(crate) fn least_version(&self, correlation_id: i32) -> i16 {
+        let state = self.0.lock();
+        let entry = state.in_flight.iter().find(|entry| entry.correlation_id == correlation_id);
+        entry.expect("a request in flight").request.least_version
     }
 
     /// Lets a request in flight end like this; the next poll tells.
@@ -157,6 +171,18 @@ impl KafkaClient for MockClient {
 
     fn last_error(&self, node: NodeId) -> Option<Error> {
         self.0.lock().last_errors.get(&node).cloned()
+    }
+
+    fn usable_version(&self, node: NodeId, api: ApiKey) -> Option<i16> {
+        let newest = *api.versions().end();
+        match api {
+            ApiKey::Produce => self.0.lock().produce_versions.get(&node).copied().or(Some(newest)),
+            _ => Some(newest),
+        }
+    }
+
+    fn lowest_produce_version(&self) -> Option<i16> {
+        self.0.lock().produce_versions.values().copied().min()
     }
 
     fn send(&mut self, request: ClientRequest, _now: Instant) -> i32 {

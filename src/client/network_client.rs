@@ -29,6 +29,7 @@ use crate::error::{Error, ErrorKind};
 use crate::network::network_send::{NetworkSend, SIZE_PREFIX_BYTES, Splice};
 use crate::network::selectable::{PollResults, Selectable};
 use crate::network::selector::Selector;
+use crate::protocol::api_keys::ApiKey;
 use crate::protocol::body::{RequestBody, SharedBytes};
 use crate::protocol::request_header::RequestHeader;
 use crate::utils::clock::Instant;
@@ -232,6 +233,14 @@ impl<S: Selectable> KafkaClient for NetworkClient<S> {
 
     fn last_error(&self, node: NodeId) -> Option<Error> {
         self.connections.last_error(node)
+    }
+
+    fn usable_version(&self, node: NodeId, api: ApiKey) -> Option<i16> {
+        self.api_versions.get(node)?.latest_usable_version(api).ok()
+    }
+
+    fn lowest_produce_version(&self) -> Option<i16> {
+        self.api_versions.lowest_produce_version()
     }
 
     fn send(&mut self, request: ClientRequest, now: Instant) -> i32 {

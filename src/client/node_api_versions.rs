@@ -86,7 +86,8 @@ mod tests {
             ((0, 9), Some(9)),
             ((13, 20), Some(13)),
             ((14, 20), None),
-            ((0, 2), None),
+            ((0, 2), Some(2)),
+            ((0, 1), None),
             ((5, 4), None),
         ] {
             let versions = announced(ApiKey::Produce, range);
@@ -106,11 +107,11 @@ mod tests {
 
     #[test]
     fn the_error_names_both_sides() {
-        let error = announced(ApiKey::Produce, (0, 2)).latest_usable_version(ApiKey::Produce);
+        let error = announced(ApiKey::Produce, (0, 1)).latest_usable_version(ApiKey::Produce);
 
         assert_eq!(
             error.expect_err("none in common").to_string(),
-            "no common version of Produce: the broker knows versions 0 to 2, this producer needs 3 to 13"
+            "no common version of Produce: the broker knows versions 0 to 1, this producer needs 2 to 13"
         );
     }
 

@@ -78,9 +78,10 @@ pub enum ErrorKind {
         /// What was received.
         message: Arc<str>,
     },
-    /// The broker does not know any version of a request that this crate could send.
+    /// The broker and this crate have no version of a request in common, or none that has a place for what is in it:
+    /// headers, the numbers of an idempotent producer, a codec.
     UnsupportedVersion {
-        /// The request and the versions of both sides.
+        /// The request and the versions of both sides, or what the broker is too old for.
         message: Arc<str>,
     },
     /// Settings that are invalid or contradict one another; all of them at once.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::common::node::NodeId;
 use crate::mock_cluster::api::Api;
 use crate::mock_cluster::handlers::{Request, produce};
+use crate::mock_cluster::message_set;
 use crate::mock_cluster::record_batch::BatchHeader;
 use crate::mock_cluster::world::World;
 use crate::protocol::message::produce::ProduceRequest;
@@ -52,6 +53,8 @@ pub struct RecordedBatch {
     pub partition: i32,
     /// The length in bytes, header included.
     pub size: usize,
+    /// The format: 2 for a record batch, 1 for a message set.
+    pub magic: i8,
     /// The checksum: equal batches have equal ones.
     pub checksum: u32,
     /// How many records it claims to have.
@@ -125,16 +128,21 @@ impl RecordedRequest {
 
 impl RecordedBatch {
     fn new(topic: &str, partition: i32, bytes: &[u8]) -> Self {
-        let header = BatchHeader::read(bytes);
-        Self {
+        let header = BatchHeader::read(bytes).filter(|header| header.magic == 2);
+        let mut batch = Self {
             topic: topic.to_owned(),
             partition,
             size: bytes.len(),
+            magic: header.map_or(-1, |header| header.magic),
             checksum: header.map_or(0, |header| header.checksum),
             record_count: header.map_or(-1, |header| header.record_count),
             producer_id: header.map_or(-1, |header| header.producer_id),
             producer_epoch: header.map_or(-1, |header| header.producer_epoch),
             base_sequence: header.map_or(-1, |header| header.base_sequence),
+        };
+        if let Some((checksum, record_count)) = message_set::describe(bytes) {
+            batch = Self { magic: 1, checksum, record_count, ..batch };
         }
+        batch
     }
 }

@@ -8,6 +8,7 @@ use crate::common::node::NodeId;
 use crate::common::uuid::Uuid;
 use crate::error::ErrorCode;
 use crate::mock_cluster::cluster_state::{self, ClusterState, Topic};
+use crate::mock_cluster::message_set;
 use crate::mock_cluster::mock_record::MockRecord;
 use crate::mock_cluster::partition_log::{AppendSettings, Appended, PartitionLog};
 use crate::mock_cluster::profile::Profile;
@@ -71,8 +72,13 @@ pub(super) struct Append {
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,
     pub(super) acks: i16,
+    /// Of the request: it decides about the format of the records.
+    pub(super) version: i16,
     pub(super) records: Vec<u8>,
 }
+
+/// What came before carries message sets.
+const FIRST_PRODUCE_OF_BATCHES: i16 = 3;
 
 /// A batch that was put off: it goes into the log that its partition had then, or nowhere.
 #[derive(Debug)]
@@ -126,7 +132,13 @@ impl World {
     /// Appends a batch as the leader of its partition does.
     pub(super) fn append(&mut self, append: Append, now: Instant) -> Result<Appended, Refusal> {
         let (id, settings) = self.check_append(&append, now)?;
-        self.logs.entry((id, append.partition)).or_default().append(append.records, settings)
+        let (batch, settings) = if append.version < FIRST_PRODUCE_OF_BATCHES {
+            let batch = message_set::to_batch(&append.records, settings.max_message_bytes)?;
+            (batch, AppendSettings { max_message_bytes: usize::MAX, ..settings })
+        } else {
+            (append.records, settings)
+        };
+        self.logs.entry((id, append.partition)).or_default().append(batch, settings)
     }
 
     /// Appends a batch once `after` has passed, whatever becomes of it then.

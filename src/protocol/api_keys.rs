@@ -32,7 +32,7 @@ impl ApiKey {
     /// The versions that we speak. A broker's own range narrows them.
     pub(crate) const fn versions(self) -> RangeInclusive<i16> {
         match self {
-            Self::Produce => 3..=13,
+            Self::Produce => 2..=13,
             Self::Metadata => 0..=13,
             Self::ApiVersions => 0..=4,
             Self::InitProducerId => 0..=5,

@@ -138,6 +138,11 @@ impl MemoryRecordsBuilder {
         self.position
     }
 
+    /// The records so far behind the header's place, unless they were taken out.
+    pub(crate) fn records(&self) -> Option<&[u8]> {
+        self.buffer.get(..self.position)
+    }
+
     /// Takes the buffer out without a header: the records are about to be compressed.
     pub(crate) fn take_records(&mut self) -> Vec<u8> {
         let mut buffer = std::mem::take(&mut self.buffer);

@@ -18,6 +18,7 @@ mod idle;
 mod interceptors;
 mod metadata;
 mod network;
+mod old_brokers;
 #[cfg(target_os = "linux")]
 mod outage;
 mod partitioners;

@@ -10,11 +10,14 @@ use crate::setup::{
 };
 
 const SPOKEN: [(Api, RangeInclusive<i16>); 4] = [
-    (Api::Produce, 3..=13),
+    (Api::Produce, 2..=13),
     (Api::Metadata, 0..=13),
     (Api::ApiVersions, 0..=4),
     (Api::InitProducerId, 0..=5),
 ];
+
+/// Before it, neither headers nor idempotent producers were known.
+const FIRST_PRODUCE_OF_BATCHES: i16 = 3;
 
 // COMPAT-02
 #[test]
@@ -23,10 +26,12 @@ fn the_highest_version_that_both_know_is_used() {
         for newest in versions.clone() {
             let cluster = cluster();
             cluster.set_versions(api, *versions.start()..=newest);
-            let producer = producer(&cluster, &[]);
+            let is_old = api == Api::Produce && newest < FIRST_PRODUCE_OF_BATCHES;
+            let idempotence = if is_old { "false" } else { "true" };
+            let producer = producer(&cluster, &[("enable.idempotence", idempotence)]);
 
-            let sent =
-                producer.send(ProducerRecord::new("created", "k", "v").header("h", Some("x")));
+            let record = ProducerRecord::new("created", "k", "v");
+            let sent = producer.send(if is_old { record } else { record.header("h", Some("x")) });
 
             assert_eq!(offset(&sent), 0, "{api} {newest}");
             assert_eq!(version_used(&cluster, api), Some(newest), "{api} {newest}");
@@ -37,11 +42,12 @@ fn the_highest_version_that_both_know_is_used() {
 // COMPAT-01
 #[test]
 fn the_oldest_brokers_take_plain_and_idempotent_records() {
-    for idempotence in ["false", "true"] {
+    for (idempotence, produce) in [("false", 2), ("false", 3), ("true", 3)] {
         let cluster = cluster();
         for (api, versions) in SPOKEN {
             cluster.set_versions(api, *versions.start()..=*versions.start());
         }
+        cluster.set_versions(Api::Produce, produce..=produce);
         let producer = producer(&cluster, &[("enable.idempotence", idempotence)]);
 
         for number in numbers(100) {

@@ -77,7 +77,7 @@ fn topics_without_ids_go_out_under_their_names() {
 
 #[test]
 fn a_request_that_the_broker_does_not_know_is_not_sent() {
-    let mut setup = Setup::ready(2);
+    let mut setup = Setup::ready(1);
 
     setup.send(produce(Uuid::ZERO));
     let responses = setup.poll();

@@ -1,11 +1,11 @@
-//! Produce 3 to 13: batches into their partitions.
+//! Produce 2 to 13: batches into their partitions.
 //!
+//! - 2: message sets; the time of the append.
+//! - 3: record batches.
 //! - 8: which record is at fault, and a message. Since: KIP-467.
 //! - 9: flexible.
 //! - 10: who leads now, with `NOT_LEADER_OR_FOLLOWER`. Since: KIP-951.
 //! - 13: topics by id. Since: KIP-516.
-//!
-//! Versions before 3 carry older formats and are not spoken.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -86,6 +86,7 @@ fn answer_topic(
             topic,
             partition: index,
             acks,
+            version: context.version,
             records: partition.records,
         };
         partitions.push(match name.clone().map(append) {
@@ -146,7 +147,8 @@ fn checked_append(append: Append, context: &mut Context<'_>) -> Result<Appended,
         let message = "acks must be -1, 0 or 1";
         return Err(Refusal::new(ErrorCode::InvalidRequiredAcks, message));
     }
-    if BatchHeader::read(&append.records).is_some_and(|header| header.is_transactional()) {
+    let header = BatchHeader::read(&append.records).filter(|header| header.magic == 2);
+    if header.is_some_and(|header| header.is_transactional()) {
         return Err(NO_TRANSACTIONS);
     }
     context.world.append(append, context.now)

@@ -1,12 +1,13 @@
 //! Mirrors `org.apache.kafka.clients.producer.internals.ProducerBatch`.
 
+mod down_conversion;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
-use crate::compress::decompress;
 use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::PooledBuffer;
@@ -19,11 +20,13 @@ use crate::producer::internals::topic_compression::Packed;
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
 use crate::record::compression_ratio_estimator::ratio_of;
 use crate::record::default_record::RecordContents;
-use crate::record::default_record_batch::{ProducerState, RECORD_BATCH_OVERHEAD};
+use crate::record::default_record_batch::ProducerState;
 use crate::record::memory_records;
 use crate::record::memory_records_builder::MemoryRecordsBuilder;
 use crate::utils::clock::Instant;
 use crate::utils::panics::contain;
+
+pub(crate) use down_conversion::NotConvertible;
 
 /// Records of one partition that are sent, acknowledged and retried together.
 ///
@@ -60,6 +63,15 @@ pub(super) struct BatchOrder {
     original: u64,
     /// The index of its first record there.
     first_record: u32,
+}
+
+/// Where a batch is split.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Split {
+    /// Into batches of at most so many bytes; a single record may be larger.
+    AtSize(usize),
+    /// Between records with and without headers.
+    AtHeaders,
 }
 
 /// What a batch waits for after a failed attempt.
@@ -269,17 +281,15 @@ impl ProducerBatch {
     /// Whether it became larger than `limit` although less was expected, and can be sent in parts.
     pub(super) fn is_unexpectedly_large(&self, limit: usize) -> bool {
         let was_estimated = self.partition().compression().is_some();
-        was_estimated && self.attempts == 0 && self.size() > limit && self.record_count() > 1
+        was_estimated && self.sealed_for.is_none() && self.size() > limit && self.record_count() > 1
     }
 
     /// Closes the batch and gives out its bytes, with a header for `producer`; counts an attempt.
     ///
     /// `None` if the batch is completed.
     pub(crate) fn seal(&mut self, producer: ProducerState) -> Option<Arc<PooledBuffer>> {
+        self.begin_attempt();
         let buffer = self.buffer.as_mut()?;
-        self.is_closed_for_appends = true;
-        self.attempts += 1;
-        self.result.set_drained();
         match (self.sealed_for, Arc::get_mut(buffer)) {
             (Some(state), _) if state == producer => {}
             (None, Some(buffer)) if buffer.bytes().is_empty() => {
@@ -297,13 +307,20 @@ impl ProducerBatch {
         Some(Arc::clone(buffer))
     }
 
+    /// Closes the batch and counts an attempt.
+    pub(crate) fn begin_attempt(&mut self) {
+        self.is_closed_for_appends = true;
+        self.attempts += 1;
+        self.result.set_drained();
+    }
+
     /// Lets the batch wait to be sent again.
     pub(crate) fn reenqueued(&mut self, retry: Retry) {
         self.retry = Some(retry);
     }
 
-    /// Moves the records into batches of at most `max_size` bytes, in order; a single record may be larger. `next_id`
-    /// numbers them. They keep the time of creation, and no attempt was made with them.
+    /// Moves the records into several batches, in order. `next_id` numbers them. They keep the time of creation, and no
+    /// attempt was made with them.
     ///
     /// This batch is over then, without an outcome of its own. The memory of the parts is not counted by the pool.
     ///
@@ -312,30 +329,13 @@ impl ProducerBatch {
     /// The batch itself, if it was completed and has no records any more.
     pub(super) fn split(
         mut self,
-        max_size: usize,
+        split: Split,
         next_id: &dyn Fn() -> u64,
     ) -> Result<Vec<Self>, Box<Self>> {
-        let Some(plain) = self.uncompressed() else {
+        let Some(mut parts) = self.parts(split, next_id) else {
             return Err(Box::new(self));
         };
-        let Some(buffer) = self.buffer.take() else {
-            return Err(Box::new(self));
-        };
-        if let Some(compression) = self.partition().compression() {
-            compression.reset(ratio_of(buffer.bytes().len(), plain.len()));
-        }
-        let mut parts: Vec<Self> = Vec::new();
-        for (record, index) in memory_records::records(&plain).zip(0..) {
-            let timestamp_ms = self.builder.base_timestamp_ms() + record.timestamp_delta;
-            let appended = parts
-                .last_mut()
-                .and_then(|part| part.builder.try_append_encoded(timestamp_ms, record.contents));
-            if appended.is_none() {
-                let mut part = self.part(index, next_id(), max_size, &buffer);
-                part.builder.try_append_encoded(timestamp_ms, record.contents);
-                parts.push(part);
-            }
-        }
+        self.buffer = None;
         self.hand_over_thunks(&mut parts);
         let first = |part: &Self| part.order.first_record - self.order.first_record;
         self.result
@@ -343,15 +343,43 @@ impl ProducerBatch {
         Ok(parts)
     }
 
-    /// The batch as it was before it was compressed, its header aside; `None` if it was completed.
-    fn uncompressed(&self) -> Option<Vec<u8>> {
-        let (header, records) =
-            self.buffer.as_ref()?.bytes().split_at_checked(RECORD_BATCH_OVERHEAD)?;
-        let mut plain = header.to_vec();
-        decompress(self.builder.codec(), records, &mut plain)
-            .inspect_err(|error| log::error!("cannot read a batch of our own: {error}"))
-            .ok()?;
-        Some(plain)
+    /// Copies of the records in the batches that they are to be moved to.
+    fn parts(&self, split: Split, next_id: &dyn Fn() -> u64) -> Option<Vec<Self>> {
+        let buffer = self.buffer.as_ref()?;
+        let plain = self.plain()?;
+        let max_size = match split {
+            Split::AtSize(size) => {
+                self.reset_estimation(plain.len());
+                size
+            }
+            Split::AtHeaders => plain.len(),
+        };
+        let mut parts: Vec<Self> = Vec::new();
+        let mut had_headers = None;
+        for (record, index) in memory_records::records(&plain).zip(0..) {
+            let timestamp_ms = self.builder.base_timestamp_ms() + record.timestamp_delta;
+            let has_headers = matches!(split, Split::AtHeaders) && record.has_headers();
+            let last = parts.last_mut().filter(|_| had_headers == Some(has_headers));
+            let appended = last
+                .and_then(|part| part.builder.try_append_encoded(timestamp_ms, record.contents));
+            if appended.is_none() {
+                let mut part = self.part(index, next_id(), max_size, buffer);
+                part.builder.try_append_encoded(timestamp_ms, record.contents);
+                parts.push(part);
+            }
+            had_headers = Some(has_headers);
+        }
+        Some(parts)
+    }
+
+    /// The batch was too large: less is to be expected of the codec, if it was compressed from `plain_size` bytes.
+    fn reset_estimation(&self, plain_size: usize) {
+        let size = self.buffer.as_ref().map_or(0, |buffer| buffer.bytes().len());
+        if let Some(compression) = self.partition().compression() {
+            if size > 0 {
+                compression.reset(ratio_of(size, plain_size));
+            }
+        }
     }
 
     fn part(&self, first_index: u32, id: u64, max_size: usize, buffer: &PooledBuffer) -> Self {
@@ -393,9 +421,21 @@ impl ProducerBatch {
         let Some(outcome) = result.publish(outcome) else {
             return;
         };
-        self.buffer = None;
+        self.return_memory();
         run_callbacks(&result, std::mem::take(&mut self.thunks), outcome);
         result.finish();
+    }
+}
+
+impl ProducerBatch {
+    /// Gives the memory back to the pool, also that of records which only ever travelled in another form.
+    fn return_memory(&mut self) {
+        let records = self.builder.take_records();
+        if let Some(mut buffer) = self.buffer.take() {
+            if let Some(buffer) = Arc::get_mut(&mut buffer).filter(|it| it.bytes().is_empty()) {
+                buffer.set_bytes(records);
+            }
+        }
     }
 }
 

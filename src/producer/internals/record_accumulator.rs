@@ -52,6 +52,8 @@ pub(crate) struct RecordAccumulator {
     incomplete: IncompleteBatches,
     next_batch: AtomicU64,
     is_closed: AtomicBool,
+    /// Whether a broker is connected that takes message sets only.
+    has_old_brokers: AtomicBool,
     /// Why it was closed, where the application did not ask for it.
     poison: OnceLock<Error>,
     signal: Arc<SenderSignal>,
@@ -166,6 +168,7 @@ impl RecordAccumulator {
             incomplete: IncompleteBatches::default(),
             next_batch: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
+            has_old_brokers: AtomicBool::new(false),
             poison: OnceLock::new(),
             signal,
         }
@@ -297,10 +300,10 @@ impl RecordAccumulator {
     }
 
     /// A full batch to be compressed by this thread, unless the sender has nothing to do, and nothing else to do here: then
-    /// it compresses this one, while this thread goes on.
+    /// it compresses this one, while this thread goes on. Or unless it may have to send the batch in another format.
     fn lend(&self, batches: &mut LockedQueue<'_>) -> Option<Loan> {
         let is_left_to_sender = self.signal.is_sender_idle() && batches.len() <= 2;
-        if self.compressors.is_none() || is_left_to_sender {
+        if self.compressors.is_none() || is_left_to_sender || self.has_old_brokers() {
             return None;
         }
         // Only the newest two can just have become full.
@@ -459,6 +462,18 @@ impl RecordAccumulator {
     /// What a record fails with after [`close`](Self::close).
     pub(crate) fn closed_error(&self) -> Error {
         self.poison.get().cloned().unwrap_or_else(|| Error::new(ErrorKind::Closed))
+    }
+
+    /// Whether a broker is connected that knows nothing newer than message sets, as the sender last saw it. Java:
+    /// `maxUsableProduceMagic`.
+    #[inline]
+    pub(crate) fn has_old_brokers(&self) -> bool {
+        self.has_old_brokers.load(Ordering::Relaxed)
+    }
+
+    /// Notes it. Runs on: the sender thread.
+    pub(crate) fn set_has_old_brokers(&self, has_some: bool) {
+        self.has_old_brokers.store(has_some, Ordering::Relaxed);
     }
 
     #[inline]

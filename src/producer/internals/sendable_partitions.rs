@@ -17,6 +17,7 @@ use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::transaction_manager::TransactionManager;
 use crate::producer::internals::txn_partition_entry::LogIdentity;
+use crate::record::record_version::RecordVersion;
 use crate::utils::clock::Instant;
 use crate::utils::deadlines::Deadlines;
 
@@ -83,6 +84,15 @@ pub(crate) struct Turn<'a> {
     pub(crate) metadata: &'a MetadataSnapshot,
     /// Whether batches are worth sending though they are neither full nor old: memory ran out, or the producer closes.
     pub(crate) is_urgent: bool,
+}
+
+/// What a request to a node can take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Capacity {
+    /// The bytes of all batches together; a single one may be larger.
+    pub(crate) max_size: usize,
+    /// The format in which they travel.
+    pub(crate) version: RecordVersion,
 }
 
 /// What to do with the head of a queue.
@@ -189,16 +199,17 @@ impl SendablePartitions {
         self.deadlines.next()
     }
 
-    /// Takes the heads of the partitions in the line of `node`, one each, up to `max_size` bytes in all; a single one may
-    /// be larger. Compresses what still has to be, with no lock held. A partition that has to wait for an answer is left
+    /// Takes the heads of the partitions in the line of `node`, one each, as far as `capacity` goes. Compresses what still
+    /// has to be, with no lock held, unless it is to travel in another format. A partition that has to wait for an answer is left
     /// out and does not stop the others, and so is one whose head a caller is compressing: it will be announced.
     pub(crate) fn drain(
         &mut self,
         node: NodeId,
-        max_size: usize,
+        capacity: Capacity,
         transactions: Option<&TransactionManager>,
         turn: &Turn<'_>,
     ) -> Vec<ProducerBatch> {
+        let Capacity { max_size, version } = capacity;
         let mut drained: Vec<ProducerBatch> = Vec::new();
         let mut size = 0;
         let mut left_over = None;
@@ -218,7 +229,7 @@ impl SendablePartitions {
                         manager.may_send(id, head.id(), log, turn.now)
                     })
             });
-            let head_size = batches.head().map_or(0, |head| head.size());
+            let head_size = batches.head().map_or(0, |head| head.size_in(version));
             if may_send && size > 0 && size + head_size > max_size {
                 line.places.push_front((id, place));
                 break;
@@ -228,12 +239,15 @@ impl SendablePartitions {
             let batch = if may_send { batches.pop_head() } else { None };
             drop(batches);
             if let Some(mut batch) = batch {
-                batch.pack();
-                if size > 0 && size + batch.size() > max_size {
+                if version == RecordVersion::V2 {
+                    batch.pack();
+                }
+                let batch_size = batch.size_in(version);
+                if size > 0 && size + batch_size > max_size {
                     left_over = Some(batch); // it is larger than was expected
                     break;
                 }
-                size += batch.size();
+                size += batch_size;
                 drained.push(batch);
             }
         }
@@ -452,6 +466,7 @@ mod tests {
     const BATCH_SIZE: usize = 100;
     const NODE_1: NodeId = NodeId(1);
     const NODE_2: NodeId = NodeId(2);
+    const UNLIMITED: Capacity = Capacity { max_size: usize::MAX, version: RecordVersion::V2 };
 
     // Each that left was looked for in the whole line: a broker that handed over its partitions took the square of
     // their number.
@@ -466,7 +481,7 @@ mod tests {
         partitions.refresh(&accumulator, &turn(&metadata));
 
         assert_eq!(partitions.ready_nodes(), [NODE_2]);
-        let drained = partitions.drain(NODE_2, usize::MAX, None, &turn(&metadata));
+        let drained = partitions.drain(NODE_2, UNLIMITED, None, &turn(&metadata));
         let numbers = drained.iter().map(|batch| batch.topic_partition().partition());
         assert_eq!(numbers.collect::<Vec<_>>(), (0..MANY).collect::<Vec<_>>());
         assert!(!partitions.is_ready(NODE_2));
@@ -488,9 +503,10 @@ mod tests {
         let line = &partitions.nodes[&NODE_1];
         assert_eq!(line.standing, 2000);
         assert!(line.places.len() < 5000, "{}", line.places.len());
-        let mut first = partitions.drain(NODE_1, 1, None, &turn(&metadata));
+        let mut first =
+            partitions.drain(NODE_1, Capacity { max_size: 1, ..UNLIMITED }, None, &turn(&metadata));
         assert_eq!(first.remove(0).topic_partition().partition(), 1900);
-        let drained = partitions.drain(NODE_1, usize::MAX, None, &turn(&metadata));
+        let drained = partitions.drain(NODE_1, UNLIMITED, None, &turn(&metadata));
         assert_eq!(drained.len(), 1999);
     }
 

@@ -1,6 +1,7 @@
 //! Mirrors `org.apache.kafka.clients.producer.internals.Sender`.
 
 mod completion;
+mod down_conversion;
 mod produce_request;
 
 #[cfg(test)]
@@ -21,15 +22,18 @@ use crate::producer::internals::node_availability::NodeAvailability;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
-use crate::producer::internals::sendable_partitions::{SendablePartitions, Turn};
-use crate::producer::internals::sender::produce_request::ProduceHandler;
+use crate::producer::internals::sendable_partitions::{Capacity, SendablePartitions, Turn};
+use crate::producer::internals::sender::produce_request::{Parcel, ProduceHandler};
 use crate::producer::internals::transaction_manager::TransactionManager;
 use crate::protocol::body::{RequestBody, ResponseBody};
 use crate::protocol::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use crate::record::record_version::RecordVersion;
 use crate::utils::clock::Instant;
 use crate::utils::exponential_backoff::ExponentialBackoff;
 use crate::utils::hash::HashMap;
 use crate::utils::random::Random;
+
+pub(crate) use down_conversion::headers_need_newer_brokers;
 
 /// Sends what the accumulator has and completes what the brokers answer, one turn at a time.
 ///
@@ -138,6 +142,7 @@ impl<C: KafkaClient> Sender<C> {
         for response in polled.responses {
             self.handle_response(response, polled.now);
         }
+        self.note_old_brokers();
         polled.now
     }
 
@@ -255,7 +260,23 @@ impl<C: KafkaClient> Sender<C> {
         }
         self.availability.accepted(node);
         let max_size = self.settings.max_request_size;
-        let drained = self.partitions.drain(node, max_size, self.transactions.as_ref(), turn);
+        let capacity = Capacity { max_size, version: self.record_version(node) };
+        let drained = self.partitions.drain(node, capacity, self.transactions.as_ref(), turn);
+        let parcels = match capacity.version {
+            RecordVersion::V1 => self.down_convert(node, drained, turn),
+            RecordVersion::V2 => self.without_too_large(drained, turn.now),
+        };
+        if !parcels.is_empty() {
+            self.send_produce_request(node, parcels, turn);
+        }
+        if self.partitions.is_ready(node) {
+            wait.not_at_all(); // there is more for this node: it may fit behind this request
+        }
+    }
+
+    /// What may be sent of `drained`. Batches that the codec left larger than was expected are split.
+    fn without_too_large(&mut self, drained: Vec<ProducerBatch>, now: Instant) -> Vec<Parcel> {
+        let max_size = self.settings.max_request_size;
         let (too_large, batches): (Vec<_>, Vec<_>) =
             drained.into_iter().partition(|batch| batch.is_unexpectedly_large(max_size));
         for batch in too_large {
@@ -264,14 +285,9 @@ impl<C: KafkaClient> Sender<C> {
                 limit: max_size,
                 property: "max.request.size",
             };
-            self.split_and_reenqueue(batch, &Error::new(kind), turn.now);
+            self.split_and_reenqueue(batch, &Error::new(kind), now);
         }
-        if !batches.is_empty() {
-            self.send_produce_request(node, batches, turn);
-        }
-        if self.partitions.is_ready(node) {
-            wait.not_at_all(); // there is more for this node: it may fit behind this request
-        }
+        batches.into_iter().map(|batch| Parcel { batch, message_set: None }).collect()
     }
 
     /// Lets partitions go on whose sequences were in doubt.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::compress::{CompressionType, Compressors};
+use crate::compress::{CompressionType, Compressor, Compressors};
 use crate::record::compression_ratio_estimator::{self, CompressionRatioEstimator};
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
+use crate::record::message_set::MessageSet;
 use crate::utils::panics::contain;
 
 /// Shared by the partitions of a topic.
@@ -42,20 +43,13 @@ impl TopicCompression {
     /// Runs on: the thread that found the batch full or the sender thread, with no lock held.
     pub(super) fn pack(&self, mut batch: Vec<u8>, capacity: usize) -> Packed {
         let as_it_is = |bytes| Packed { bytes, codec: CompressionType::None };
-        let Some(mut compressor) = self.compressors.take().unwrap_or_else(|error| {
-            log::error!("no {}: {error}", self.compressors.codec());
-            None
-        }) else {
+        let Some(mut compressor) = self.compressor() else {
             return as_it_is(batch);
         };
         let size = batch.len() - RECORD_BATCH_OVERHEAD;
-        let records = &batch[RECORD_BATCH_OVERHEAD..];
-        let compressed = match contain(|| compressor.compress(records)) {
-            Some(Ok(compressed)) => compressed,
-            failure => {
-                log::error!("{} failed: {failure:?}", self.compressors.codec());
-                return as_it_is(batch);
-            }
+        let Some(compressed) = self.compress(&mut compressor, &batch[RECORD_BATCH_OVERHEAD..])
+        else {
+            return as_it_is(batch);
         };
         let is_smaller = compressed.len() < size;
         let new_size = size.min(compressed.len());
@@ -72,5 +66,40 @@ impl TopicCompression {
         self.compressors.put_back(compressor);
         let codec = if is_smaller { self.compressors.codec() } else { CompressionType::None };
         Packed { bytes: batch, codec }
+    }
+
+    /// Compresses the messages made of a batch of `size` bytes, if that makes them smaller.
+    ///
+    /// Runs on: the sender thread, with no lock held.
+    pub(super) fn wrap(&self, messages: MessageSet, size: usize) -> Vec<u8> {
+        let Some(mut compressor) = self.compressor() else {
+            return messages.into_bytes();
+        };
+        let Some(compressed) = self.compress(&mut compressor, messages.bytes()) else {
+            return messages.into_bytes();
+        };
+        let wrapper = messages.wrapper(self.compressors.codec(), compressed);
+        self.compressors.put_back(compressor);
+        let is_smaller = wrapper.len() < messages.bytes().len();
+        let bytes = if is_smaller { wrapper } else { messages.into_bytes() };
+        self.ratio.update(compression_ratio_estimator::ratio_of(size.min(bytes.len()), size));
+        bytes
+    }
+
+    fn compressor(&self) -> Option<Compressor> {
+        self.compressors.take().unwrap_or_else(|error| {
+            log::error!("no {}: {error}", self.compressors.codec());
+            None
+        })
+    }
+
+    fn compress<'c>(&self, compressor: &'c mut Compressor, plain: &[u8]) -> Option<&'c [u8]> {
+        match contain(|| compressor.compress(plain)) {
+            Some(Ok(compressed)) => Some(compressed),
+            failure => {
+                log::error!("{} failed: {failure:?}", self.compressors.codec());
+                None
+            }
+        }
     }
 }

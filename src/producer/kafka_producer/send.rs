@@ -15,6 +15,7 @@ use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_batch::run_callback;
 use crate::producer::internals::producer_interceptors::ProducerInterceptors;
 use crate::producer::internals::record_accumulator::{Append, AppendError, News};
+use crate::producer::internals::sender::headers_need_newer_brokers;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::producer::kafka_producer::Inner;
 use crate::producer::partitioner::Partitioner;
@@ -157,6 +158,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         };
         let timestamp_ms = timestamp_ms.unwrap_or_else(|| self.clock.epoch_millis());
         listener.wrap(headers);
+        self.check_headers(headers)?;
         let record = RecordContents::new(timestamp_ms, key, value, headers);
         let Known { entry: topic, partition_count } = topic;
         let max_wait = budget.remaining;
@@ -196,6 +198,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             return Ok(chosen);
         }
         Err(invalid_record(format!("the partitioner chose partition {chosen} of {count}")))
+    }
+
+    /// Where a broker is known that cannot store headers, they are refused. Java: `RecordAccumulator.append`.
+    #[inline]
+    fn check_headers(&self, headers: &Headers<'_>) -> Result<(), Error> {
+        if headers.is_empty() || !self.accumulator.has_old_brokers() {
+            return Ok(());
+        }
+        Err(headers_need_newer_brokers())
     }
 
     /// Step 5.

@@ -65,6 +65,44 @@ fn a_produce_request_with_shared_records_is_that_of_java() {
     }
 }
 
+/// Java 4 has dropped version 2, which lacks the transactional id and is otherwise version 3.
+#[test]
+fn a_produce_request_before_transactions_is_the_next_version_without_their_id() {
+    let of_java = vectors("request", ApiKey::Produce);
+    let (_, mut expected) = of_java.into_iter().find(|(version, _)| *version == 3).expect("v3");
+    let header_length = 8 + 2 + "cid".len();
+    expected[3] = 2;
+    expected.drain(header_length..header_length + 2);
+
+    let mut out = Vec::new();
+    header(ApiKey::Produce, 2, 8).encode(&mut out);
+    Message::encode(&produce_request(2, bytes_of(BATCH)), 2, &mut out);
+
+    assert_eq!(out, expected);
+}
+
+/// Topics, and in them index, code, offset and time of the append; then the throttle time.
+#[test]
+fn a_produce_response_of_an_old_broker_tells_the_time_of_the_append() {
+    let bytes =
+        bytes_of("000000010003746f7000000001000000050000000000000000002a0000018bcfe5680000000007");
+    let partition = PartitionProduceResponse {
+        index: 5,
+        base_offset: 42,
+        log_append_time_ms: 1_700_000_000_000,
+        ..PartitionProduceResponse::default()
+    };
+    let topic = TopicProduceResponse {
+        name: "top".to_owned(),
+        partitions: vec![partition],
+        ..TopicProduceResponse::default()
+    };
+    let response =
+        ProduceResponse { topics: vec![topic], throttle_time_ms: 7, ..ProduceResponse::default() };
+
+    assert_eq!(ProduceResponse::from_bytes(2, &bytes), Ok(response));
+}
+
 #[test]
 fn produce_responses_of_java_name_the_leader_from_version_10() {
     let vectors = vectors("response", ApiKey::Produce);

@@ -23,7 +23,7 @@ use super::*;
 
 /// A message that the other crate has as well.
 trait Known: Message {
-    type Theirs: Encodable + Decodable + Debug + PartialEq;
+    type Theirs: kafka_protocol::protocol::Message + Encodable + Decodable + Debug + PartialEq;
 
     /// The same message, field for field.
     fn to_theirs(&self, version: i16) -> Self::Theirs;
@@ -36,6 +36,9 @@ fn another_implementation_agrees_on_every_message_in_every_version() {
 
 fn agrees<M: Known>() {
     for_samples::<M>(50, |version, ours| {
+        if !is_known::<M::Theirs>(version) {
+            return; // it has dropped what brokers before 0.11 speak
+        }
         let theirs = ours.to_theirs(version);
         let our_bytes = ours.to_bytes(version);
         let mut their_bytes = Vec::new();
@@ -50,6 +53,10 @@ fn agrees<M: Known>() {
         assert_eq!(M::decode(version, &mut reader).as_ref(), Ok(&ours), "v{version}");
         assert_eq!(reader.remaining(), 0, "v{version} {ours:?}");
     });
+}
+
+fn is_known<T: kafka_protocol::protocol::Message>(version: i16) -> bool {
+    (T::VERSIONS.min..=T::VERSIONS.max).contains(&version)
 }
 
 /// The default with each field set: their structs are not exhaustive.

@@ -264,7 +264,7 @@ impl Sample for MetadataResponsePartition {
 impl Sample for ProduceRequest<Vec<u8>> {
     fn sample(version: i16, random: &mut Random) -> Self {
         Self {
-            transactional_id: Option::sample(version, random),
+            transactional_id: Option::sample_if(version >= 3, None, random),
             acks: i16::sample(version, random),
             timeout_ms: i32::sample(version, random),
             topics: Vec::sample(version, random),

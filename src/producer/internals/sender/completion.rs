@@ -7,7 +7,7 @@ use crate::client::kafka_client::KafkaClient;
 use crate::common::node::NodeId;
 use crate::error::{Deadline, Error, ErrorCode, ErrorKind, Persistence};
 use crate::producer::internals::produce_request_result::Outcome;
-use crate::producer::internals::producer_batch::{BatchOrder, ProducerBatch, Retry};
+use crate::producer::internals::producer_batch::{BatchOrder, ProducerBatch, Retry, Split};
 use crate::producer::internals::sendable_partitions::Turn;
 use crate::producer::internals::sender::produce_request::ProduceHandler;
 use crate::producer::internals::sender::{RequestCompletionHandler, Sender};
@@ -203,19 +203,35 @@ impl<C: KafkaClient> Sender<C> {
         is_safe && batch.record_count() > 1
     }
 
-    /// The broker takes smaller batches: sends the records in halves, or in less where `batch.size` is. Costs no retry.
+    /// The broker takes smaller batches. Costs no retry.
     pub(super) fn split_and_reenqueue(
         &mut self,
         batch: ProducerBatch,
         error: &Error,
         now: Instant,
     ) {
-        let (queue, id) = (batch.partition().id(), batch.id());
-        self.partitions.keep_batches_small(queue);
-        let max_size = self.accumulator.batch_size().min(batch.size() / 2);
-        let accumulator = Arc::clone(&self.accumulator);
         log::warn!("splitting a batch of {} in {}: {error}", batch.size(), batch.topic_partition());
-        let parts = match batch.split(max_size, &|| accumulator.next_batch_id()) {
+        self.reenqueue_halves(batch, error, now);
+    }
+
+    /// Sends the records of `batch` in halves, or in less where `batch.size` is.
+    pub(super) fn reenqueue_halves(&mut self, batch: ProducerBatch, error: &Error, now: Instant) {
+        self.partitions.keep_batches_small(batch.partition().id());
+        let max_size = self.accumulator.batch_size().min(batch.size() / 2);
+        self.reenqueue_parts(batch, Split::AtSize(max_size), error, now);
+    }
+
+    /// Sends the records of `batch` in several. If they are gone, it fails with `error`.
+    pub(super) fn reenqueue_parts(
+        &mut self,
+        batch: ProducerBatch,
+        split: Split,
+        error: &Error,
+        now: Instant,
+    ) {
+        let (queue, id) = (batch.partition().id(), batch.id());
+        let accumulator = Arc::clone(&self.accumulator);
+        let parts = match batch.split(split, &|| accumulator.next_batch_id()) {
             Ok(parts) => parts,
             Err(batch) => return self.fail(*batch, error, now),
         };
@@ -370,7 +386,7 @@ impl<C: KafkaClient> Sender<C> {
         known.or_else(|| self.metadata.topic_error(topic)).or_else(without_leader)
     }
 
-    fn broker_name(&self, node: NodeId) -> String {
+    pub(super) fn broker_name(&self, node: NodeId) -> String {
         let snapshot = self.metadata.snapshot();
         snapshot.cluster.node(node).map_or_else(|| format!("(id {node})"), ToString::to_string)
     }

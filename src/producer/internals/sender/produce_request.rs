@@ -16,6 +16,7 @@ use crate::producer::internals::sendable_partitions::Turn;
 use crate::producer::internals::sender::completion::{Answer, count};
 use crate::producer::internals::sender::{RequestCompletionHandler, Sender};
 use crate::producer::internals::txn_partition_entry::LogIdentity;
+use crate::protocol::api_keys::ApiKey;
 use crate::protocol::body::{RequestBody, ResponseBody, SharedBytes};
 use crate::protocol::message::produce::{
     NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
@@ -28,6 +29,8 @@ use crate::utils::clock::Instant;
 #[derive(Debug)]
 pub(super) struct ProduceHandler {
     pub(super) node: NodeId,
+    /// The highest version of the request that the node took, if it took one.
+    version: Option<i16>,
     /// In the order of the request: topic by topic.
     pub(super) batches: Vec<ProducerBatch>,
     /// The topics in the order of the request, with the ids that stand for them from version 13 on.
@@ -36,30 +39,42 @@ pub(super) struct ProduceHandler {
     pub(super) expires: Instant,
 }
 
+/// A batch on its way out.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) batch: ProducerBatch,
+    /// What it travels as, if not as it is.
+    pub(super) message_set: Option<Vec<u8>>,
+}
+
+/// Since Kafka 0.11 (KIP-98): record batches, and nothing else.
+pub(super) const FIRST_PRODUCE_OF_BATCHES: i16 = 3;
 /// Since Kafka 2.1 (KIP-110).
 const FIRST_PRODUCE_WITH_ZSTD: i16 = 7;
 
 impl<C: KafkaClient> Sender<C> {
-    /// Numbers and seals `batches` and queues one request with all of them.
+    /// Numbers and seals the batches of `parcels` and queues one request with all of them.
     pub(super) fn send_produce_request(
         &mut self,
         node: NodeId,
-        mut batches: Vec<ProducerBatch>,
+        mut parcels: Vec<Parcel>,
         turn: &Turn<'_>,
     ) {
-        batches.sort_by(|left, right| left.topic_partition().cmp(right.topic_partition()));
+        parcels
+            .sort_by(|left, right| left.batch.topic_partition().cmp(right.batch.topic_partition()));
+        let least_version = self.least_version(&parcels);
         let mut topics: Vec<TopicProduceData<SharedBytes>> = Vec::new();
-        for batch in &mut batches {
+        for Parcel { batch, message_set } in &mut parcels {
             let log = turn.log_of(batch.topic_partition(), node);
             let producer = self.number(batch, log);
             if self.settings.guarantees_order {
                 self.partitions.mute(batch.partition().id());
             }
-            let Some(bytes) = batch.seal(producer) else {
+            let Some(records) = seal(batch, message_set.take(), producer) else {
                 continue;
             };
             let index = batch.topic_partition().partition();
-            let partition = PartitionProduceData { index, records: SharedBytes(bytes) };
+            let partition = PartitionProduceData { index, records };
             let name = batch.topic_partition().shared_topic();
             match topics.last_mut().filter(|topic| topic.name == *name) {
                 Some(topic) => topic.partitions.push(partition),
@@ -70,12 +85,15 @@ impl<C: KafkaClient> Sender<C> {
                 }),
             }
         }
+        let batches: Vec<_> = parcels.into_iter().map(|parcel| parcel.batch).collect();
         let expires = batches.iter().map(ProducerBatch::created).min().unwrap_or(turn.now)
             + self.settings.delivery_timeout;
         let ids = topics.iter().map(|topic| (Arc::clone(&topic.name), topic.topic_id)).collect();
-        let correlation_id = self.client.send(self.produce_request(node, topics), turn.now);
+        let version = self.client.usable_version(node, ApiKey::Produce);
+        let request = ClientRequest { least_version, ..self.produce_request(node, topics) };
+        let correlation_id = self.client.send(request, turn.now);
         self.in_flight_expiry.insert((expires, correlation_id));
-        let handler = ProduceHandler { node, batches, topics: ids, expires };
+        let handler = ProduceHandler { node, version, batches, topics: ids, expires };
         self.handlers.insert(correlation_id, RequestCompletionHandler::Produce(handler));
     }
 
@@ -91,20 +109,32 @@ impl<C: KafkaClient> Sender<C> {
             timeout_ms: i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX),
             topics,
         });
-        let least_version = match self.settings.codec {
-            CompressionType::Zstd => FIRST_PRODUCE_WITH_ZSTD,
-            _ => 0,
-        };
         let expect_response = self.settings.acks != 0;
-        ClientRequest { node, body, expect_response, timeout, least_version }
+        ClientRequest { node, body, expect_response, timeout, least_version: 0 }
     }
 
-    /// Tells what to do where the codec may be why a broker is too old.
-    fn explain(&self, cause: Error) -> Error {
-        if self.settings.codec != CompressionType::Zstd {
-            return cause;
+    /// The version that a broker has to know for what is in `parcels`.
+    fn least_version(&self, parcels: &[Parcel]) -> i16 {
+        if parcels.iter().any(|parcel| parcel.message_set.is_some()) {
+            return 0;
         }
-        let message = "brokers before 2.1 do not know zstd: set another compression.type";
+        match self.settings.codec {
+            CompressionType::Zstd => FIRST_PRODUCE_WITH_ZSTD,
+            _ => FIRST_PRODUCE_OF_BATCHES,
+        }
+    }
+
+    /// Tells what to do where a setting is why a broker, which takes requests up to `version`, is too old.
+    fn explain(&self, version: Option<i16>, cause: Error) -> Error {
+        let message = match (version, self.settings.codec) {
+            (Some(..FIRST_PRODUCE_WITH_ZSTD), CompressionType::Zstd) => {
+                "brokers before 2.1 do not know zstd: set another compression.type"
+            }
+            (Some(..FIRST_PRODUCE_OF_BATCHES), _) => {
+                "brokers before 0.11 have no idempotent producers: set enable.idempotence to false"
+            }
+            _ => return cause,
+        };
         Error::new(ErrorKind::UnsupportedVersion { message: message.into() })
             .with_cause(Some(cause))
     }
@@ -135,7 +165,7 @@ impl<C: KafkaClient> Sender<C> {
                 }
             }
             Outcome::UnsupportedVersion(error) => {
-                let error = self.explain(error);
+                let error = self.explain(handler.version, error);
                 for batch in handler.batches {
                     let answer = Answer::local(ErrorCode::UnsupportedVersion, error.clone(), false);
                     self.complete_batch(batch, &answer, node, now);
@@ -201,6 +231,19 @@ impl<C: KafkaClient> Sender<C> {
             self.metadata.update_leaders(&hints, &endpoints);
         }
     }
+}
+
+/// The bytes with which `batch` goes on its way; `None` if it is completed.
+fn seal(
+    batch: &mut ProducerBatch,
+    message_set: Option<Vec<u8>>,
+    producer: ProducerState,
+) -> Option<SharedBytes> {
+    let Some(bytes) = message_set else {
+        return Some(SharedBytes(batch.seal(producer)?));
+    };
+    batch.begin_attempt();
+    Some(SharedBytes(Arc::new(bytes)))
 }
 
 fn node(endpoint: &NodeEndpoint) -> Option<Node> {

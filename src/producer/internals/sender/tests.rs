@@ -5,6 +5,7 @@ mod batching;
 mod chance;
 mod completion;
 mod compression;
+mod down_conversion;
 mod expiry;
 mod idempotence;
 mod leaders;
@@ -81,6 +82,8 @@ struct Sent {
 struct SentBatch {
     partition: i32,
     size: usize,
+    /// The format: 2, or 1 for a message set.
+    magic: u8,
     producer_id: i64,
     epoch: i16,
     sequence: i32,
@@ -243,9 +246,8 @@ impl Fixture {
     }
 
     /// A caller fills a batch to its last byte, with two records.
-    fn fill(&self, partition: i32) {
-        self.append(partition, 400);
-        self.append(partition, 521);
+    fn fill(&self, partition: i32) -> [FutureRecordMetadata; 2] {
+        [400, 521].map(|size| self.append(partition, size))
     }
 
     fn advance(&mut self, duration: Duration) {
@@ -392,14 +394,31 @@ fn parse(partition: i32, batch: &[u8]) -> SentBatch {
     fn field<const N: usize>(batch: &[u8], position: usize) -> [u8; N] {
         batch[position..position + N].try_into().expect("a whole header")
     }
+    if batch[16] == 1 {
+        return parse_message_set(partition, batch);
+    }
     SentBatch {
         partition,
         size: batch.len(),
+        magic: batch[16],
         producer_id: i64::from_be_bytes(field(batch, 43)),
         epoch: i16::from_be_bytes(field(batch, 51)),
         sequence: i32::from_be_bytes(field(batch, 53)),
         count: i32::from_be_bytes(field(batch, 57)),
     }
+}
+
+/// Counts what is not in a wrapper.
+fn parse_message_set(partition: i32, set: &[u8]) -> SentBatch {
+    let mut rest = set;
+    let mut count = 0;
+    while let Some(size) = rest.get(8..12) {
+        let size = u32::from_be_bytes(size.try_into().expect("four bytes"));
+        rest = &rest[12 + usize::try_from(size).expect("64 bits")..];
+        count += 1;
+    }
+    let (producer_id, epoch, sequence) = (-1, -1, -1);
+    SentBatch { partition, size: set.len(), magic: 1, producer_id, epoch, sequence, count }
 }
 
 impl Sent {

@@ -230,6 +230,7 @@ fn alternating_data_is_seldom_split() {
 fn a_request_with_zstd_needs_a_broker_that_knows_it() {
     let zstd = |settings: &mut SenderSettings| settings.codec = CompressionType::Zstd;
     let mut fixture = Setup::new().with(zstd).start();
+    fixture.client.set_produce_version(NODE_1, 6);
     let future = fixture.append(0, 300);
     let request = fixture.sent();
     let cause = ErrorKind::UnsupportedVersion { message: "up to 6".into() };
