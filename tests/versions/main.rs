@@ -1,4 +1,4 @@
-//! The producer against releases of Apache Kafka from the oldest to the newest, one after another.
+//! The producer against releases of Apache Kafka from 0.10 to 4.3, one after another.
 //!
 //! Needs a JDK (17 or later) and Maven, which fetches each release once. Where they are missing the test says that it was
 //! skipped; with the variable `CI` set it fails instead.

@@ -21,8 +21,10 @@ const JAXB: &str = "javax.xml.bind:jaxb-api:2.3.1"; // was part of Java 8
 const LOG4J: &str = "log4j:log4j:1.2.17";
 const LOG4J_BINDING: &str = "org.slf4j:slf4j-log4j12:1.7.25";
 
-const RELEASES: [Release; 7] = [
-    release("0.11.0.3", SCALA_11, 3, &[JAXB]).usual(),
+const RELEASES: [Release; 9] = [
+    release("0.10.0.1", SCALA_11, 2, &[]).usual(),
+    release("0.10.2.2", SCALA_11, 2, &[JAXB]),
+    release("0.11.0.3", SCALA_11, 3, &[JAXB]),
     release("1.1.1", SCALA_11, 5, &[LOG4J, LOG4J_BINDING]).usual(),
     release(
         "2.1.1",
