@@ -1,8 +1,9 @@
-//! Every message in every version that we speak: against Java's bytes, against the `kafka-protocol` crate, against itself
+//! Every message in every version that we speak: against Java itself, against the `kafka-protocol` crate, against itself
 //! and against damage.
 
 mod arbitrary_bytes;
 mod golden;
+mod java;
 mod oracle;
 mod round_trip;
 mod samples;

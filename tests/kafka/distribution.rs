@@ -60,9 +60,18 @@ fn succeeds(program: &str, arguments: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
+/// Where the build keeps what tests leave for one another. Unit tests are not told, and look from where they lie.
+fn build_folder() -> PathBuf {
+    if let Some(folder) = option_env!("CARGO_TARGET_TMPDIR") {
+        return folder.into();
+    }
+    let this = env::current_exe().expect("a path");
+    this.ancestors().nth(3).expect("<build folder>/<profile>/deps/<test>").join("tmp")
+}
+
 /// A folder for this test process's own files, under the build folder.
 pub(crate) fn scratch(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", process::id()))
+    build_folder().join(format!("{name}-{}", process::id()))
 }
 
 /// The folder with a release's jars, after fetching them if need be.
@@ -71,7 +80,7 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
 /// another never see half of it, and the first to finish wins.
 pub(crate) fn jars(release: &Release) -> Result<PathBuf, String> {
     let version = release.version;
-    let jars = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kafka-{version}"));
+    let jars = build_folder().join(format!("kafka-{version}"));
     if jars.is_dir() {
         return Ok(jars);
     }
