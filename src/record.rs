@@ -7,3 +7,5 @@ pub(crate) mod memory_records;
 pub(crate) mod memory_records_builder;
 pub(crate) mod message_set;
 pub(crate) mod record_version;
+#[cfg(test)]
+mod tests;
