@@ -86,6 +86,9 @@ pub(super) fn note_coverage(evidence: &Evidence<'_>, coverage: &mut Coverage) {
     };
     coverage.hit_if("sequences went round amid a batch", wire.iter().any(goes_round));
     coverage.hit_if("a batch was split", has_split(evidence.wire));
+    let mut formats = wire.iter().map(|batch| batch.is_message_set);
+    coverage
+        .hit_if("message sets and batches", formats.clone().any(|it| it) && !formats.all(|it| it));
     let nodes: Vec<_> = evidence.wire.connects.iter().map(|(_, node)| node.0).collect();
     let returned = nodes.windows(2).any(|pair| pair[0] > 0 && pair[1] < 0);
     coverage.hit_if("back to the configured addresses", returned);

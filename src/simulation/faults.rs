@@ -271,6 +271,8 @@ impl World {
         match recovery {
             Recovery::Start { node, port } if !self.cluster.is_running(node) => {
                 self.cluster.start_node(node, host(node), port);
+                let is_upgraded = self.cluster.upgrade(node);
+                self.coverage.hit_if("an old broker was upgraded", is_upgraded);
             }
             Recovery::Start { .. } => {}
             Recovery::Read(node) => self.cluster.resume_reading(node, self.now),

@@ -18,6 +18,8 @@ pub(super) struct Quirks {
     pub(super) rare_faults: Option<Duration>,
     /// How many records each partition takes before sequences go round to 0; `None` where they begin there.
     pub(super) records_before_wrap: Option<i32>,
+    /// How many brokers know message sets only, until they are restarted.
+    pub(super) old_brokers: usize,
 }
 
 impl Quirks {
@@ -29,12 +31,14 @@ impl Quirks {
         let pace = log_millis(200, 5_000, random);
         let records = i32::try_from(1 + random.below(60)).unwrap_or(1);
         let codec = CompressionType::ALL.get(random.below(15)).copied().unwrap_or_default();
+        let (has_old_brokers, old_brokers) = (random.below(3) == 0, 1 + random.below(4));
         Self {
             callbacks_send,
             codec,
             max_idle: closes_idle.then_some(max_idle),
             rare_faults: (has_rare_faults && !is_calm).then_some(pace),
             records_before_wrap: wraps.then_some(records),
+            old_brokers: if has_old_brokers { old_brokers } else { 0 },
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::compress::CompressionType;
 use crate::simulation::quirks::Quirks;
 use crate::utils::random::Random;
 
@@ -118,6 +119,13 @@ impl Scenario {
     pub(super) fn first_sequence(&self) -> Option<i32> {
         let records = self.quirks.records_before_wrap.filter(|_| self.settings.is_idempotent)?;
         Some(i32::MAX - (records - 1))
+    }
+
+    /// How many brokers are older than Kafka 0.11. Only a producer without what those lack can use them.
+    pub(super) fn old_brokers(&self) -> usize {
+        let can_use_them =
+            !self.settings.is_idempotent && self.quirks.codec != CompressionType::Zstd;
+        if can_use_them { self.quirks.old_brokers } else { 0 }
     }
 
     /// Whether nothing goes wrong.

@@ -25,6 +25,7 @@ pub(super) struct Draft {
     pub(super) partition: Option<i32>,
     pub(super) key: Option<Vec<u8>>,
     pub(super) value_size: usize,
+    pub(super) may_have_headers: bool,
     /// The end of `max.block.ms`.
     pub(super) until: Instant,
     /// How many more records follow, each sent by the callback of the one before.
@@ -75,7 +76,7 @@ impl Outlet {
         let hash = |key: &Vec<u8>| partition_for_key(key, partition_count);
         let id = self.history.lock().next_id();
         let value = value_of(id, draft.value_size);
-        let headers = headers_of(id);
+        let headers = headers_of(id, draft.may_have_headers);
         let timestamp_ms = EPOCH_MILLIS + millis_since_start(now);
         let append = Append {
             topic,
@@ -144,10 +145,10 @@ fn millis_since_start(now: Instant) -> i64 {
     i64::try_from(since_start).unwrap_or(0)
 }
 
-/// The headers of record `id`: every third one has some.
-pub(super) fn headers_of(id: usize) -> Headers<'static> {
+/// The headers of record `id`: every third one has some, where there are any.
+pub(super) fn headers_of(id: usize, are_there: bool) -> Headers<'static> {
     let mut headers = Headers::new();
-    if id % 3 == 0 {
+    if are_there && id % 3 == 0 {
         headers.add(Header::new("number", Some(id.to_string().into_bytes())));
         headers.add(Header::new("null", None::<Vec<u8>>));
     }

@@ -43,6 +43,7 @@ pub(super) struct WireBatch {
     /// The number of the first record, as its value tells.
     pub(super) first_id: Option<usize>,
     pub(super) size: usize,
+    pub(super) is_message_set: bool,
     /// What tells the batch's records from others', whatever its header says.
     pub(super) records_hash: u64,
     /// Whom the producer's own metadata calls the leader.
@@ -69,6 +70,10 @@ pub(super) struct Asked {
     batches: Range<usize>,
 }
 
+/// Where a batch and a message tell their format.
+const MAGIC: usize = 16;
+/// Where the length of a message's key stands.
+const MESSAGE_KEY: usize = 26;
 /// The bytes of a batch's header; the records follow.
 const HEADER_BYTES: usize = 61;
 
@@ -145,6 +150,9 @@ pub(super) fn batches_of(payload: &[u8]) -> Vec<(String, Uuid, i32, Vec<u8>)> {
 impl WireBatch {
     /// Reads what the header of `bytes` says; the rest is to be filled in.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        if bytes.get(MAGIC) == Some(&1) {
+            return Self::read_message_set(bytes);
+        }
         let header = bytes.first_chunk::<HEADER_BYTES>()?;
         let field = |at: usize| i64::from_be_bytes(std::array::from_fn(|index| header[at + index]));
         Some(Self {
@@ -159,7 +167,44 @@ impl WireBatch {
             record_count: i32::from_be_bytes(std::array::from_fn(|index| header[57 + index])),
             first_id: first_id(&bytes[HEADER_BYTES..]),
             size: bytes.len(),
+            is_message_set: false,
             records_hash: hash(&bytes[HEADER_BYTES..]),
+            announced_leader: None,
+            answer: None,
+        })
+    }
+
+    /// A compressed message stands for as many as its offset tells.
+    fn read_message_set(bytes: &[u8]) -> Option<Self> {
+        let is_compressed = bytes.get(MAGIC + 1)? & 7 != 0;
+        let mut first_id = None;
+        let mut record_count = 0;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let length = |at: usize| Some(i32::from_be_bytes(*rest.get(at..)?.first_chunk()?));
+            let key_size = usize::try_from(length(MESSAGE_KEY)?).unwrap_or(0);
+            let value = rest.get(MESSAGE_KEY + 4 + key_size + 4..)?;
+            if record_count == 0 && !is_compressed {
+                first_id = id_of(value);
+            }
+            let offset = i64::from_be_bytes(*rest.first_chunk()?);
+            record_count = i32::try_from(offset + 1).ok()?;
+            rest = rest.get(12 + usize::try_from(length(8)?).ok()?..)?;
+        }
+        Some(Self {
+            at: Instant::ZERO,
+            node: NodeId(0),
+            topic: String::new(),
+            topic_id: Uuid::ZERO,
+            partition: 0,
+            producer_id: -1,
+            epoch: -1,
+            base_sequence: -1,
+            record_count,
+            first_id,
+            size: bytes.len(),
+            is_message_set: true,
+            records_hash: hash(bytes),
             announced_leader: None,
             answer: None,
         })

@@ -208,7 +208,16 @@ impl World {
         let (topic, partition, until) = target.clone();
         caller.probing = Some(target);
         let partition = Some(partition);
-        let draft = Draft { topic, partition, key: None, value_size: 16, until, follow_ups: 0 };
+        let may_have_headers = self.scenario.old_brokers() == 0;
+        let draft = Draft {
+            topic,
+            partition,
+            key: None,
+            value_size: 16,
+            may_have_headers,
+            until,
+            follow_ups: 0,
+        };
         self.hand_over(caller, draft, None);
     }
 
@@ -225,7 +234,8 @@ impl World {
         let until = self.now + self.scenario.settings.max_block;
         let follows = self.scenario.quirks.callbacks_send && random.below(4) == 0;
         let follow_ups = if follows { 1 + random.below(3) } else { 0 };
-        Draft { topic: topic.name.clone(), partition, key, value_size, until, follow_ups }
+        let (topic, may_have_headers) = (topic.name.clone(), self.scenario.old_brokers() == 0);
+        Draft { topic, partition, key, value_size, may_have_headers, until, follow_ups }
     }
 
     /// Idle until the next action; right away within a burst.

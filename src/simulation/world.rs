@@ -127,6 +127,9 @@ impl World {
         for node in nodes(&scenario) {
             cluster.start_node(node, host(node), FIRST_PORT);
         }
+        for node in nodes(&scenario).take(scenario.old_brokers()) {
+            cluster.set_old(node);
+        }
         let faults = Faults::new(random.fork());
         let mut world = Self {
             now: Instant::ZERO,

@@ -20,6 +20,20 @@ impl ClusterCore {
         self.world.state.create_topic(name, options);
     }
 
+    /// `node` knows message sets, and nothing newer.
+    pub(crate) fn set_old(&mut self, node: NodeId) {
+        self.world.versions.set(Some(node), Api::Produce, Some(0..=2));
+    }
+
+    /// Ends [`set_old`](Self::set_old); returns whether it was.
+    pub(crate) fn upgrade(&mut self, node: NodeId) -> bool {
+        let was_old = self.world.versions.announced(node, Api::Produce) == Some(0..=2);
+        if was_old {
+            self.world.versions.set(Some(node), Api::Produce, Some(ApiKey::Produce.versions()));
+        }
+        was_old
+    }
+
     pub(crate) fn delete_topic(&mut self, name: &str) {
         self.world.delete_topic(name);
     }

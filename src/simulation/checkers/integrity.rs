@@ -33,7 +33,7 @@ fn difference(
     let Some((id, sent)) = sent else {
         return Some("nobody sent this record");
     };
-    let headers: Vec<_> = headers_of(id)
+    let headers: Vec<_> = headers_of(id, evidence.scenario.old_brokers() == 0)
         .iter()
         .map(|header| (header.key().to_owned(), header.value().map(<[u8]>::to_vec)))
         .collect();

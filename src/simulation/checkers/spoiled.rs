@@ -411,7 +411,7 @@ fn sent(id: usize) -> SentRecord {
 }
 
 fn record(id: usize, offset: i64) -> MockRecord {
-    let headers = headers_of(id);
+    let headers = headers_of(id, true);
     let headers = headers.iter();
     MockRecord {
         offset,
@@ -440,6 +440,7 @@ fn batch(base_sequence: i32, milliseconds: u64) -> WireBatch {
         record_count: 2,
         first_id: usize::try_from(base_sequence).ok(),
         size: 100,
+        is_message_set: false,
         records_hash: u64::from(base_sequence.unsigned_abs()),
         announced_leader: Some(NodeId(1)),
         answer: None,
