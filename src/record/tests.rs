@@ -1,12 +1,11 @@
-//! Java's own classes read our batches, whatever the codec, and build the same bytes of the same records.
-
-use std::fmt::Write;
+//! Java's own classes read our batches and message sets, whatever the codec, and build the same bytes of the same records.
 
 use crate::common::header::{Header, Headers};
 use crate::compress::{Compression, CompressionType, Compressors};
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::{ProducerState, RECORD_BATCH_OVERHEAD};
 use crate::record::memory_records_builder::MemoryRecordsBuilder;
+use crate::record::message_set::MessageSet;
 use crate::utils::java::{self, NEWEST, digits};
 use crate::utils::random::Random;
 
@@ -19,20 +18,40 @@ const CODECS: [CompressionType; 5] = [
     CompressionType::Zstd,
 ];
 
-/// A batch of random records, compressed or not, and what Java has to find in it.
+/// A batch of random records, and what Java has to find in it.
 struct Sample {
     compressed: Vec<u8>,
     plain: Vec<u8>,
     described: String,
 }
 
+/// Random records in a batch that is not closed yet.
+struct Records {
+    builder: MemoryRecordsBuilder,
+    /// The time of each, and all of it as Java shows it.
+    shown: Vec<(i64, String)>,
+}
+
 #[test]
 fn java_reads_every_batch_of_ours_and_builds_the_same() {
+    check(Sample::batch);
+}
+
+#[test]
+fn java_reads_every_message_set_of_ours_and_builds_the_same() {
+    check(|codec, seed| {
+        // It is younger than message sets.
+        let codec = if codec == CompressionType::Zstd { CompressionType::None } else { codec };
+        Sample::message_set(codec, seed)
+    });
+}
+
+fn check(sample: impl Fn(CompressionType, u64) -> Sample) {
     if !java::is_available() {
         return;
     }
-    let of_codec = |codec| (0..BATCHES).map(move |seed| Sample::new(codec, seed));
-    let samples: Vec<_> = CODECS.into_iter().flat_map(of_codec).collect();
+    let each = CODECS.into_iter().flat_map(|codec| (0..BATCHES).map(move |seed| (codec, seed)));
+    let samples: Vec<_> = each.map(|(codec, seed)| sample(codec, seed)).collect();
 
     let lines: Vec<_> = samples.iter().map(|sample| digits(&sample.compressed)).collect();
     let answers = java::ask(&NEWEST, "Batches.java", &lines);
@@ -45,34 +64,92 @@ fn java_reads_every_batch_of_ours_and_builds_the_same() {
 }
 
 impl Sample {
-    fn new(codec: CompressionType, seed: u64) -> Self {
+    fn batch(codec: CompressionType, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let producer = producer(&mut random);
+        let Records { mut builder, shown } = Records::new(seed, &mut random, headers);
+        let plain = with_header(&mut builder, producer);
+        let compressed = match compress(codec, &plain[RECORD_BATCH_OVERHEAD..]) {
+            Some(records) => {
+                let mut batch = [&plain[..RECORD_BATCH_OVERHEAD], &records].concat();
+                builder.set_compressed(codec, batch.len());
+                builder.rewrite_header(&mut batch, producer);
+                batch
+            }
+            None => plain.clone(),
+        };
+        let ProducerState { producer_id, producer_epoch, base_sequence } = producer;
+        let described = format!(
+            "v2 {codec} CreateTime offsets 0-{} count {} producer {producer_id}/{producer_epoch} \
+             sequence {base_sequence} max {}; {}",
+            shown.len() - 1,
+            shown.len(),
+            newest(&shown),
+            joined(&shown)
+        );
+        Self { compressed, plain, described }
+    }
+
+    fn message_set(codec: CompressionType, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let Records { mut builder, shown } = Records::new(seed, &mut random, |_| Headers::new());
+        let (base, count) = (builder.base_timestamp_ms(), builder.record_count());
+        let batch = with_header(&mut builder, ProducerState::NONE);
+        let set = MessageSet::of_batch(&batch, base, count).expect("a batch of ours");
+        let plain = set.bytes().to_vec();
+        let described = |first: usize, shown: &[(i64, String)]| {
+            format!(
+                "v1 {codec} CreateTime offsets {first}-{} count null producer -1/-1 sequence -1 max {}; {}",
+                first + shown.len() - 1,
+                newest(shown),
+                joined(shown)
+            )
+        };
+        match compress(codec, &plain) {
+            Some(compressed) => Self {
+                compressed: set.wrapper(codec, &compressed),
+                plain,
+                described: described(0, &shown),
+            },
+            None => {
+                let each = shown.chunks(1).zip(0..).map(|(one, offset)| described(offset, one));
+                let described = each.collect::<Vec<_>>().join("; ");
+                Self { compressed: plain.clone(), plain, described }
+            }
+        }
+    }
+}
+
+impl Records {
+    fn new(
+        seed: u64,
+        random: &mut Random,
+        headers: impl Fn(&mut Random) -> Headers<'static>,
+    ) -> Self {
         let mut builder = MemoryRecordsBuilder::new(Vec::new(), usize::MAX, usize::MAX);
-        let (mut records, mut newest) = (String::new(), i64::MIN);
         let count = 1 + random.below(if seed % 8 == 0 { 300 } else { 6 });
-        for offset in 0..count {
-            let timestamp_ms = timestamp_ms(&mut random);
-            let (key, value) = (bytes(&mut random), bytes(&mut random));
-            let headers = headers(&mut random);
+        let shown = (0..count).map(|offset| {
+            let timestamp_ms = timestamp_ms(random);
+            let [key, value] = [(); 2].map(|()| bytes(random));
+            let headers = headers(random);
             let record =
                 RecordContents::new(timestamp_ms, key.as_deref(), value.as_deref(), &headers);
             builder.try_append(&record).expect("room");
             let [key, value] = [key, value].map(|bytes| shown(bytes.as_deref()));
-            write!(records, "; {offset} {timestamp_ms} {key} {value} [{}]", listed(&headers))
-                .expect("memory");
-            newest = newest.max(timestamp_ms);
-        }
-        let plain = with_header(&mut builder, producer);
-        let compressed = compress(&mut builder, &plain, codec, producer);
-        let ProducerState { producer_id, producer_epoch, base_sequence } = producer;
-        let described = format!(
-            "v2 {codec} CreateTime offsets 0-{} count {count} producer {producer_id}/{producer_epoch} \
-             sequence {base_sequence} max {newest}{records}",
-            count - 1
-        );
-        Self { compressed, plain, described }
+            let headers = listed(&headers);
+            (timestamp_ms, format!("{offset} {timestamp_ms} {key} {value} [{headers}]"))
+        });
+        let shown = shown.collect();
+        Self { builder, shown }
     }
+}
+
+fn newest(shown: &[(i64, String)]) -> i64 {
+    shown.iter().map(|(timestamp_ms, _)| *timestamp_ms).max().expect("a record")
+}
+
+fn joined(shown: &[(i64, String)]) -> String {
+    shown.iter().map(|(_, record)| record.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 fn with_header(builder: &mut MemoryRecordsBuilder, producer: ProducerState) -> Vec<u8> {
@@ -81,24 +158,12 @@ fn with_header(builder: &mut MemoryRecordsBuilder, producer: ProducerState) -> V
     batch
 }
 
-/// Compressed also where it becomes larger: batches that travel are then left as they are.
-fn compress(
-    builder: &mut MemoryRecordsBuilder,
-    plain: &[u8],
-    codec: CompressionType,
-    producer: ProducerState,
-) -> Vec<u8> {
+/// Also where they become larger: what travels is then left as it is. `None` without a codec.
+fn compress(codec: CompressionType, records: &[u8]) -> Option<Vec<u8>> {
     let compressors = Compressors::new(Compression { codec, level: None });
-    let Some(mut compressor) = compressors.take().expect("memory") else {
-        assert_eq!(codec, CompressionType::None, "tests have every codec");
-        return plain.to_vec();
-    };
-    let (header, records) = plain.split_at(RECORD_BATCH_OVERHEAD);
-    let mut batch = header.to_vec();
-    batch.extend_from_slice(compressor.compress(records).expect("it works"));
-    builder.set_compressed(codec, batch.len());
-    builder.rewrite_header(&mut batch, producer);
-    batch
+    let compressor = compressors.take().expect("memory");
+    assert_eq!(compressor.is_none(), codec == CompressionType::None, "tests have every codec");
+    Some(compressor?.compress(records).expect("it works").to_vec())
 }
 
 fn producer(random: &mut Random) -> ProducerState {

@@ -17,8 +17,8 @@ import org.apache.kafka.common.record.internal.RecordBatch;
 /**
  * Reads record batches with Kafka's own classes.
  *
- * <p>Each line of the input is a batch as hexadecimal digits. The output says for each what Java finds in it, and then the
- * bytes that Java builds of the same records without compression.
+ * <p>Each line of the input is a batch or a message set as hexadecimal digits. The output says for each what Java finds in
+ * it, and then the bytes that Java builds of the same records in the same format without compression.
  */
 public final class Batches {
     public static void main(String[] arguments) throws IOException {
@@ -27,20 +27,29 @@ public final class Batches {
             MemoryRecords records = MemoryRecords.readableRecords(ByteBuffer.wrap(HexFormat.of().parseHex(line)));
             List<MutableRecordBatch> batches = new ArrayList<>();
             records.batches().forEach(batches::add);
-            if (batches.size() != 1 || records.validBytes() != records.sizeInBytes()) {
-                System.out.println("not one batch: " + batches);
+            if (batches.isEmpty() || records.validBytes() != records.sizeInBytes()) {
+                System.out.println("bytes that are no batch behind " + batches);
             } else {
-                System.out.println(described(batches.get(0)) + "\t" + rebuilt(batches.get(0)));
+                System.out.println(described(batches) + "\t" + rebuilt(batches));
             }
         }
     }
 
-    private static String described(RecordBatch batch) {
-        batch.ensureValid();
+    /** Before version 2 each message that is not compressed is a batch of its own. */
+    private static String described(List<MutableRecordBatch> batches) {
         List<String> told = new ArrayList<>();
-        told.add(String.format("v%d %s %s offsets %d-%d count %d producer %d/%d sequence %d max %d",
-            batch.magic(), batch.compressionType().name, batch.timestampType(), batch.baseOffset(), batch.lastOffset(),
-            batch.countOrNull(), batch.producerId(), batch.producerEpoch(), batch.baseSequence(), batch.maxTimestamp()));
+        for (RecordBatch batch : batches) {
+            batch.ensureValid();
+            told.add(String.format("v%d %s %s offsets %d-%d count %d producer %d/%d sequence %d max %d",
+                batch.magic(), batch.compressionType().name, batch.timestampType(), batch.baseOffset(),
+                batch.lastOffset(), batch.countOrNull(), batch.producerId(), batch.producerEpoch(),
+                batch.baseSequence(), batch.maxTimestamp()));
+            describe(batch, told);
+        }
+        return String.join("; ", told);
+    }
+
+    private static void describe(RecordBatch batch, List<String> told) {
         for (Record record : batch) {
             record.ensureValid();
             List<String> headers = new ArrayList<>();
@@ -51,15 +60,17 @@ public final class Batches {
             told.add(String.format("%d %d %s %s %s", record.offset(), record.timestamp(), digits(record.key()),
                 digits(record.value()), headers));
         }
-        return String.join("; ", told);
     }
 
-    private static String rebuilt(RecordBatch batch) {
-        MemoryRecordsBuilder builder = MemoryRecords.builder(ByteBuffer.allocate(1024), RecordBatch.MAGIC_VALUE_V2,
+    private static String rebuilt(List<MutableRecordBatch> batches) {
+        RecordBatch batch = batches.get(0);
+        MemoryRecordsBuilder builder = MemoryRecords.builder(ByteBuffer.allocate(1024), batch.magic(),
             Compression.NONE, TimestampType.CREATE_TIME, 0, RecordBatch.NO_TIMESTAMP, batch.producerId(),
             batch.producerEpoch(), batch.baseSequence(), false, RecordBatch.NO_PARTITION_LEADER_EPOCH);
-        for (Record record : batch) {
-            builder.append(record.timestamp(), record.key(), record.value(), record.headers());
+        for (RecordBatch part : batches) {
+            for (Record record : part) {
+                builder.append(record.timestamp(), record.key(), record.value(), record.headers());
+            }
         }
         return digits(builder.build().buffer());
     }
