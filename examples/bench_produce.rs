@@ -8,6 +8,8 @@
 mod common;
 
 use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -18,7 +20,7 @@ use kafka_producer::{ByteArraySerializer, KafkaProducer, ProducerConfig, Produce
 
 use common::Cluster;
 
-/// Sends records of random letters, without keys, and prints one line about it.
+/// Sends records without keys and prints one line about it.
 #[derive(Debug, Parser)]
 struct Options {
     /// The cluster, as host:port[,host:port…]; without it an embedded one
@@ -31,6 +33,9 @@ struct Options {
     /// The size of each value in bytes
     #[arg(long, default_value_t = 100)]
     size: usize,
+    /// The values: pieces of this file, one after the other, then again from its beginning; else the same letters always
+    #[arg(long)]
+    payload: Option<PathBuf>,
     #[arg(long, default_value = "all")]
     acks: String,
     /// In milliseconds
@@ -71,22 +76,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let cluster = Cluster::at(options.bootstrap.clone())?;
     let producer =
         KafkaProducer::new(config(&options, &cluster)?, ByteArraySerializer, ByteArraySerializer)?;
-    let value = letters(options.size);
+    let payload = payload(&options)?;
+    let value = &payload[..options.size];
 
     // Connected when this is answered: what follows is measured.
-    producer.send(ProducerRecord::without_key(options.topic.as_str(), &value[..])).get()?;
+    producer.send(ProducerRecord::without_key(options.topic.as_str(), value)).get()?;
 
     if options.sync {
-        print_latencies(one_at_a_time(&producer, &options, &value)?);
+        print_latencies(one_at_a_time(&producer, &options, value)?);
         return Ok(());
     }
     if let Some(topic) = &options.burst {
-        burst(&producer, topic, &value)?;
+        burst(&producer, topic, value)?;
     }
     let (usage, start) = (Usage::of_this_process(), Instant::now());
     let paces = thread::scope(|scope| {
-        let (producer, options, value) = (&producer, &options, &value);
-        let send = |thread| scope.spawn(move || send_share(producer, options, value, thread));
+        let (producer, options, payload) = (&producer, &options, &payload);
+        let send = |thread| scope.spawn(move || send_share(producer, options, payload, thread));
         let threads: Vec<_> = (0..options.threads).map(send).collect();
         let paces = threads.into_iter().map(|thread| thread.join().unwrap_or(0.0));
         paces.collect::<Vec<_>>()
@@ -130,13 +136,14 @@ fn burst(
 fn send_share(
     producer: &KafkaProducer<[u8], [u8]>,
     options: &Options,
-    value: &[u8],
+    payload: &[u8],
     thread: u64,
 ) -> f64 {
     let start = Instant::now();
     let share =
         options.records / options.threads + u64::from(thread < options.records % options.threads);
-    for number in 0..share {
+    let values = payload.chunks_exact(options.size).cycle();
+    for (number, value) in (0..share).zip(values) {
         let key = options.keys.map(|keys| (number % keys.max(1)).to_be_bytes());
         let key = key.as_ref().map(|key| &key[..]);
         let record = ProducerRecord::new(options.topic.as_str(), key, value);
@@ -210,6 +217,18 @@ fn print_latencies(mut latencies: Vec<Duration>) {
         usage.user_seconds,
         usage.system_seconds,
     );
+}
+
+/// What values are cut from: one of letters, or many from a file.
+fn payload(options: &Options) -> Result<Vec<u8>, Box<dyn Error>> {
+    let payload = match &options.payload {
+        Some(file) => fs::read(file)?,
+        None => letters(options.size),
+    };
+    if options.size == 0 || payload.len() < options.size {
+        return Err("a value has at least one byte, and the payload at least one value".into());
+    }
+    Ok(payload)
 }
 
 /// Random letters, alike in every run.

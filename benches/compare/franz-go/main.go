@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"os"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -23,6 +24,8 @@ var (
 	acks        = flag.String("acks", "all", "")
 	linger      = flag.Int("linger", 5, "in milliseconds")
 	batch       = flag.Int("batch", 16_384, "the size of a batch in bytes")
+	compression = flag.String("compression", "none", "")
+	payload     = flag.String("payload", "", "a file that the values are cut from, instead of letters")
 	idempotence = flag.String("idempotence", "true", "")
 	sync        = flag.Bool("sync", false, "waits for each record before the next")
 )
@@ -34,15 +37,15 @@ func main() {
 		log.Fatal(err)
 	}
 	defer client.Close()
-	value := letters(*size)
+	values := values()
 	// It is connected when this is answered.
-	if err := client.ProduceSync(context.Background(), &kgo.Record{Value: value}).FirstErr(); err != nil {
+	if err := client.ProduceSync(context.Background(), &kgo.Record{Value: values[0]}).FirstErr(); err != nil {
 		log.Fatal(err)
 	}
 	if *sync {
-		oneAtATime(client, value)
+		oneAtATime(client, values)
 	} else {
-		allAtOnce(client, value)
+		allAtOnce(client, values)
 	}
 }
 
@@ -52,7 +55,7 @@ func options() []kgo.Opt {
 		kgo.DefaultProduceTopic(*topic),
 		kgo.ProducerLinger(time.Duration(*linger) * time.Millisecond),
 		kgo.ProducerBatchMaxBytes(int32(max(*batch, *size+200))),
-		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.ProducerBatchCompression(codec()),
 		// Bounded by bytes, as the others are.
 		kgo.MaxBufferedBytes(32 << 20),
 		kgo.MaxBufferedRecords(1_000_000),
@@ -71,7 +74,30 @@ func options() []kgo.Opt {
 	return options
 }
 
-func allAtOnce(client *kgo.Client, value []byte) {
+func codec() kgo.CompressionCodec {
+	codecs := map[string]kgo.CompressionCodec{
+		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
+		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
+	}
+	codec, isKnown := codecs[*compression]
+	if !isKnown {
+		log.Fatal("no such codec: ", *compression)
+	}
+	return codec
+}
+
+func values() [][]byte {
+	if *payload == "" {
+		return [][]byte{letters(*size)}
+	}
+	bytes, err := os.ReadFile(*payload)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return slices.Collect(slices.Chunk(bytes[:len(bytes)/(*size)*(*size)], *size))
+}
+
+func allAtOnce(client *kgo.Client, values [][]byte) {
 	var acked, failed atomic.Int64
 	count := func(_ *kgo.Record, err error) {
 		if err == nil {
@@ -82,8 +108,8 @@ func allAtOnce(client *kgo.Client, value []byte) {
 	}
 	userBefore, systemBefore, _ := usage()
 	start := time.Now()
-	for range *records {
-		client.Produce(context.Background(), &kgo.Record{Value: value}, count)
+	for i := range *records {
+		client.Produce(context.Background(), &kgo.Record{Value: values[i%len(values)]}, count)
 	}
 	if err := client.Flush(context.Background()); err != nil {
 		log.Fatal(err)
@@ -97,10 +123,11 @@ func allAtOnce(client *kgo.Client, value []byte) {
 		(user+system)/float64(max(acked.Load(), 1))*1e6, memory)
 }
 
-func oneAtATime(client *kgo.Client, value []byte) {
+func oneAtATime(client *kgo.Client, values [][]byte) {
 	latencies := make([]time.Duration, *records)
 	for i := range latencies {
 		start := time.Now()
+		value := values[i%len(values)]
 		if err := client.ProduceSync(context.Background(), &kgo.Record{Value: value}).FirstErr(); err != nil {
 			log.Fatal(err)
 		}

@@ -3,8 +3,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.stream.IntStream;
 
 import com.sun.management.OperatingSystemMXBean;
 import org.apache.kafka.clients.producer.Callback;
@@ -35,15 +37,24 @@ public final class Bench {
     }
 
     private void run() throws Exception {
-        byte[] value = letters(Integer.parseInt(flag("size", "100")));
-        ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(flag("topic", "perf"), value);
+        List<ProducerRecord<byte[], byte[]>> records = records(Integer.parseInt(flag("size", "100")));
         try (var producer = new KafkaProducer<>(properties(), new ByteArraySerializer(), new ByteArraySerializer())) {
             if (flags.containsKey("sync")) {
-                oneAtATime(producer, record);
+                oneAtATime(producer, records);
             } else {
-                allAtOnce(producer, record);
+                allAtOnce(producer, records);
             }
         }
+    }
+
+    /** One of letters, or as many as fit into the file that `--payload` names. */
+    private List<ProducerRecord<byte[], byte[]>> records(int size) throws Exception {
+        String file = flags.get("payload");
+        byte[] payload = file == null ? letters(size) : Files.readAllBytes(Path.of(file));
+        return IntStream.range(0, payload.length / size)
+                .mapToObj(i -> Arrays.copyOfRange(payload, i * size, (i + 1) * size))
+                .map(value -> new ProducerRecord<byte[], byte[]>(flag("topic", "perf"), value))
+                .toList();
     }
 
     private Map<String, Object> properties() {
@@ -52,49 +63,52 @@ public final class Bench {
                 "acks", flag("acks", "all"),
                 "linger.ms", flag("linger", "5"),
                 "batch.size", flag("batch", "16384"),
+                "compression.type", flag("compression", "none"),
                 "enable.idempotence", flag("idempotence", "true"));
     }
 
-    private void allAtOnce(KafkaProducer<byte[], byte[]> producer, ProducerRecord<byte[], byte[]> record) throws Exception {
-        send(producer, record, WARM_UP);
+    private void allAtOnce(KafkaProducer<byte[], byte[]> producer, List<ProducerRecord<byte[], byte[]>> records)
+            throws Exception {
+        send(producer, records, WARM_UP);
         acked.set(0);
         failed.set(0);
         long cpu = system.getProcessCpuTime();
         long start = System.nanoTime();
-        send(producer, record, Integer.parseInt(flag("records", "1000000")));
+        send(producer, records, Integer.parseInt(flag("records", "1000000")));
         double seconds = (System.nanoTime() - start) / 1e9;
         double used = (system.getProcessCpuTime() - cpu) / 1e9;
         double rate = acked.get() / seconds;
         System.out.printf(
                 "java: %d acked %d failed in %.2f s = %.0f rec/s %.1f MB/s | cpu %.2f s = %.3f s/M rec | rss %d MB%n",
-                acked.get(), failed.get(), seconds, rate, rate * record.value().length / 1e6, used,
+                acked.get(), failed.get(), seconds, rate, rate * records.get(0).value().length / 1e6, used,
                 used / Math.max(acked.get(), 1) * 1e6, memory());
     }
 
-    private void send(KafkaProducer<byte[], byte[]> producer, ProducerRecord<byte[], byte[]> record, int count) {
+    private void send(KafkaProducer<byte[], byte[]> producer, List<ProducerRecord<byte[], byte[]>> records, int count) {
         Callback counted = (metadata, exception) -> (exception == null ? acked : failed).incrementAndGet();
         for (int i = 0; i < count; i++) {
-            producer.send(record, counted);
+            producer.send(records.get(i % records.size()), counted);
         }
         producer.flush();
     }
 
-    private void oneAtATime(KafkaProducer<byte[], byte[]> producer, ProducerRecord<byte[], byte[]> record) throws Exception {
-        await(producer, record, new double[WARM_UP_AWAITED]);
+    private void oneAtATime(KafkaProducer<byte[], byte[]> producer, List<ProducerRecord<byte[], byte[]>> records)
+            throws Exception {
+        await(producer, records, new double[WARM_UP_AWAITED]);
         double[] micros = new double[Integer.parseInt(flag("records", "5000"))];
         long cpu = system.getProcessCpuTime();
-        await(producer, record, micros);
+        await(producer, records, micros);
         double used = (system.getProcessCpuTime() - cpu) / 1e9;
         Arrays.sort(micros);
         System.out.printf("java: sync %d sends p50 %.0f us p95 %.0f us p99 %.0f us p99.9 %.0f us | cpu %.2f s%n",
                 micros.length, at(micros, 0.5), at(micros, 0.95), at(micros, 0.99), at(micros, 0.999), used);
     }
 
-    private static void await(KafkaProducer<byte[], byte[]> producer, ProducerRecord<byte[], byte[]> record, double[] micros)
-            throws Exception {
+    private static void await(
+            KafkaProducer<byte[], byte[]> producer, List<ProducerRecord<byte[], byte[]>> records, double[] micros) throws Exception {
         for (int i = 0; i < micros.length; i++) {
             long start = System.nanoTime();
-            producer.send(record).get();
+            producer.send(records.get(i % records.size())).get();
             micros[i] = (System.nanoTime() - start) / 1e3;
         }
     }

@@ -1,6 +1,8 @@
 //! librdkafka's producer, with its own thread for callbacks.
 
 use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
@@ -18,6 +20,17 @@ const NAME: &str = "librdkafka";
 
 static ACKNOWLEDGED: AtomicU64 = AtomicU64::new(0);
 static FAILED: AtomicU64 = AtomicU64::new(0);
+
+#[derive(Debug, Parser)]
+struct Flags {
+    #[command(flatten)]
+    options: Options,
+    #[arg(long, default_value = "none")]
+    compression: String,
+    /// A file that the values are cut from, instead of letters
+    #[arg(long)]
+    payload: Option<PathBuf>,
+}
 
 /// Counts the answers, and passes them on to whoever waits.
 struct Answers {
@@ -39,8 +52,10 @@ impl ProducerContext for Answers {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
-    let value = letters(options.size);
+    let Flags { options, compression, payload } = Flags::parse();
+    let payload = payload.map_or_else(|| Ok(letters(options.size)), fs::read)?;
+    let mut values = payload.chunks_exact(options.size).cycle();
+    let mut send_next = |producer: &_| send(producer, &options.topic, values.next().unwrap_or_default());
     let (answered, answers) = mpsc::sync_channel(1);
     let waiting = options.sync.then_some(answered);
     let producer: ThreadedProducer<Answers> = ClientConfig::new()
@@ -48,17 +63,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         .set("acks", &options.acks)
         .set("linger.ms", options.linger.to_string())
         .set("batch.size", options.batch.to_string())
+        .set("compression.type", compression)
         .set("enable.idempotence", options.idempotence.to_string())
         .set("queue.buffering.max.messages", "1000000")
         .create_with_context(Answers { waiting })?;
-    send(&producer, &options.topic, &value)?; // it is connected when this is answered
+    send_next(&producer)?; // it is connected when this is answered
     producer.flush(Duration::from_secs(120))?;
     if options.sync {
         answers.recv()?;
         let mut latencies = Vec::new();
         for _ in 0..options.records {
             let start = Instant::now();
-            send(&producer, &options.topic, &value)?;
+            send_next(&producer)?;
             answers.recv()?;
             latencies.push(start.elapsed());
         }
@@ -68,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     ACKNOWLEDGED.store(0, Ordering::Relaxed);
     let start = Start::now();
     for _ in 0..options.records {
-        send(&producer, &options.topic, &value)?;
+        send_next(&producer)?;
     }
     producer.flush(Duration::from_secs(120))?;
     let (acknowledged, failed) = (ACKNOWLEDGED.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed));

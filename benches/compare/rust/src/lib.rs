@@ -6,7 +6,7 @@ use clap::{ArgAction, Parser};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
-/// Sends records of random letters, without keys, and prints one line about it.
+/// Sends records without keys and prints one line about it.
 #[derive(Debug, Parser)]
 pub struct Options {
     #[arg(long)]

@@ -1,12 +1,13 @@
 //! Stands for a cluster of one broker: answers what a producer asks, keeps nothing and checks nothing.
 //!
 //! Of each API but ApiVersions it knows one version, the newest that has no tagged fields, so that all producers speak
-//! the same to it.
+//! the same to it. For each line of its input it tells how many records it was sent since the last, and in how many bytes.
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -52,6 +53,14 @@ struct Broker {
     delay: Duration,
     /// The next offset of each partition, by topic.
     offsets: Mutex<HashMap<String, HashMap<i32, i64>>>,
+    received: Received,
+}
+
+/// What requests to produce have brought: records, and bytes with everything that surrounds these.
+#[derive(Default)]
+struct Received {
+    records: AtomicU64,
+    bytes: AtomicU64,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -68,8 +77,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         topics: topics.collect::<Result<_, Box<dyn Error>>>()?,
         delay: Duration::from_micros(options.delay_us),
         offsets: Mutex::default(),
+        received: Received::default(),
     });
     println!("127.0.0.1:{port}");
+    let asked = Arc::clone(&broker);
+    thread::spawn(move || asked.tell_received());
     for stream in listener.incoming() {
         let (stream, broker) = (stream?, Arc::clone(&broker));
         thread::spawn(move || {
@@ -82,6 +94,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 impl Broker {
+    fn tell_received(&self) {
+        for _ in io::stdin().lines() {
+            let [records, bytes] = [&self.received.records, &self.received.bytes].map(|count| count.swap(0, Ordering::Relaxed));
+            println!("{records} {bytes}");
+        }
+    }
+
     fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let later = self.later(&stream)?;
@@ -184,6 +203,7 @@ impl Broker {
     }
 
     fn produce(&self, version: i16, request: &mut Reader<'_>, out: &mut Vec<u8>) -> io::Result<bool> {
+        self.received.bytes.fetch_add(request.0.len() as u64, Ordering::Relaxed);
         request.string()?; // no transaction
         let acks = request.i16()?;
         request.i32()?;
@@ -203,7 +223,9 @@ impl Broker {
                 put_i32(out, partition);
                 put_i16(out, 0);
                 put_i64(out, *next);
-                *next += record_count(request.bytes(size)?);
+                let count = record_count(request.bytes(size)?);
+                *next += count;
+                self.received.records.fetch_add(count as u64, Ordering::Relaxed);
                 put_i64(out, -1); // the records keep their time
                 if version >= 5 {
                     put_i64(out, 0); // where the log begins
