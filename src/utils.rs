@@ -12,4 +12,6 @@ pub(crate) mod murmur2;
 pub(crate) mod panics;
 pub(crate) mod random;
 pub(crate) mod sync;
+mod tick_counter;
 pub(crate) mod varint;
+mod wall_clock;

@@ -1,9 +1,11 @@
-//! Mirrors `org.apache.kafka.common.utils.Time`: the only reader of the OS clock.
+//! Mirrors `org.apache.kafka.common.utils.Time`: the only reader of the OS clocks, with `wall_clock`.
 
 use std::fmt;
 use std::ops::Add;
 use std::sync::LazyLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use crate::utils::wall_clock::WALL_CLOCK;
 
 /// A moment, as the time since the process first looked at its clock.
 ///
@@ -59,11 +61,8 @@ impl Clock for SystemClock {
         Instant(START.elapsed())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     fn epoch_millis(&self) -> i64 {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
-        seconds.saturating_mul(1000).saturating_add(i64::from(since_epoch.subsec_millis()))
+        WALL_CLOCK.millis()
     }
 }
 
