@@ -47,6 +47,8 @@ pub(crate) struct Selector {
     max_doze: Duration,
     /// Whether something happened lately, so that more is likely to happen soon.
     may_doze: bool,
+    /// How much was given to the channels to send since the last wait, in bytes.
+    sent: usize,
     /// How many waits may begin with a spin: while a thread waits for an answer, and once more, for it is likely to
     /// send again.
     spins: u8,
@@ -69,6 +71,10 @@ const EVENTS_A_POLL: usize = 256;
 const SCRATCH_BYTES: usize = 64 * 1024;
 /// How long to look for an answer that a thread waits for before sleeping.
 const MAX_SPIN: Duration = Duration::from_micros(50);
+/// From how many bytes between two waits on the next one begins with a nap: a full batch with default settings.
+const SENT_BEFORE_NAP: usize = 16 * 1024;
+/// Short beside a round trip, long beside what it costs to wake. Only where records may linger.
+const NAP: Duration = Duration::from_micros(150);
 const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Selector {
@@ -93,6 +99,7 @@ impl Selector {
             idle: IdleExpiryManager::new(settings.connections_max_idle),
             max_doze: settings.max_doze,
             may_doze: false,
+            sent: 0,
             spins: 0,
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
         })
@@ -163,6 +170,7 @@ impl Selector {
     ///
     /// Wakes cost more than what they bring while answers come and batches fill all the time. So for a moment after
     /// something happened it only dozes: the next answer is likely to wake it anyway, and then it sees to everything.
+    /// And while a lot is sent and nobody waits, it naps before it looks for answers, so that there are several.
     fn wait(&mut self, timeout: Option<Duration>, results: &mut PollResults) {
         let mut may_sleep = timeout.is_none_or(|timeout| !timeout.is_zero());
         self.spins = if self.wakeup.is_waited_for() { 2 } else { self.spins.saturating_sub(1) };
@@ -170,6 +178,10 @@ impl Selector {
             may_sleep = !self.spin(timeout.unwrap_or(MAX_SPIN).min(MAX_SPIN));
         }
         let dozes = may_sleep && self.may_doze;
+        let is_busy = std::mem::take(&mut self.sent) >= SENT_BEFORE_NAP && self.spins == 0;
+        if dozes && is_busy && timeout.is_none_or(|timeout| timeout > NAP) {
+            self.wakeup.nap(NAP);
+        }
         let sleeps = match dozes {
             true => self.wakeup.doze_off(),
             false => may_sleep && self.wakeup.fall_asleep(),
@@ -255,6 +267,7 @@ impl Selectable for Selector {
     fn send(&mut self, node: NodeId, send: NetworkSend) {
         // It may have been lost in the poll whose results are being handled: then they say so.
         let Some(channel) = self.channels.get_mut(&node) else { return };
+        self.sent += send.size();
         channel.set_send(send);
         if channel.is_runnable() {
             self.queue(node);

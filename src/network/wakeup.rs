@@ -1,8 +1,10 @@
 //! Wakes the poll loop from other threads. Takes the place of `java.nio.channels.Selector.wakeup`.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, Thread};
+use std::time::Duration;
 
 /// Makes a sleeping [`poll`](crate::network::selectable::Selectable::poll) return, or the next one not sleep.
 ///
@@ -16,19 +18,23 @@ struct Shared {
     requested: AtomicBool,
     /// How often the loop was told of something that can wait for a moment, since its last turn.
     hints: AtomicU32,
-    /// One of [`AWAKE`], [`DOZING`] and [`ASLEEP`].
+    /// One of [`AWAKE`], [`NAPPING`], [`DOZING`] and [`ASLEEP`].
     state: AtomicU8,
     /// How many threads wait for an answer.
     waiting: AtomicU32,
     /// `None` where nothing ever sleeps.
     waker: Option<mio::Waker>,
+    /// The loop's, once it napped.
+    thread: OnceLock<Thread>,
 }
 
 const AWAKE: u8 = 0;
+/// As [`DOZING`], without regard to sockets.
+const NAPPING: u8 = 1;
 /// In, or about to enter, a system call that ends by itself in a moment.
-const DOZING: u8 = 1;
+const DOZING: u8 = 2;
 /// In, or about to enter, a system call that ends when something happens.
-const ASLEEP: u8 = 2;
+const ASLEEP: u8 = 3;
 /// So many hints wake a loop that dozes: a full batch comes with two.
 const HINTS_A_WAKE: u32 = 16;
 
@@ -49,6 +55,7 @@ impl Wakeup {
             state: AtomicU8::new(AWAKE),
             waiting: AtomicU32::new(0),
             waker,
+            thread: OnceLock::new(),
         }))
     }
 
@@ -56,18 +63,22 @@ impl Wakeup {
     pub(crate) fn wake(&self) {
         let shared = &*self.0;
         // Whoever set the flag first has seen, or will see, whether the loop sleeps.
-        if shared.requested.swap(true, Ordering::SeqCst)
-            || shared.state.load(Ordering::SeqCst) == AWAKE
-        {
+        if shared.requested.swap(true, Ordering::SeqCst) {
             return;
         }
-        if let Some(Err(error)) = shared.waker.as_ref().map(mio::Waker::wake) {
-            log::error!("cannot wake the sender thread: {error}");
+        match shared.state.load(Ordering::SeqCst) {
+            AWAKE => {}
+            NAPPING => shared.end_nap(),
+            _ => {
+                if let Some(Err(error)) = shared.waker.as_ref().map(mio::Waker::wake) {
+                    log::error!("cannot wake the sender thread: {error}");
+                }
+            }
         }
     }
 
     /// As [`wake`](Self::wake), for what can wait for a moment: a loop that only dozes is left alone until there is
-    /// more of it.
+    /// more of it, and one that naps until it wakes by itself.
     pub(crate) fn hint(&self) {
         let shared = &*self.0;
         let hints = shared.hints.fetch_add(1, Ordering::SeqCst).saturating_add(1);
@@ -85,7 +96,10 @@ impl Wakeup {
 
     /// Notes that the calling thread waits for an answer, until [`stop_waiting`](Self::stop_waiting).
     pub(crate) fn start_waiting(&self) {
-        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        self.0.waiting.fetch_add(1, Ordering::SeqCst);
+        if self.0.state.load(Ordering::SeqCst) == NAPPING {
+            self.0.end_nap();
+        }
     }
 
     pub(crate) fn stop_waiting(&self) {
@@ -94,13 +108,23 @@ impl Wakeup {
 
     /// Whether a thread waits for an answer.
     pub(super) fn is_waited_for(&self) -> bool {
-        self.0.waiting.load(Ordering::Relaxed) > 0
+        self.0.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// Whether the loop was asked to take a turn, if only by many hints.
     pub(super) fn is_requested(&self) -> bool {
         let hints = self.0.hints.load(Ordering::SeqCst);
         self.0.requested.load(Ordering::SeqCst) || hints >= HINTS_A_WAKE
+    }
+
+    /// Sleeps for up to `limit`, or until somebody asks for a turn by more than hints. [`doze_off`](Self::doze_off) or
+    /// [`fall_asleep`](Self::fall_asleep) comes next, and sees what was asked for meanwhile.
+    pub(super) fn nap(&self, limit: Duration) {
+        self.0.thread.get_or_init(thread::current);
+        self.0.state.store(NAPPING, Ordering::SeqCst);
+        if !self.is_requested() && !self.is_waited_for() {
+            thread::park_timeout(limit);
+        }
     }
 
     /// Announces that the loop is about to wait; `false` means that it must not.
@@ -127,6 +151,14 @@ impl Wakeup {
     #[cfg(test)]
     pub(crate) fn take(&self) -> bool {
         self.awake()
+    }
+}
+
+impl Shared {
+    fn end_nap(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
     }
 }
 
@@ -186,6 +218,21 @@ mod tests {
         assert!(!is_woken(&wakeup));
         wakeup.hint();
         assert!(is_woken(&wakeup));
+    }
+
+    /// The nap is so long that to come back from it proves that it was ended.
+    #[test]
+    fn a_nap_ends_when_somebody_asks_or_waits() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let wakeup = Wakeup::detached();
+        let others: [fn(&Wakeup); 2] = [Wakeup::wake, Wakeup::start_waiting];
+        for ask in others {
+            thread::scope(|scope| {
+                scope.spawn(|| ask(&wakeup)); // before, in or after the nap's beginning
+                wakeup.nap(HOUR);
+            });
+            wakeup.awake();
+        }
     }
 
     #[test]
