@@ -2,6 +2,7 @@
 
 pub(crate) mod buffer_pool;
 pub(crate) mod built_in_partitioner;
+pub(crate) mod field_serializer;
 pub(crate) mod future_record_metadata;
 pub(crate) mod incomplete_batches;
 pub(crate) mod node_availability;
@@ -18,6 +19,8 @@ pub(crate) mod sendable_partitions;
 pub(crate) mod sender;
 pub(crate) mod sender_signal;
 pub(crate) mod sender_thread;
+pub(crate) mod shared_result;
+mod thunks;
 pub(crate) mod topic_compression;
 pub(crate) mod topic_table;
 pub(crate) mod transaction_manager;

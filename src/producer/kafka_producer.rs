@@ -9,16 +9,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use builder::KafkaProducerBuilder;
-pub(super) use send::serialize;
 
 use crate::client::metadata::Metadata;
 use crate::common::partition_info::PartitionInfo;
 use crate::error::{Deadline, Error, ErrorKind};
 use crate::producer::callback::Callback;
+use crate::producer::internals::field_serializer::FieldSerializer;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_interceptors::ProducerInterceptors;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sender_thread::Lifecycle;
+use crate::producer::internals::shared_result;
 use crate::producer::kafka_producer::send::MayWait;
 use crate::producer::partitioner::Partitioner;
 use crate::producer::producer::Producer;
@@ -68,8 +69,8 @@ pub struct KafkaProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
 /// What the handles share. The sender thread shares parts of it, but not this, so the last handle's end is noticed.
 struct Inner<K: ?Sized + 'static, V: ?Sized + 'static> {
     config: ProducerConfig,
-    key_serializer: Box<dyn Serializer<K>>,
-    value_serializer: Box<dyn Serializer<V>>,
+    key_serializer: FieldSerializer<K>,
+    value_serializer: FieldSerializer<V>,
     /// `None` for the built-in choice.
     partitioner: Option<Box<dyn Partitioner>>,
     interceptors: ProducerInterceptors<K, V>,
@@ -113,11 +114,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// every error, also that the producer is closed.
     #[inline]
     pub fn send(&self, mut record: ProducerRecord<'_, K, V>) -> FutureRecordMetadata {
-        let mut callback = None;
-        match self.inner.send(&mut record, &mut callback, MayWait::ForMaxBlock) {
-            Ok(future) => future,
-            Err(error) => self.inner.answer(error, callback),
-        }
+        let mut future = FutureRecordMetadata::unset();
+        self.inner.send(&mut record, &mut None, MayWait::ForMaxBlock, &mut future);
+        future
     }
 
     /// As [`send`](Self::send), and calls `callback` once with what became of the record.
@@ -131,11 +130,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         mut record: ProducerRecord<'_, K, V>,
         callback: impl FnOnce(Result<&RecordMetadata, &Error>) + Send + 'static,
     ) -> FutureRecordMetadata {
+        let mut future = FutureRecordMetadata::unset();
         let mut callback: Option<Callback> = Some(Box::new(callback));
-        match self.inner.send(&mut record, &mut callback, MayWait::ForMaxBlock) {
-            Ok(future) => future,
-            Err(error) => self.inner.answer(error, callback),
-        }
+        self.inner.send(&mut record, &mut callback, MayWait::ForMaxBlock, &mut future);
+        future
     }
 
     /// As [`send`](Self::send), but never waits.
@@ -237,6 +235,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     }
 
     fn close(&self, timeout: Duration) -> Result<(), Error> {
+        shared_result::release_spare();
         self.initiate_close();
         let mut is_in_time = true;
         if !self.lifecycle.await_end(timeout) {

@@ -18,10 +18,10 @@ use crate::common::partition_info::PartitionInfo;
 use crate::common::topic_partition::TopicPartition;
 use crate::error::{Error, ErrorKind};
 use crate::producer::callback::Callback;
+use crate::producer::internals::field_serializer::FieldSerializer;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_batch::run_callback;
 use crate::producer::internals::sender_signal::SenderSignal;
-use crate::producer::kafka_producer;
 use crate::producer::mock_producer::builder::add_topic;
 use crate::producer::mock_producer::completion::Completion;
 use crate::producer::partitioner::Partitioner;
@@ -96,8 +96,8 @@ pub struct MockProducer<K: ?Sized, V: ?Sized>(Arc<Shared<K, V>>);
 
 /// What the clones share. User code never runs under the lock.
 struct Shared<K: ?Sized, V: ?Sized> {
-    key_serializer: Box<dyn Serializer<K>>,
-    value_serializer: Box<dyn Serializer<V>>,
+    key_serializer: FieldSerializer<K>,
+    value_serializer: FieldSerializer<V>,
     partitioner: Option<Box<dyn Partitioner>>,
     auto_complete: bool,
     signal: Arc<SenderSignal>,
@@ -260,8 +260,8 @@ impl<K: ?Sized, V: ?Sized> Shared<K, V> {
     fn prepare(&self, record: &mut ProducerRecord<'_, K, V>) -> Result<SentRecord, Error> {
         let cluster = self.admit(record)?;
         let Parts { topic, key, value, headers } = record.parts();
-        let key = serialize("key", &*self.key_serializer, topic, headers, key)?;
-        let value = serialize("value", &*self.value_serializer, topic, headers, value)?;
+        let key = serialize(&self.key_serializer, topic, headers, key)?;
+        let value = serialize(&self.value_serializer, topic, headers, value)?;
         let chosen = match (record.requested_partition(), &self.partitioner) {
             (Some(partition), _) => partition,
             (None, Some(partitioner)) => {
@@ -367,14 +367,13 @@ fn acknowledge_all(unanswered: VecDeque<Completion>) {
 }
 
 fn serialize<T: ?Sized>(
-    field: &str,
-    serializer: &dyn Serializer<T>,
+    serializer: &FieldSerializer<T>,
     topic: &str,
     headers: &mut Headers<'_>,
     data: Option<&T>,
 ) -> Result<Option<Vec<u8>>, Error> {
     let mut buffer = Vec::new();
-    let bytes = kafka_producer::serialize(field, serializer, topic, headers, data, &mut buffer)?;
+    let bytes = serializer.serialize(topic, headers, data, &mut buffer)?;
     Ok(bytes.map(<[u8]>::to_vec))
 }
 

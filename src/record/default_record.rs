@@ -21,7 +21,7 @@ pub(crate) struct RecordContents<'a> {
 }
 
 impl<'a> RecordContents<'a> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(
         timestamp_ms: i64,
         key: Option<&'a [u8]>,
@@ -89,11 +89,13 @@ pub(crate) fn write_prefix(
     end + varint::put(u64::from(offset_delta) << 1, &mut out[end..])
 }
 
-#[inline]
+#[inline(always)]
 fn headers_size(headers: &Headers<'_>) -> usize {
-    if headers.is_empty() {
-        return 1;
-    }
+    if headers.is_empty() { 1 } else { size_of_some_headers(headers) }
+}
+
+#[inline(never)]
+fn size_of_some_headers(headers: &Headers<'_>) -> usize {
     let sizes = headers.iter().map(|header| {
         length_size(header.key().len()) + header.key().len() + field_size(header.value())
     });

@@ -68,7 +68,18 @@ pub trait Serializer<T: ?Sized>: Send + Sync {
         data: &'a T,
         buffer: &'a mut Vec<u8>,
     ) -> Result<Option<&'a [u8]>, SerializationError>;
+
+    /// For the serializers of this crate whose data holds the very bytes that travel: how to get at them, which neither
+    /// fails nor panics.
+    #[doc(hidden)]
+    fn plain_bytes(&self) -> Option<PlainBytes<T>> {
+        None
+    }
 }
+
+/// Gives out the bytes that its argument holds.
+#[doc(hidden)]
+pub(crate) type PlainBytes<T> = for<'a> fn(&'a T) -> &'a [u8];
 
 /// Why a key or a value could not become bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

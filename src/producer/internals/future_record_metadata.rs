@@ -1,10 +1,10 @@
 //! Mirrors `org.apache.kafka.clients.producer.internals.FutureRecordMetadata`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Deadline, Error, ErrorKind, Persistence};
-use crate::producer::internals::produce_request_result::{ProduceRequestResult, RecordShare};
+use crate::producer::internals::produce_request_result::RecordShare;
+use crate::producer::internals::shared_result::SharedResult;
 use crate::producer::record_metadata::RecordMetadata;
 
 /// The answer to one `send`, now or later. Dropping it changes nothing: the record is sent all the same.
@@ -16,7 +16,7 @@ enum Repr {
     /// `send` itself failed.
     Failed(Error),
     /// The record is in a batch.
-    Accepted { result: Arc<ProduceRequestResult>, share: RecordShare },
+    Accepted { result: SharedResult, share: RecordShare },
 }
 
 impl FutureRecordMetadata {
@@ -24,9 +24,35 @@ impl FutureRecordMetadata {
         Self(Repr::Failed(error))
     }
 
+    /// To be overwritten.
     #[inline(always)]
-    pub(crate) fn accepted(result: Arc<ProduceRequestResult>, share: RecordShare) -> Self {
+    pub(crate) fn unset() -> Self {
+        Self(Repr::Accepted { result: SharedResult::unset(), share: RecordShare::default() })
+    }
+
+    #[inline(always)]
+    pub(crate) fn accepted(result: SharedResult, share: RecordShare) -> Self {
         Self(Repr::Accepted { result, share })
+    }
+
+    /// The record is in a batch.
+    #[inline(always)]
+    pub(crate) fn set_accepted(&mut self, of_batch: SharedResult, of_record: &RecordShare) {
+        match &mut self.0 {
+            Repr::Accepted { result, share } => {
+                *result = of_batch;
+                share.set(of_record);
+            }
+            Repr::Failed(_) => *self = Self::accepted(of_batch, *of_record),
+        }
+    }
+
+    /// Itself, unless the record was not taken because it would have had to wait.
+    pub(crate) fn or_would_block(self) -> Result<Self, Error> {
+        match self.0 {
+            Repr::Failed(error) if error.is_would_block() => Err(error),
+            repr => Ok(Self(repr)),
+        }
     }
 
     /// Waits for the acknowledgement: at most `delivery.timeout.ms`, which every record is answered within.

@@ -19,7 +19,7 @@ pub(super) enum Packing {
     /// A thread is compressing them.
     Lent {
         /// What the batch is expected to become, in bytes.
-        size: usize,
+        size: u32,
     },
 }
 
@@ -59,7 +59,7 @@ impl Packing {
         match self {
             Self::Done => size,
             Self::Due { .. } => self.of_records(size, compressed_size),
-            Self::Lent { size } => size,
+            Self::Lent { size } => size as usize,
         }
     }
 

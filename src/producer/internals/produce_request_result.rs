@@ -1,15 +1,14 @@
 //! Mirrors `org.apache.kafka.clients.producer.internals.ProduceRequestResult`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::producer::callback::Callback;
 use crate::producer::internals::partition_ref::PartitionRef;
+use crate::producer::internals::thunks::Thunks;
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
 use crate::record::default_record::RecordContents;
 use crate::utils::sync::{Condvar, Mutex};
@@ -25,7 +24,7 @@ pub(crate) struct ProduceRequestResult {
     /// Whether the outcome is there and all callbacks of the batch have run.
     is_done: AtomicBool,
     /// The callbacks of a batch that a panic dropped before they ran.
-    kept: Mutex<Vec<Thunk>>,
+    kept: Mutex<Thunks>,
     /// The batches that the records were handed on to, where this one was split: for each the index, in this batch, of
     /// its first record.
     parts: OnceLock<Vec<(u32, Arc<Self>)>>,
@@ -57,7 +56,7 @@ pub(crate) enum Outcome {
 }
 
 /// What a future or a callback knows of its record beforehand.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RecordShare {
     /// The record's index in its batch.
     pub(crate) index: u32,
@@ -81,17 +80,14 @@ impl RecordShare {
             value_size: size(record.value),
         }
     }
-}
 
-/// A callback and the record whose outcome it has to be told.
-pub(super) struct Thunk {
-    pub(super) share: RecordShare,
-    pub(super) callback: Callback,
-}
-
-impl fmt::Debug for Thunk {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Thunk").field("share", &self.share).finish_non_exhaustive()
+    /// Takes `other`'s place, part by part: it was just put together, and to move it as a whole costs a stall.
+    #[inline(always)]
+    pub(super) fn set(&mut self, other: &Self) {
+        self.timestamp_ms = other.timestamp_ms;
+        self.index = other.index;
+        self.key_size = other.key_size;
+        self.value_size = other.value_size;
     }
 }
 
@@ -138,7 +134,7 @@ impl ProduceRequestResult {
             is_urgent: AtomicBool::new(false),
             is_drained: AtomicBool::new(false),
             is_done: AtomicBool::new(false),
-            kept: Mutex::new(Vec::new()),
+            kept: Mutex::default(),
             parts: OnceLock::new(),
             waiters,
         }
@@ -163,11 +159,11 @@ impl ProduceRequestResult {
     }
 
     /// Keeps the callbacks of a batch that is dropped before they ran.
-    pub(super) fn keep(&self, thunks: Vec<Thunk>) {
+    pub(super) fn keep(&self, thunks: Thunks) {
         *self.kept.lock() = thunks;
     }
 
-    pub(super) fn take_kept(&self) -> Vec<Thunk> {
+    pub(super) fn take_kept(&self) -> Thunks {
         std::mem::take(&mut *self.kept.lock())
     }
 

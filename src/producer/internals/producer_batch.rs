@@ -14,8 +14,9 @@ use crate::producer::internals::buffer_pool::PooledBuffer;
 use crate::producer::internals::packing::{Loan, Packing};
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{
-    Outcome, ProduceRequestResult, RecordShare, Thunk,
+    Outcome, ProduceRequestResult, RecordShare,
 };
+use crate::producer::internals::thunks::Thunks;
 use crate::producer::internals::topic_compression::Packed;
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
 use crate::record::compression_ratio_estimator::ratio_of;
@@ -44,14 +45,14 @@ pub(crate) struct ProducerBatch {
     /// Whom the header names, once there is one.
     sealed_for: Option<ProducerState>,
     /// The callbacks of those records that have one, in order.
-    thunks: Vec<Thunk>,
+    thunks: Thunks,
     created: Instant,
     /// Set once it is full or drained.
     is_closed_for_appends: bool,
     /// How often it was sent.
     attempts: u32,
     /// Set while it waits to be sent again.
-    retry: Option<Retry>,
+    retry: Option<Box<Retry>>,
     /// Whether an attempt ended without the broker saying that it did not append.
     is_perhaps_persisted: bool,
 }
@@ -106,7 +107,7 @@ impl ProducerBatch {
             packing,
             buffer: Some(Arc::new(buffer)),
             sealed_for: None,
-            thunks: Vec::with_capacity(callbacks),
+            thunks: Thunks::with_capacity(callbacks),
             created: now,
             is_closed_for_appends: false,
             attempts: 0,
@@ -126,9 +127,7 @@ impl ProducerBatch {
             return None;
         }
         let index = self.builder.try_append(record)?;
-        if let Some(callback) = callback.take() {
-            self.thunks.push(Thunk { share: RecordShare::new(index, record), callback });
-        }
+        self.thunks.push(RecordShare::new(index, record), callback);
         Some(index)
     }
 
@@ -185,7 +184,7 @@ impl ProducerBatch {
     }
 
     pub(crate) fn retry(&self) -> Option<&Retry> {
-        self.retry.as_ref()
+        self.retry.as_deref()
     }
 
     /// Whom the header names, once the batch was sent.
@@ -254,7 +253,7 @@ impl ProducerBatch {
             return None;
         }
         self.is_closed_for_appends = true;
-        self.packing = Packing::Lent { size: self.size() };
+        self.packing = Packing::Lent { size: u32::try_from(self.size()).unwrap_or(u32::MAX) };
         let (id, records) = (self.id, self.builder.take_records());
         let compression = Arc::clone(self.partition().compression()?);
         Some(Loan { batch: id, records, capacity, compression })
@@ -316,7 +315,7 @@ impl ProducerBatch {
 
     /// Lets the batch wait to be sent again.
     pub(crate) fn reenqueued(&mut self, retry: Retry) {
-        self.retry = Some(retry);
+        self.retry = Some(Box::new(retry));
     }
 
     /// Moves the records into several batches, in order. `next_id` numbers them. They keep the time of creation, and no
@@ -392,7 +391,7 @@ impl ProducerBatch {
             packing: Packing::for_batch_of(self.partition()),
             buffer: Some(Arc::new(buffer.unpooled(Vec::new()))),
             sealed_for: None,
-            thunks: Vec::new(),
+            thunks: Thunks::default(),
             created: self.created,
             is_closed_for_appends: true,
             attempts: 0,
@@ -402,14 +401,14 @@ impl ProducerBatch {
     }
 
     fn hand_over_thunks(&mut self, parts: &mut [Self]) {
-        for mut thunk in std::mem::take(&mut self.thunks) {
-            let record = self.order.first_record + thunk.share.index;
+        std::mem::take(&mut self.thunks).drain(|share, callback| {
+            let record = self.order.first_record + share.index;
             let position = parts.partition_point(|part| part.order.first_record <= record);
             if let Some(part) = position.checked_sub(1).and_then(|last| parts.get_mut(last)) {
-                thunk.share.index = record - part.order.first_record;
-                part.thunks.push(thunk);
+                let share = RecordShare { index: record - part.order.first_record, ..*share };
+                part.thunks.push(share, &mut Some(callback));
             }
-        }
+        });
     }
 
     /// Ends the batch: gives its memory back, runs all callbacks in order, then releases the futures. Only the first
@@ -458,7 +457,7 @@ pub(super) fn complete_orphan(result: &ProduceRequestResult, error: Error) {
 }
 
 /// One that panics does not keep the others from being told.
-fn run_callbacks(result: &ProduceRequestResult, thunks: Vec<Thunk>, outcome: &Outcome) {
+fn run_callbacks(result: &ProduceRequestResult, mut thunks: Thunks, outcome: &Outcome) {
     let mut metadata = RecordMetadata {
         topic_partition: result.partition().topic_partition().clone(),
         offset: UNKNOWN,
@@ -466,10 +465,9 @@ fn run_callbacks(result: &ProduceRequestResult, thunks: Vec<Thunk>, outcome: &Ou
         serialized_key_size: -1,
         serialized_value_size: -1,
     };
-    let mut thunks = thunks.into_iter();
-    let mut run_next = || {
-        for Thunk { share, callback } in thunks.by_ref() {
-            let answer = outcome.of_record(&share).map(|(offset, timestamp_ms)| {
+    let mut run_all = || {
+        thunks.drain(|share, callback| {
+            let answer = outcome.of_record(share).map(|(offset, timestamp_ms)| {
                 metadata.offset = offset;
                 metadata.timestamp_ms = timestamp_ms;
                 metadata.serialized_key_size = share.key_size;
@@ -477,9 +475,9 @@ fn run_callbacks(result: &ProduceRequestResult, thunks: Vec<Thunk>, outcome: &Ou
                 &metadata
             });
             callback(answer);
-        }
+        });
     };
-    while contain(&mut run_next).is_none() {
+    while contain(&mut run_all).is_none() {
         tell_of_panic();
     }
 }

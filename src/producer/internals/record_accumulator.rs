@@ -21,9 +21,10 @@ use crate::producer::internals::incomplete_batches::IncompleteBatches;
 use crate::producer::internals::packing::Loan;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
 use crate::producer::internals::partition_ref::PartitionRef;
-use crate::producer::internals::produce_request_result::{ProduceRequestResult, RecordShare};
+use crate::producer::internals::produce_request_result::RecordShare;
 use crate::producer::internals::producer_batch::{self, ProducerBatch};
 use crate::producer::internals::sender_signal::SenderSignal;
+use crate::producer::internals::shared_result::{SharedResult, Spare};
 use crate::producer::internals::topic_compression::TopicCompression;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::record::default_record::RecordContents;
@@ -85,7 +86,7 @@ pub(crate) struct Append<'a> {
 #[derive(Debug)]
 pub(crate) struct Appended {
     /// Of the batch that took it.
-    pub(crate) result: Arc<ProduceRequestResult>,
+    pub(crate) result: SharedResult,
     /// Its index there.
     pub(crate) index: u32,
     pub(crate) news: News,
@@ -135,10 +136,17 @@ impl Append<'_> {
 }
 
 impl Appended {
-    /// The answer to come, of the record that was appended.
+    /// Sets `future` to the answer to come, of the record that was appended.
     #[inline(always)]
+    pub(crate) fn set(self, future: &mut FutureRecordMetadata, record: &RecordContents<'_>) {
+        future.set_accepted(self.result, &RecordShare::new(self.index, record));
+    }
+
+    #[cfg(test)]
     pub(crate) fn future(self, record: &RecordContents<'_>) -> FutureRecordMetadata {
-        FutureRecordMetadata::accepted(self.result, RecordShare::new(self.index, record))
+        let mut future = FutureRecordMetadata::unset();
+        self.set(&mut future, record);
+        future
     }
 }
 
@@ -184,7 +192,7 @@ impl RecordAccumulator {
     ///
     /// Waits only for memory, and then with no lock held. Takes `callback` if, and only if, it takes the record. Reads
     /// the clock only for a new batch.
-    #[inline(always)]
+    #[cfg(any(test, feature = "bench"))]
     pub(crate) fn append(
         &self,
         append: &Append<'_>,
@@ -197,27 +205,32 @@ impl RecordAccumulator {
         }
     }
 
-    /// Most records: there is a batch with room for them.
+    /// Copies the record into the newest batch of its partition, if that has room for it. Takes `callback` if, and only
+    /// if, it takes the record.
     #[inline(always)]
-    fn append_to_open_batch(
+    pub(crate) fn append_to_open_batch(
         &self,
         append: &Append<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
+        let mut spare = Spare::take(); // let go of after the lock
         let partition = append.partition.unwrap_or_else(|| append.sticky_partition());
         let target = Target { append, queue: append.topic.queue(partition)? };
         let mut batches = target.queue.lock();
         if self.is_closed() || target.has_moved() {
             return None;
         }
-        let appended = target.append_to_tail(&mut batches, callback)?;
+        let appended = target.append_to_tail(&mut batches, &mut spare, callback)?;
         if appended.news == News::FullBatch {
             self.announce(batches, target.queue);
         }
         Some(appended)
     }
 
-    /// As [`append`](Self::append), with memory for a new batch that was waited for already.
+    /// As [`append_to_open_batch`](Self::append_to_open_batch), or into a new batch, in `buffer` if memory for it was
+    /// waited for already.
+    ///
+    /// Waits only for memory, and then with no lock held. Reads the clock only for a new batch.
     #[cold]
     pub(crate) fn append_into(
         &self,
@@ -575,13 +588,14 @@ impl Target<'_> {
         batches: &mut LockedQueue<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        self.append_to_tail(batches, callback)
+        self.append_to_tail(batches, &mut Spare::none(), callback)
     }
 
     #[inline(always)]
     fn append_to_tail(
         &self,
         batches: &mut LockedQueue<'_>,
+        spare: &mut Spare,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
         let tail = batches.tail()?;
@@ -591,7 +605,7 @@ impl Target<'_> {
         };
         let was_full = tail.is_full();
         let index = tail.try_append(&self.append.record, callback)?;
-        let result = Arc::clone(tail.result());
+        let result = spare.share(tail.result());
         let is_full = tail.is_full();
         self.note_produced(tail.size() - size_before, is_full);
         let news = if is_full && !was_full { News::FullBatch } else { News::Nothing };

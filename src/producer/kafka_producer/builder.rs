@@ -14,6 +14,7 @@ use crate::network::plaintext_transport_layer::SocketOptions;
 use crate::network::selector::{Selector, SelectorSettings};
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::built_in_partitioner::StickySettings;
+use crate::producer::internals::field_serializer::FieldSerializer;
 use crate::producer::internals::producer_interceptors::ProducerInterceptors;
 use crate::producer::internals::record_accumulator::{RecordAccumulator, largest_batch};
 use crate::producer::internals::sender::{Sender, SenderSettings};
@@ -103,8 +104,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         let (lifecycle, thread) = sender_thread::spawn(sender, shared, config.client_id())
             .map_err(|error| Error::io(&error))?;
         let inner = Inner {
-            key_serializer: Box::new(key_serializer),
-            value_serializer: Box::new(value_serializer),
+            key_serializer: FieldSerializer::of_keys(key_serializer),
+            value_serializer: FieldSerializer::of_values(value_serializer),
             partitioner,
             interceptors: ProducerInterceptors::new(interceptors),
             config,

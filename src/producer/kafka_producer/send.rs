@@ -14,7 +14,7 @@ use crate::producer::internals::built_in_partitioner::partition_for_key;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_batch::run_callback;
 use crate::producer::internals::producer_interceptors::ProducerInterceptors;
-use crate::producer::internals::record_accumulator::{Append, AppendError, News};
+use crate::producer::internals::record_accumulator::{Append, AppendError, Appended, News};
 use crate::producer::internals::sender::headers_need_newer_brokers;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::producer::kafka_producer::Inner;
@@ -22,7 +22,6 @@ use crate::producer::partitioner::Partitioner;
 use crate::producer::producer_record::{Parts, ProducerRecord};
 use crate::protocol::writable::MAX_STRING_BYTES;
 use crate::record::default_record::RecordContents;
-use crate::serialization::serializer::Serializer;
 use crate::utils::clock::Instant;
 use crate::utils::panics::contain;
 
@@ -63,44 +62,54 @@ struct Listener<'r, K: ?Sized + 'static, V: ?Sized + 'static> {
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
-    /// Steps 1 to 8 of a record's way. Leaves in `callback` who is still to be told if the record is not accepted.
+    /// Steps 1 to 8 of a record's way. Sets `future`, also to what keeps a record from being accepted; with
+    /// [`MayWait::No`], the callback of a record that would have to wait is not told.
+    ///
+    /// Here and below, what was just put together stays where it is: to move it costs a stall.
     #[inline]
     pub(super) fn send(
         &self,
         record: &mut ProducerRecord<'_, K, V>,
         callback: &mut Option<Callback>,
         may_wait: MayWait,
-    ) -> Result<FutureRecordMetadata, Error> {
+        future: &mut FutureRecordMetadata,
+    ) {
         if !self.interceptors.is_empty() {
             self.interceptors.on_send(record);
         }
         let mut listener =
             Listener { interceptors: &self.interceptors, callback, is_wrapped: false };
         let budget = self.budget(may_wait);
-        let in_own = |scratch: &RefCell<Scratch>| {
-            let mut scratch = scratch.try_borrow_mut().ok()?;
-            scratch.clear();
-            Some(self.place(record, &mut scratch, &mut listener, budget))
+        let sent = match self.key_serializer.is_plain() && self.value_serializer.is_plain() {
+            true => self.place(record, &mut Scratch::default(), &mut listener, budget, future),
+            false => self.place_serialized(record, &mut listener, budget, future),
         };
-        let sent = match SCRATCH.try_with(in_own) {
-            Ok(Some(sent)) => sent,
-            _ => self.place_with_other_scratch(record, &mut listener, budget),
-        };
-        sent.map_err(|error| {
+        if let Err(error) = sent {
             listener.wrap(record.headers());
-            error.with_topic(&record.topic().into())
-        })
+            let error = error.with_topic(&record.topic().into());
+            *future = self.refuse(error, listener.callback.take(), may_wait);
+        }
     }
 
-    /// A serializer that is at work has the thread's own, and a thread that ends has given it up.
-    #[cold]
-    fn place_with_other_scratch(
+    /// With the thread's own buffers for what serializers write.
+    #[inline(never)]
+    fn place_serialized(
         &self,
         record: &mut ProducerRecord<'_, K, V>,
         listener: &mut Listener<'_, K, V>,
         budget: Budget,
-    ) -> Result<FutureRecordMetadata, Error> {
-        self.place(record, &mut Scratch::default(), listener, budget)
+        future: &mut FutureRecordMetadata,
+    ) -> Result<(), Error> {
+        let in_own = |scratch: &RefCell<Scratch>| {
+            let mut scratch = scratch.try_borrow_mut().ok()?;
+            scratch.clear();
+            Some(self.place(record, &mut scratch, listener, budget, future))
+        };
+        match SCRATCH.try_with(in_own) {
+            Ok(Some(sent)) => sent,
+            // A serializer that is at work has the thread's own, and a thread that ends has given it up.
+            _ => self.place(record, &mut Scratch::default(), listener, budget, future),
+        }
     }
 
     /// As [`send`](Self::send), but a record that would have to wait is given back instead of answered.
@@ -109,17 +118,22 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         mut record: ProducerRecord<'_, K, V>,
         mut callback: Option<Callback>,
     ) -> Result<FutureRecordMetadata, Error> {
-        match self.send(&mut record, &mut callback, MayWait::No) {
-            Err(error) if !error.is_would_block() => Ok(self.answer(error, callback)),
-            sent => sent,
-        }
+        let mut future = FutureRecordMetadata::unset();
+        self.send(&mut record, &mut callback, MayWait::No, &mut future);
+        future.or_would_block()
     }
 
     /// Tells the callback of a record that was not accepted. Runs on: the caller's thread.
     #[cold]
-    pub(super) fn answer(&self, error: Error, callback: Option<Callback>) -> FutureRecordMetadata {
+    fn refuse(
+        &self,
+        error: Error,
+        callback: Option<Callback>,
+        may_wait: MayWait,
+    ) -> FutureRecordMetadata {
         log::debug!("not accepted: {error}");
-        if let Some(callback) = callback {
+        let is_given_back = may_wait == MayWait::No && error.is_would_block();
+        if let Some(callback) = callback.filter(|_| !is_given_back) {
             run_callback(callback, Err(&error));
         }
         FutureRecordMetadata::failed(error)
@@ -133,7 +147,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         scratch: &mut Scratch,
         listener: &mut Listener<'_, K, V>,
         mut budget: Budget,
-    ) -> Result<FutureRecordMetadata, Error> {
+        future: &mut FutureRecordMetadata,
+    ) -> Result<(), Error> {
         if let Some(problem) = record.problem() {
             return Err(invalid_record(problem.to_string()));
         }
@@ -148,10 +163,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             None => self.await_metadata(record.topic(), requested, &mut budget)?,
         };
         let Parts { topic: name, key, value, headers } = record.parts();
-        let serializer = &*self.key_serializer;
-        let key = serialize("key", serializer, name, headers, key, &mut scratch.key)?;
-        let serializer = &*self.value_serializer;
-        let value = serialize("value", serializer, name, headers, value, &mut scratch.value)?;
+        let key = self.key_serializer.serialize(name, headers, key, &mut scratch.key)?;
+        let value = self.value_serializer.serialize(name, headers, value, &mut scratch.value)?;
         let partition = match requested {
             Some(partition) => Some(partition),
             None => self.partition(topic, key, value)?,
@@ -164,7 +177,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         let max_wait = budget.remaining;
         let append = Append { topic, partition_count, partition, record, max_wait };
         self.check_size(append.record.batch_size_upper_bound())?;
-        self.append(&append, listener.callback, budget)
+        self.append(&append, listener.callback, budget, future)
     }
 
     /// Step 4: `None` leaves the choice to the accumulator, which knows how full the batches are.
@@ -234,16 +247,41 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         append: &Append<'_>,
         callback: &mut Option<Callback>,
         budget: Budget,
-    ) -> Result<FutureRecordMetadata, Error> {
+        future: &mut FutureRecordMetadata,
+    ) -> Result<(), Error> {
+        match self.accumulator.append_to_open_batch(append, callback) {
+            Some(appended) if appended.news == News::Nothing => {
+                appended.set(future, &append.record);
+                Ok(())
+            }
+            rest => self.append_with_news(append, rest, callback, budget, future),
+        }
+    }
+
+    /// As [`append`](Self::append), for the few records of each batch that no batch took yet, or that the sender has to
+    /// know of.
+    #[inline(never)]
+    fn append_with_news(
+        &self,
+        append: &Append<'_>,
+        appended: Option<Appended>,
+        callback: &mut Option<Callback>,
+        budget: Budget,
+        future: &mut FutureRecordMetadata,
+    ) -> Result<(), Error> {
         let now = || self.clock.now();
-        let appended = match self.accumulator.append(append, callback, &now) {
-            Ok(appended) => appended,
-            Err(error) => return Err(self.append_error(error, append.partition, budget)),
+        let appended = match appended {
+            Some(appended) => appended,
+            None => self
+                .accumulator
+                .append_into(append, None, callback, &now)
+                .map_err(|error| self.append_error(error, append.partition, budget))?,
         };
         if appended.news != News::Nothing {
             self.pass_on(appended.news, append.topic);
         }
-        Ok(appended.future(&append.record))
+        appended.set(future, &append.record);
+        Ok(())
     }
 
     /// Step 8. What may linger can wait for the sender's next event, too.
@@ -464,35 +502,4 @@ fn invalid_record(reason: String) -> Error {
 
 fn would_block(waiting_for: &'static str) -> Error {
     Error::new(ErrorKind::WouldBlock { waiting_for })
-}
-
-/// Step 3: the bytes of a key or a value, whichever `field` says; null stays null.
-#[inline(always)]
-pub(in crate::producer) fn serialize<'a, T: ?Sized>(
-    field: &str,
-    serializer: &dyn Serializer<T>,
-    topic: &str,
-    headers: &mut Headers<'_>,
-    data: Option<&'a T>,
-    buffer: &'a mut Vec<u8>,
-) -> Result<Option<&'a [u8]>, Error> {
-    let Some(data) = data else {
-        return Ok(None);
-    };
-    // The answer's parts each in a place of their own: they are read one by one right away.
-    let (mut bytes, mut failure) = (None, None);
-    let is_over = contain(|| match serializer.serialize(topic, headers, data, buffer) {
-        Ok(serialized) => bytes = serialized,
-        Err(error) => failure = Some(error),
-    });
-    match (is_over, failure) {
-        (Some(()), None) => Ok(bytes),
-        (Some(()), Some(error)) => Err(not_serialized(field, error.message())),
-        (None, _) => Err(not_serialized(field, "the serializer panicked")),
-    }
-}
-
-#[cold]
-fn not_serialized(field: &str, message: &str) -> Error {
-    Error::new(ErrorKind::Serialization { message: format!("{field}: {message}").into() })
 }

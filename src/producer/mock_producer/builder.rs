@@ -10,6 +10,7 @@ use crate::common::node::{Node, NodeId};
 use crate::common::partition_info::PartitionInfo;
 use crate::common::uuid::Uuid;
 use crate::network::wakeup::Wakeup;
+use crate::producer::internals::field_serializer::FieldSerializer;
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::mock_producer::{MockProducer, Shared, State};
 use crate::producer::partitioner::Partitioner;
@@ -74,8 +75,8 @@ impl<K: ?Sized, V: ?Sized> MockProducerBuilder<K, V> {
         value_serializer: impl Serializer<V> + 'static,
     ) -> MockProducer<K, V> {
         MockProducer(Arc::new(Shared {
-            key_serializer: Box::new(key_serializer),
-            value_serializer: Box::new(value_serializer),
+            key_serializer: FieldSerializer::of_keys(key_serializer),
+            value_serializer: FieldSerializer::of_values(value_serializer),
             partitioner: self.partitioner,
             auto_complete: self.auto_complete,
             signal: Arc::new(SenderSignal::new(Wakeup::detached())),

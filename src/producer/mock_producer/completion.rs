@@ -11,6 +11,7 @@ use crate::producer::internals::produce_request_result::{
 };
 use crate::producer::internals::producer_batch::{run_callback, size_of_field};
 use crate::producer::internals::sender_signal::SenderSignal;
+use crate::producer::internals::shared_result::SharedResult;
 use crate::producer::mock_producer::SentRecord;
 use crate::producer::record_metadata::UNKNOWN;
 
@@ -43,7 +44,7 @@ impl Completion {
     }
 
     pub(super) fn future(&self) -> FutureRecordMetadata {
-        FutureRecordMetadata::accepted(Arc::clone(&self.result), self.share)
+        FutureRecordMetadata::accepted(SharedResult::new(&self.result), self.share)
     }
 
     /// Runs the callback on this thread, then releases the future.

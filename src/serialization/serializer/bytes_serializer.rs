@@ -1,7 +1,7 @@
 //! Mirrors Kafka's `ByteArraySerializer`, `ByteBufferSerializer`, `BytesSerializer` and `VoidSerializer`.
 
 use crate::common::header::Headers;
-use crate::serialization::serializer::{SerializationError, Serializer};
+use crate::serialization::serializer::{PlainBytes, SerializationError, Serializer};
 
 /// Sends bytes as they are, without a copy before the batch's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,10 @@ impl Serializer<[u8]> for ByteArraySerializer {
         _buffer: &'a mut Vec<u8>,
     ) -> Result<Option<&'a [u8]>, SerializationError> {
         Ok(Some(data))
+    }
+
+    fn plain_bytes(&self) -> Option<PlainBytes<[u8]>> {
+        Some(|data| data)
     }
 }
 

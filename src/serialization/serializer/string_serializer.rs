@@ -2,7 +2,7 @@
 
 use crate::common::header::Headers;
 use crate::serialization::serializer::charset::Charset;
-use crate::serialization::serializer::{SerializationError, Serializer};
+use crate::serialization::serializer::{PlainBytes, SerializationError, Serializer};
 
 /// Sends text: UTF-8, or what [`with_charset`](Self::with_charset) names. UTF-8 costs no copy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,5 +27,9 @@ impl Serializer<str> for StringSerializer {
         buffer: &'a mut Vec<u8>,
     ) -> Result<Option<&'a [u8]>, SerializationError> {
         Ok(Some(self.charset.encode(data, buffer)))
+    }
+
+    fn plain_bytes(&self) -> Option<PlainBytes<str>> {
+        (self.charset == Charset::Utf8).then_some(str::as_bytes)
     }
 }
