@@ -5,6 +5,7 @@ pub(crate) mod built_in_partitioner;
 pub(crate) mod field_serializer;
 pub(crate) mod future_record_metadata;
 pub(crate) mod incomplete_batches;
+mod lane;
 pub(crate) mod node_availability;
 mod packing;
 pub(crate) mod partition_queue;

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 
 use crate::common::cluster::TopicInfo;
 use crate::common::node::NodeId;
+use crate::producer::internals::lane::{LANES, Lane};
 use crate::producer::internals::partition_queues::PartitionQueues;
 use crate::utils::murmur2::murmur2;
 use crate::utils::random::Random;
@@ -27,22 +28,34 @@ pub(crate) struct StickySettings {
     pub(crate) unavailable_nodes: ArcSwap<BTreeSet<NodeId>>,
 }
 
-/// Sends the keyless records of one topic to one partition until a batch's worth is there, then to another.
+/// Sends the keyless records of one topic to one partition until a batch's worth is there, then to another; in each lane.
 ///
-/// The partition changes only under the lock of the current partition's queue, by whoever just appended to it, so the
+/// The partition of a lane changes only under the lock of the current partition's queue, by whoever just appended to it, so the
 /// two numbers need no lock of their own.
 #[derive(Debug)]
 pub(crate) struct BuiltInPartitioner {
     settings: Arc<StickySettings>,
-    /// The current partition; [`NONE`] before the first record.
-    partition: AtomicI32,
-    /// What the current partition was given since it became that.
-    produced_bytes: AtomicUsize,
+    sticky: [Sticky; LANES],
     random: Mutex<Random>,
     /// Counts the moves; with many partitions the weights are not taken anew at each.
     moves: AtomicU64,
     /// Cumulative weights and their partitions.
     weights: Mutex<Weights>,
+}
+
+/// What one lane sticks to.
+#[derive(Debug)]
+struct Sticky {
+    /// The current partition; [`NONE`] before the first record.
+    partition: AtomicI32,
+    /// What the current partition was given since it became that.
+    produced_bytes: AtomicUsize,
+}
+
+impl Default for Sticky {
+    fn default() -> Self {
+        Self { partition: AtomicI32::new(NONE), produced_bytes: AtomicUsize::new(0) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -65,8 +78,7 @@ impl BuiltInPartitioner {
     pub(crate) fn new(settings: Arc<StickySettings>, random: Random) -> Self {
         Self {
             settings,
-            partition: AtomicI32::new(NONE),
-            produced_bytes: AtomicUsize::new(0),
+            sticky: Default::default(),
             random: Mutex::new(random),
             moves: AtomicU64::new(0),
             weights: Mutex::new(Weights::default()),
@@ -75,16 +87,17 @@ impl BuiltInPartitioner {
 
     /// The partition that takes keyless records now; `None` if none of the `count` partitions was chosen yet.
     #[inline]
-    pub(crate) fn current(&self, count: usize) -> Option<i32> {
+    pub(super) fn current(&self, lane: Lane, count: usize) -> Option<i32> {
         // A thread with newer metadata may have moved to a partition that this one does not know, and a topic may
         // have been made anew with fewer.
-        let current = self.partition.load(Ordering::Acquire);
+        let current = lane.of(&self.sticky).partition.load(Ordering::Acquire);
         usize::try_from(current).is_ok_and(|number| number < count).then_some(current)
     }
 
     /// Chooses one of the `count` partitions where none is; negative if there are none.
-    pub(crate) fn draw_first(
+    pub(super) fn draw_first(
         &self,
+        lane: Lane,
         topic: &TopicInfo,
         count: usize,
         queues: &PartitionQueues,
@@ -93,8 +106,9 @@ impl BuiltInPartitioner {
             return NONE;
         }
         loop {
-            let seen = self.partition.load(Ordering::Acquire);
-            if let Some(current) = self.current(count) {
+            let sticky = &lane.of(&self.sticky).partition;
+            let seen = sticky.load(Ordering::Acquire);
+            if let Some(current) = self.current(lane, count) {
                 return current;
             }
             let drawn = self.draw(topic, queues);
@@ -102,31 +116,32 @@ impl BuiltInPartitioner {
                 if usize::try_from(drawn).is_ok_and(|number| number < count) { drawn } else { 0 };
             let (on_success, on_failure) = (Ordering::AcqRel, Ordering::Acquire);
             // Whoever wins is looked at next.
-            let _ = self.partition.compare_exchange(seen, drawn, on_success, on_failure);
+            let _ = sticky.compare_exchange(seen, drawn, on_success, on_failure);
         }
     }
 
     /// Whether records go elsewhere by now. Meaningful under the lock of the queue of `partition`.
     #[inline]
-    pub(crate) fn has_moved_from(&self, partition: i32) -> bool {
-        self.partition.load(Ordering::Acquire) != partition
+    pub(super) fn has_moved_from(&self, lane: Lane, partition: i32) -> bool {
+        lane.of(&self.sticky).partition.load(Ordering::Acquire) != partition
     }
 
     /// Notes that `bytes` were appended to the current partition, whose lock the caller holds. True when it is time to
     /// [`move_on`](Self::move_on): after its share if `may_move`, else after twice that, so that no half-filled batch
     /// is left behind.
     #[inline]
-    pub(crate) fn has_had_its_share(&self, bytes: usize, may_move: bool) -> bool {
+    pub(super) fn has_had_its_share(&self, lane: Lane, bytes: usize, may_move: bool) -> bool {
+        let produced_bytes = &lane.of(&self.sticky).produced_bytes;
         let share = self.settings.sticky_bytes;
-        let produced = self.produced_bytes.load(Ordering::Relaxed) + bytes;
+        let produced = produced_bytes.load(Ordering::Relaxed) + bytes;
         let is_over = (produced >= share && may_move) || produced >= share.saturating_mul(2);
-        self.produced_bytes.store(if is_over { 0 } else { produced }, Ordering::Relaxed);
+        produced_bytes.store(if is_over { 0 } else { produced }, Ordering::Relaxed);
         is_over
     }
 
     /// Chooses the next partition. The caller holds the lock of the current one.
-    pub(crate) fn move_on(&self, topic: &TopicInfo, queues: &PartitionQueues) {
-        self.partition.store(self.draw(topic, queues), Ordering::Release);
+    pub(super) fn move_on(&self, lane: Lane, topic: &TopicInfo, queues: &PartitionQueues) {
+        lane.of(&self.sticky).partition.store(self.draw(topic, queues), Ordering::Release);
     }
 
     fn draw(&self, topic: &TopicInfo, queues: &PartitionQueues) -> i32 {
@@ -251,7 +266,7 @@ mod tests {
             update(&partitioner, 100, true, &large, &all);
             let partition = peek(&partitioner, &small, &few);
             assert!((0..2).contains(&partition), "{partition}");
-            assert!(!partitioner.has_moved_from(partition));
+            assert!(!partitioner.has_moved_from(Lane::FIRST, partition));
         }
         assert_eq!(peek(&partitioner, &topic(&[]).0, &PartitionQueues::default()), NONE);
     }
@@ -263,10 +278,10 @@ mod tests {
         let first = peek(&partitioner, &topic, &queues);
 
         update(&partitioner, 199, false, &topic, &queues);
-        assert!(!partitioner.has_moved_from(first));
-        assert_eq!(partitioner.produced_bytes.load(Ordering::Relaxed), 199);
+        assert!(!partitioner.has_moved_from(Lane::FIRST, first));
+        assert_eq!(partitioner.sticky[0].produced_bytes.load(Ordering::Relaxed), 199);
         update(&partitioner, 1, false, &topic, &queues);
-        assert_eq!(partitioner.produced_bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(partitioner.sticky[0].produced_bytes.load(Ordering::Relaxed), 0);
     }
 
     // PAR-03
@@ -312,7 +327,7 @@ mod tests {
     }
 
     fn peek(partitioner: &BuiltInPartitioner, topic: &TopicInfo, queues: &PartitionQueues) -> i32 {
-        partitioner.draw_first(topic, topic.partitions().len(), queues)
+        partitioner.draw_first(Lane::FIRST, topic, topic.partitions().len(), queues)
     }
 
     fn update(
@@ -322,8 +337,8 @@ mod tests {
         topic: &TopicInfo,
         queues: &PartitionQueues,
     ) {
-        if partitioner.has_had_its_share(bytes, may_move) {
-            partitioner.move_on(topic, queues);
+        if partitioner.has_had_its_share(Lane::FIRST, bytes, may_move) {
+            partitioner.move_on(Lane::FIRST, topic, queues);
         }
     }
 

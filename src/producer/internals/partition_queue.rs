@@ -70,12 +70,18 @@ impl PartitionQueue {
         LockedQueue { batches: self.batches.lock(), queue: self }
     }
 
+    /// As [`lock`](Self::lock), if nobody else has it.
+    #[inline]
+    pub(super) fn try_lock(&self) -> Option<LockedQueue<'_>> {
+        Some(LockedQueue { batches: self.batches.try_lock()?, queue: self })
+    }
+
     /// As [`lock`](Self::lock), for the sender: a caller holds the lock for less than it would cost to wake whoever
     /// sleeps for it, but takes it again at once.
     pub(super) fn lock_patiently(&self) -> LockedQueue<'_> {
         for _ in 0..PATIENCE {
-            if let Some(batches) = self.batches.try_lock() {
-                return LockedQueue { batches, queue: self };
+            if let Some(locked) = self.try_lock() {
+                return locked;
             }
             hint::spin_loop();
         }

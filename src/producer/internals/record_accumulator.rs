@@ -18,6 +18,7 @@ use crate::producer::internals::buffer_pool::{AllocateError, BufferPool, PooledB
 use crate::producer::internals::built_in_partitioner::{BuiltInPartitioner, StickySettings};
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::incomplete_batches::IncompleteBatches;
+use crate::producer::internals::lane::Lane;
 use crate::producer::internals::packing::Loan;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
 use crate::producer::internals::partition_ref::PartitionRef;
@@ -129,9 +130,13 @@ pub(crate) fn largest_batch(batch_size: usize, max_request_size: usize) -> usize
 const LARGEST_DIVISOR_BITS: u32 = 4;
 
 impl Append<'_> {
+    /// Where the record is to go now; `None` if there is no such partition, or none at all.
     #[inline(always)]
-    fn sticky_partition(&self) -> i32 {
-        self.topic.sticky_partition(self.partition_count)
+    fn target(&self, lane: Lane) -> Option<Target<'_>> {
+        let partition = self
+            .partition
+            .unwrap_or_else(|| self.topic.sticky_partition(lane, self.partition_count));
+        Some(Target { append: self, queue: self.topic.queue(partition)?, lane })
     }
 }
 
@@ -214,17 +219,46 @@ impl RecordAccumulator {
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
         let mut spare = Spare::take(); // let go of after the lock
-        let partition = append.partition.unwrap_or_else(|| append.sticky_partition());
-        let target = Target { append, queue: append.topic.queue(partition)? };
-        let mut batches = target.queue.lock();
+        let target = append.target(Lane::current())?;
+        let Some(batches) = target.queue.try_lock() else {
+            return self.append_where_nobody_is(append, callback);
+        };
+        self.append_under_lock(&target, batches, &mut spare, callback)
+    }
+
+    #[inline(always)]
+    fn append_under_lock(
+        &self,
+        target: &Target<'_>,
+        mut batches: LockedQueue<'_>,
+        spare: &mut Spare,
+        callback: &mut Option<Callback>,
+    ) -> Option<Appended> {
         if self.is_closed() || target.has_moved() {
             return None;
         }
-        let appended = target.append_to_tail(&mut batches, &mut spare, callback)?;
+        let appended = target.append_to_tail(&mut batches, spare, callback)?;
         if appended.news == News::FullBatch {
             self.announce(batches, target.queue);
         }
         Some(appended)
+    }
+
+    /// As [`append_to_open_batch`](Self::append_to_open_batch), after the partition's queue was found taken: keyless
+    /// records go to another lane's.
+    #[cold]
+    fn append_where_nobody_is(
+        &self,
+        append: &Append<'_>,
+        callback: &mut Option<Callback>,
+    ) -> Option<Appended> {
+        let lane = match append.partition {
+            Some(_) => Lane::current(),
+            None => Lane::current().leave(),
+        };
+        let target = append.target(lane)?;
+        let batches = target.queue.lock();
+        self.append_under_lock(&target, batches, &mut Spare::none(), callback)
     }
 
     /// As [`append_to_open_batch`](Self::append_to_open_batch), or into a new batch, in `buffer` if memory for it was
@@ -241,11 +275,10 @@ impl RecordAccumulator {
     ) -> Result<Appended, AppendError> {
         let mut has_filled_batch = false;
         loop {
-            let partition = append.partition.unwrap_or_else(|| append.sticky_partition());
-            let Some(queue) = append.topic.queue(partition) else {
+            let Some(target) = append.target(Lane::current()) else {
+                let partition = append.partition.unwrap_or_default();
                 return Err(AppendError::UnknownPartition { partition });
             };
-            let target = Target { append, queue };
             match self.try_append(&target, callback, &mut buffer, now) {
                 Ok(appended) if has_filled_batch && appended.news == News::Nothing => {
                     return Ok(Appended { news: News::FullBatch, ..appended });
@@ -549,6 +582,7 @@ impl Growth {
 struct Target<'a> {
     append: &'a Append<'a>,
     queue: &'a Arc<PartitionQueue>,
+    lane: Lane,
 }
 
 /// Why an attempt did not place the record.
@@ -571,13 +605,13 @@ impl Target<'_> {
     #[inline]
     fn has_moved(&self) -> bool {
         let partition = self.queue.partition().topic_partition().partition();
-        self.is_keyless() && self.append.topic.has_moved_from(partition)
+        self.is_keyless() && self.append.topic.has_moved_from(self.lane, partition)
     }
 
     #[inline]
     fn note_produced(&self, bytes: usize, may_move: bool) {
         if self.is_keyless() {
-            self.append.topic.produced(bytes, may_move);
+            self.append.topic.produced(self.lane, bytes, may_move);
         }
     }
 

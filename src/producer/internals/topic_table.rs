@@ -8,6 +8,7 @@ use arc_swap::{ArcSwap, Guard};
 use crate::common::cluster::TopicInfo;
 use crate::common::partition_info::PartitionInfo;
 use crate::producer::internals::built_in_partitioner::BuiltInPartitioner;
+use crate::producer::internals::lane::Lane;
 use crate::producer::internals::partition_queue::PartitionQueue;
 use crate::producer::internals::partition_queues::PartitionQueues;
 use crate::producer::internals::topic_compression::TopicCompression;
@@ -141,35 +142,37 @@ impl TopicEntry {
         self.partition_count.store(0, Ordering::Release);
     }
 
-    /// The partition, of `count`, that takes keyless records now; negative if there are none.
+    /// The partition, of `count`, that takes the lane's keyless records now; negative if there are none.
     #[inline(always)]
-    pub(super) fn sticky_partition(&self, count: usize) -> i32 {
-        self.partitioner.current(count).unwrap_or_else(|| self.first_sticky_partition(count))
+    pub(super) fn sticky_partition(&self, lane: Lane, count: usize) -> i32 {
+        let current = self.partitioner.current(lane, count);
+        current.unwrap_or_else(|| self.first_sticky_partition(lane, count))
     }
 
     #[cold]
-    fn first_sticky_partition(&self, count: usize) -> i32 {
-        self.partitioner.draw_first(&self.info(), count, &self.queues)
+    fn first_sticky_partition(&self, lane: Lane, count: usize) -> i32 {
+        self.partitioner.draw_first(lane, &self.info(), count, &self.queues)
     }
 
     /// Whether keyless records go elsewhere by now. Meaningful under the lock of the queue of `partition`.
     #[inline]
-    pub(super) fn has_moved_from(&self, partition: i32) -> bool {
-        self.partitioner.has_moved_from(partition)
+    pub(super) fn has_moved_from(&self, lane: Lane, partition: i32) -> bool {
+        self.partitioner.has_moved_from(lane, partition)
     }
 
     /// Notes that `bytes` without a key were appended to the current partition, whose lock the caller holds, and
     /// moves on when it had its share.
     #[inline(always)]
-    pub(super) fn produced(&self, bytes: usize, may_move: bool) {
-        if self.partitioner.has_had_its_share(bytes, may_move) {
-            self.move_on();
+    pub(super) fn produced(&self, lane: Lane, bytes: usize, may_move: bool) {
+        if self.partitioner.has_had_its_share(lane, bytes, may_move) {
+            self.move_on(lane);
         }
     }
 
     #[cold]
-    fn move_on(&self) {
-        self.partitioner.move_on(&self.info(), &self.queues);
+    fn move_on(&self, lane: Lane) {
+        Lane::reset();
+        self.partitioner.move_on(lane, &self.info(), &self.queues);
     }
 
     fn info(&self) -> Guard<Arc<TopicInfo>> {

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use arc_swap::ArcSwap;
 
 use super::*;
@@ -95,6 +97,40 @@ fn keyless_records_stay_together_until_a_batch_is_full() {
 
     let half_filled = batches.iter().filter(|batch| batch.size() < BATCH_SIZE / 2).count();
     assert!(half_filled <= 1, "{half_filled} of {} batches", batches.len());
+}
+
+// Threads wait for one another as little as can be.
+#[test]
+fn a_keyless_record_goes_elsewhere_while_another_thread_is_at_its_partition() {
+    let accumulator = accumulator(100 * BATCH_SIZE);
+    let topic = topic(50);
+    let partitions = || {
+        let mut partitions = BTreeMap::new();
+        for batch in accumulator.take_all() {
+            let count = partitions.entry(batch.topic_partition().partition()).or_insert(0);
+            *count += batch.record_count();
+        }
+        partitions
+    };
+    append(&accumulator, &topic, None, 30).expect("room");
+    let entry = accumulator.table.get("t").expect("known");
+    let first = entry.sticky_partition(Lane::FIRST, 50);
+
+    let locked = entry.queue(first).expect("known").lock();
+    for _ in 0..6 {
+        append(&accumulator, &topic, None, 30).expect("room");
+    }
+    drop(locked);
+
+    let by_partition = partitions();
+    assert_eq!(by_partition[&first], 1, "{by_partition:?}");
+    assert_eq!(by_partition.values().sum::<u32>(), 7);
+    let mut next = 0;
+    while next < 20 && !partitions().contains_key(&first) {
+        append(&accumulator, &topic, None, 30).expect("room");
+        next += 1;
+    }
+    assert!(next < 20, "comes back when a batch is full elsewhere");
 }
 
 // A batch that became full when keyless records moved on lingered although it could be sent.
