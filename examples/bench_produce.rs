@@ -46,6 +46,9 @@ struct Options {
     batch: usize,
     #[arg(long, default_value = "none")]
     compression: String,
+    /// Any other property of the producer, as NAME=VALUE
+    #[arg(long)]
+    property: Vec<String>,
     /// Whether duplicates are prevented [default: true where acks allow it]
     #[arg(long, action = ArgAction::Set)]
     idempotence: Option<bool>,
@@ -115,6 +118,10 @@ fn config(options: &Options, cluster: &Cluster) -> Result<ProducerConfig, kafka_
     ];
     if let Some(idempotence) = options.idempotence {
         properties.push(("enable.idempotence", idempotence.to_string()));
+    }
+    for property in &options.property {
+        let (name, value) = property.split_once('=').unwrap_or((property, ""));
+        properties.push((name, value.to_owned()));
     }
     ProducerConfig::from_properties(properties)
 }
