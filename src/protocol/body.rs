@@ -46,9 +46,9 @@ impl RequestBody {
         }
     }
 
-    /// Writes everything but the batches.
+    /// Writes everything but batches of some size.
     ///
-    /// Returns the batches in order, each with the position in `out` at which it belongs.
+    /// Returns those in order, each with the position in `out` at which it belongs.
     pub(crate) fn encode_spliced(
         &self,
         version: i16,
@@ -58,8 +58,10 @@ impl RequestBody {
             Self::Produce(request) => {
                 let positions = request.encode_spliced(version, out);
                 let partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
-                let batches = partitions.map(|partition| partition.records.clone());
-                return positions.into_iter().zip(batches).collect();
+                let with_position = positions.into_iter().zip(partitions);
+                return with_position
+                    .filter_map(|(position, it)| Some((position?, it.records.clone())))
+                    .collect();
             }
             Self::Metadata(request) => request.encode(version, out),
             Self::ApiVersions(request) => request.encode(version, out),

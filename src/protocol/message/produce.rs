@@ -38,6 +38,9 @@ pub(crate) struct PartitionProduceData<R> {
     pub(crate) records: R,
 }
 
+/// To copy fewer bytes than this costs less than what the system does for one more piece of memory to write.
+const LEAST_SPLICED_BYTES: usize = 1024;
+
 impl<R: AsRef<[u8]>> ProduceRequest<R> {
     /// In one piece, as tests want it; the client splices the records in.
     #[cfg(test)]
@@ -45,12 +48,18 @@ impl<R: AsRef<[u8]>> ProduceRequest<R> {
         self.encode_with(version, out, &mut |records, out| out.extend_from_slice(records));
     }
 
-    /// Writes everything but the records.
+    /// Writes everything but records of some size, which are better left where they are.
     ///
-    /// Returns, for each partition in order, the position in `out` at which its records belong.
-    pub(crate) fn encode_spliced(&self, version: i16, out: &mut Vec<u8>) -> Vec<usize> {
+    /// Returns, for each partition in order, the position in `out` at which its records belong, if they were left out.
+    pub(crate) fn encode_spliced(&self, version: i16, out: &mut Vec<u8>) -> Vec<Option<usize>> {
         let mut positions = Vec::new();
-        self.encode_with(version, out, &mut |_, out| positions.push(out.len()));
+        self.encode_with(version, out, &mut |records, out| {
+            let is_copied = records.len() < LEAST_SPLICED_BYTES;
+            positions.push((!is_copied).then_some(out.len()));
+            if is_copied {
+                out.extend_from_slice(records);
+            }
+        });
         positions
     }
 
