@@ -97,10 +97,11 @@ impl MemoryRecordsBuilder {
         self.buffer.get_mut(self.position..)
     }
 
-    /// Makes the buffer longer, by a good piece at a time: the lines of memory that the next records go to are fetched
-    /// all at once then, instead of one after the other.
+    /// Makes the buffer longer, by a good piece at a time if more of them are to be expected: the lines of memory that the
+    /// next records go to are fetched all at once then, instead of one after the other.
     fn stretch(&mut self, end: usize) {
-        self.buffer.resize(end.max(self.room.min(end + STRETCH_BYTES)), 0);
+        let length = end + end.min(STRETCH_BYTES);
+        self.buffer.resize(end.max(self.room.min(length)), 0);
     }
 
     #[inline]
@@ -191,7 +192,7 @@ fn size_of_record(body_size: usize) -> usize {
     varint::unsigned_size((body_size as u64) << 1) + body_size
 }
 
-/// How much of the buffer is made ready beyond the record that needs it.
+/// How much of the buffer is made ready at most, beyond the record that needs it.
 const STRETCH_BYTES: usize = 1024;
 /// The record count travels as a signed 32-bit number.
 const MAX_RECORDS: u32 = u32::MAX / 2;
