@@ -35,8 +35,8 @@ const NAPPING: u8 = 1;
 const DOZING: u8 = 2;
 /// In, or about to enter, a system call that ends when something happens.
 const ASLEEP: u8 = 3;
-/// So many hints wake a loop that dozes: a full batch comes with two.
-const HINTS_A_WAKE: u32 = 16;
+/// So many hints wake a loop that dozes.
+const HINTS_A_WAKE: u32 = 8;
 
 impl Wakeup {
     pub(crate) fn new(waker: mio::Waker) -> Self {
@@ -86,6 +86,14 @@ impl Wakeup {
             ASLEEP => self.wake(),
             DOZING if hints >= HINTS_A_WAKE => self.wake(),
             _ => {}
+        }
+    }
+
+    /// As [`hint`](Self::hint), for what can wait for as long as a loop dozes.
+    pub(crate) fn note(&self) {
+        self.0.hints.fetch_max(1, Ordering::SeqCst);
+        if self.0.state.load(Ordering::SeqCst) == ASLEEP {
+            self.wake();
         }
     }
 
@@ -200,6 +208,22 @@ mod tests {
         assert!(!wakeup.doze_off());
         assert!(wakeup.awake());
         assert!(wakeup.fall_asleep());
+    }
+
+    #[test]
+    fn a_note_wakes_who_sleeps_and_nobody_else() {
+        let wakeup = Wakeup::detached();
+        assert!(wakeup.doze_off());
+        for _ in 0..2 * HINTS_A_WAKE {
+            wakeup.note();
+        }
+        assert!(!wakeup.is_requested());
+        assert!(!wakeup.fall_asleep(), "it would not be seen");
+        wakeup.awake();
+
+        assert!(wakeup.fall_asleep());
+        wakeup.note();
+        assert!(wakeup.is_requested());
     }
 
     #[test]

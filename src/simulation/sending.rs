@@ -96,7 +96,7 @@ impl Outlet {
             Err(AppendError::Exhausted { requested }) => return Attempt::NeedsMemory { requested },
             Err(AppendError::UnknownPartition { .. }) => return Attempt::Refused,
         };
-        if appended.news == News::NewBatch {
+        if matches!(appended.news, News::FirstBatch | News::NextBatch) {
             metadata.add_topic(&draft.topic.as_str().into(), now);
         }
         if appended.news != News::Nothing {

@@ -99,7 +99,10 @@ pub(crate) struct Appended {
 pub(crate) enum News {
     Nothing,
     FullBatch,
-    NewBatch,
+    /// The only one of its partition: it may linger.
+    FirstBatch,
+    /// Behind one that takes no more.
+    NextBatch,
 }
 
 /// Why a record was not taken.
@@ -280,8 +283,13 @@ impl RecordAccumulator {
                 return Err(AppendError::UnknownPartition { partition });
             };
             match self.try_append(&target, callback, &mut buffer, now) {
-                Ok(appended) if has_filled_batch && appended.news == News::Nothing => {
-                    return Ok(Appended { news: News::FullBatch, ..appended });
+                Ok(appended) if has_filled_batch => {
+                    let news = match appended.news {
+                        News::Nothing => News::FullBatch,
+                        News::FirstBatch => News::NextBatch,
+                        news => news,
+                    };
+                    return Ok(Appended { news, ..appended });
                 }
                 Ok(appended) => return Ok(appended),
                 Err(Obstacle::Moved) => {}
@@ -330,8 +338,9 @@ impl RecordAccumulator {
         self.incomplete.add(id, Arc::clone(batch.result()));
         batches.push_tail(batch);
         let appended = target.append_rarely(&mut batches, callback).ok_or(Obstacle::Moved)?;
+        let news = if batches.len() == 1 { News::FirstBatch } else { News::NextBatch };
         self.announce(batches, target.queue);
-        Ok(Appended { news: News::NewBatch, ..appended })
+        Ok(Appended { news, ..appended })
     }
 
     /// Lets the sender look at a queue in which a batch became full, or began; the lock is released before.

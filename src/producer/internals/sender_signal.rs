@@ -44,6 +44,11 @@ impl SenderSignal {
         self.wakeup.hint();
     }
 
+    /// As [`wake`](Self::wake), for what can wait for a moment in any case.
+    pub(crate) fn note(&self) {
+        self.wakeup.note();
+    }
+
     /// Waits by `wait`, of which the sender knows as long as it takes: it stays awake for a while longer then.
     pub(super) fn while_waiting(&self, wait: impl FnOnce()) {
         self.wakeup.start_waiting();

@@ -287,13 +287,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     /// Step 8. What may linger can wait for the sender's next event, too.
     #[cold]
     fn pass_on(&self, news: News, topic: &TopicEntry) {
-        if news == News::NewBatch {
+        if matches!(news, News::FirstBatch | News::NextBatch) {
             self.metadata.add_topic(topic.name(), self.clock.now());
         }
-        if self.config.linger().is_zero() {
-            self.accumulator.signal().wake();
-        } else {
-            self.accumulator.signal().hint();
+        let signal = self.accumulator.signal();
+        match news {
+            _ if self.config.linger().is_zero() => signal.wake(),
+            News::FirstBatch => signal.note(),
+            _ => signal.hint(),
         }
     }
 

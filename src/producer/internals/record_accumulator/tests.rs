@@ -22,7 +22,7 @@ fn fills_one_batch_before_it_starts_another() {
 
     assert_eq!(
         [first.news, second.news, third.news],
-        [News::NewBatch, News::Nothing, News::NewBatch]
+        [News::FirstBatch, News::Nothing, News::NextBatch]
     );
     assert_eq!(accumulator.take_all().len(), 2);
 }
