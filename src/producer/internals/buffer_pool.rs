@@ -1,9 +1,9 @@
 //! Mirrors `org.apache.kafka.clients.producer.internals.BufferPool`.
 //!
 //! Unlike Java's, a newcomer never overtakes those who wait, and a buffer returns when its last user drops it: it
-//! cannot be written again while a socket still reads it.
+//! cannot be written again while a socket still reads it. And buffers of other sizes than `batch.size` are used again as well.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,9 @@ struct State {
     free: Vec<Vec<u8>>,
     /// Bytes that are neither lent nor in `free`.
     unpooled: usize,
+    /// Buffers of other sizes, to be used again, by size. They are part of `unpooled`: more than that they never take.
+    spare: BTreeMap<usize, Vec<Vec<u8>>>,
+    spare_bytes: usize,
     /// First come, first served: the head takes what is free, and nobody else does while it waits.
     waiters: VecDeque<Waiter>,
     /// Memory that was taken for a waiter which has not woken yet.
@@ -69,6 +72,8 @@ impl BufferPool {
         let state = State {
             free: Vec::new(),
             unpooled: total,
+            spare: BTreeMap::new(),
+            spare_bytes: 0,
             waiters: VecDeque::new(),
             served: Vec::new(),
             next_ticket: 0,
@@ -202,20 +207,30 @@ impl BufferPool {
     /// Takes `size` bytes more for somebody who has some. Never waits.
     fn take_more(&self, size: usize) -> bool {
         let mut state = self.state.lock();
-        state.waiters.is_empty() && state.take(size, self.poolable_size).is_some()
+        state.waiters.is_empty() && state.promise(size, self.poolable_size)
     }
 
     fn give_back(&self, size: usize, mut bytes: Vec<u8>) {
+        bytes.clear();
+        let is_whole = bytes.capacity() == size;
         let mut state = self.state.lock();
         state.is_short = false;
-        if size == self.poolable_size && bytes.capacity() == size {
-            bytes.clear();
+        if size == self.poolable_size && is_whole {
             state.free.push(bytes);
         } else {
             state.unpooled += size;
+            if is_whole && is_usual(size, self.poolable_size) {
+                state.spare_bytes += size;
+                state.spare.entry(size).or_default().push(bytes);
+            }
         }
         state.serve_waiters(self.poolable_size);
     }
+}
+
+/// Whether others are likely to want a buffer of this size, too: a part of the poolable size, or some of them.
+fn is_usual(size: usize, poolable_size: usize) -> bool {
+    size > 0 && (size % poolable_size == 0 || poolable_size % size == 0)
 }
 
 impl State {
@@ -226,13 +241,35 @@ impl State {
                 return Some(buffer);
             }
         }
+        let spare = self.spare.get_mut(&size).and_then(Vec::pop);
+        self.spare_bytes -= spare.as_ref().map_or(0, |_| size);
+        self.promise(size, poolable_size).then(|| spare.unwrap_or_default())
+    }
+
+    /// Takes `size` bytes from those that are there, without a buffer; `false` if there are fewer.
+    fn promise(&mut self, size: usize, poolable_size: usize) -> bool {
         let wanted_from_free = size.saturating_sub(self.unpooled).div_ceil(poolable_size);
         if wanted_from_free > self.free.len() {
-            return None;
+            return false;
         }
         self.free.truncate(self.free.len() - wanted_from_free);
         self.unpooled = self.unpooled + wanted_from_free * poolable_size - size;
-        Some(Vec::new())
+        while self.spare_bytes > self.unpooled {
+            self.drop_spare();
+        }
+        true
+    }
+
+    /// Drops one of the largest.
+    fn drop_spare(&mut self) {
+        if let Some(mut largest) = self.spare.last_entry() {
+            match largest.get_mut().pop() {
+                Some(_) => self.spare_bytes -= *largest.key(),
+                None => {
+                    largest.remove();
+                }
+            }
+        }
     }
 
     fn serve_waiters(&mut self, poolable_size: usize) {
@@ -367,17 +404,37 @@ mod tests {
     #[test]
     fn uses_a_returned_buffer_again() {
         let pool = pool(64, 16);
-        let mut buffer = pool.try_allocate(16).expect("free");
-        let mut bytes = buffer.take_bytes();
-        bytes.push(7);
-        let address = bytes.as_ptr();
-        buffer.set_bytes(bytes);
-        drop(buffer);
+        for size in [16, 4, 32] {
+            let mut buffer = pool.try_allocate(size).expect("free");
+            let mut bytes = buffer.take_bytes();
+            bytes.push(7);
+            let address = bytes.as_ptr();
+            buffer.set_bytes(bytes);
+            drop(buffer);
 
-        let mut again = pool.try_allocate(16).expect("free");
-        let bytes = again.take_bytes();
+            let mut again = pool.try_allocate(size).expect("free");
+            let bytes = again.take_bytes();
+            assert_eq!((bytes.as_ptr(), bytes.len()), (address, 0), "{size} bytes");
+            again.set_bytes(bytes);
+        }
+    }
 
-        assert_eq!((bytes.as_ptr(), bytes.len()), (address, 0));
+    #[test]
+    fn what_is_kept_for_later_never_exceeds_what_is_free() {
+        let pool = pool(64, 16);
+        let buffers: Vec<_> = (0..8).filter_map(|_| pool.try_allocate(8).ok()).collect();
+        assert_eq!(buffers.len(), 8);
+        drop(buffers);
+        assert_eq!(pool.state.lock().spare_bytes, 64);
+
+        let large = pool.try_allocate(50).expect("free");
+        assert_eq!(pool.state.lock().spare_bytes, 8);
+        let odd = pool.try_allocate(3).expect("free");
+        drop((large, odd));
+
+        let state = pool.state.lock();
+        let kept: usize = state.spare.values().flatten().map(Vec::capacity).sum();
+        assert_eq!((state.spare_bytes, kept, state.unpooled), (8, 8, 64));
     }
 
     // BUF-02
@@ -495,6 +552,8 @@ mod tests {
         let mut state = State {
             free: Vec::new(),
             unpooled: 3 << 32,
+            spare: BTreeMap::new(),
+            spare_bytes: 0,
             waiters: VecDeque::new(),
             served: Vec::new(),
             next_ticket: 0,
