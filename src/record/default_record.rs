@@ -6,6 +6,8 @@ use crate::utils::varint;
 
 /// The most that a record takes beside key, value and headers: length, attributes, timestamp and offset.
 const MAX_RECORD_OVERHEAD: usize = 21;
+/// The most that the length of a key or value takes.
+const MAX_LENGTH_BYTES: usize = 10;
 /// What stands for the length of a null key or value.
 const NULL_LENGTH: i64 = -1;
 
@@ -67,6 +69,30 @@ impl<'a> RecordContents<'a> {
     }
 }
 
+impl RecordContents<'_> {
+    /// As [`write`](Self::write), to the end of `out`: what is large should not be written twice, first as zeros.
+    pub(crate) fn extend(
+        &self,
+        body_size: usize,
+        timestamp_delta: i64,
+        offset_delta: u32,
+        out: &mut Vec<u8>,
+    ) {
+        let mut prefix = [0; MAX_RECORD_OVERHEAD];
+        let size = write_prefix(body_size, timestamp_delta, offset_delta, &mut prefix);
+        out.extend_from_slice(&prefix[..size]);
+        for field in [self.key, self.value] {
+            let mut length = [0; MAX_LENGTH_BYTES];
+            let size = write_field_length(field, &mut length);
+            out.extend_from_slice(&length[..size]);
+            out.extend_from_slice(field.unwrap_or_default());
+        }
+        let start = out.len();
+        out.resize(start + headers_size(self.headers), 0);
+        write_headers(self.headers, &mut out[start..]);
+    }
+}
+
 /// The bytes between a record's length and its key.
 #[inline]
 pub(crate) fn prefix_size(timestamp_delta: i64, offset_delta: u32) -> usize {
@@ -124,12 +150,20 @@ fn length_size(length: usize) -> usize {
 
 #[inline(always)]
 fn write_field(field: Option<&[u8]>, out: &mut [u8]) -> usize {
+    let start = write_field_length(field, out);
     let Some(bytes) = field else {
-        return varint::put(varint::zigzag(NULL_LENGTH), out);
+        return start;
     };
-    let start = write_length(bytes.len(), out);
     out[start..start + bytes.len()].copy_from_slice(bytes);
     start + bytes.len()
+}
+
+#[inline(always)]
+fn write_field_length(field: Option<&[u8]>, out: &mut [u8]) -> usize {
+    match field {
+        Some(bytes) => write_length(bytes.len(), out),
+        None => varint::put(varint::zigzag(NULL_LENGTH), out),
+    }
 }
 
 /// Zig-zag of a number that is not negative.
@@ -178,14 +212,20 @@ mod tests {
 
     #[test]
     fn writes_as_many_bytes_as_it_announced() {
-        let headers = Headers::new();
+        let mut headers = Headers::new();
         for length in [0, 1, 63, 64, 8191, 8192, 100_000] {
             let value = vec![7; length];
             let record = RecordContents::new(5, Some(b"k"), Some(&value), &headers);
             let body = record.body_size(-300, 200);
             let mut out = vec![0; length + 100];
 
-            assert_eq!(record.write(body, -300, 200, &mut out), length_size(body) + body);
+            let written = record.write(body, -300, 200, &mut out);
+
+            assert_eq!(written, length_size(body) + body);
+            let mut extended = vec![1, 2, 3];
+            record.extend(body, -300, 200, &mut extended);
+            assert_eq!(extended[3..], out[..written]);
+            headers.add(Header::new("h", Some([8; 3].as_slice()))); // with one more each time
         }
     }
 }

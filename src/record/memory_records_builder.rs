@@ -49,8 +49,31 @@ impl MemoryRecordsBuilder {
     pub(crate) fn try_append(&mut self, record: &RecordContents<'_>) -> Option<u32> {
         let (index, timestamp_delta) = self.place(record.timestamp_ms);
         let body_size = record.body_size(timestamp_delta, index);
+        if body_size > LARGE_BYTES {
+            return self.try_append_large(record, index, timestamp_delta, body_size);
+        }
         let out = self.claim(body_size)?;
         let size = record.write(body_size, timestamp_delta, index, out);
+        self.appended(size, record.timestamp_ms);
+        Some(index)
+    }
+
+    /// As [`try_append`](Self::try_append), for a record that alone is worth fetching memory for.
+    #[inline(never)]
+    fn try_append_large(
+        &mut self,
+        record: &RecordContents<'_>,
+        index: u32,
+        timestamp_delta: i64,
+        body_size: usize,
+    ) -> Option<u32> {
+        let size = size_of_record(body_size);
+        if !self.fits(size) {
+            return None;
+        }
+        self.buffer.truncate(self.position);
+        self.buffer.reserve_exact(size);
+        record.extend(body_size, timestamp_delta, index, &mut self.buffer);
         self.appended(size, record.timestamp_ms);
         Some(index)
     }
@@ -86,15 +109,22 @@ impl MemoryRecordsBuilder {
     /// Room for a record with a body of this size, if the batch may take it.
     #[inline]
     fn claim(&mut self, body_size: usize) -> Option<&mut [u8]> {
-        let end = self.position + size_of_record(body_size);
-        let fits = self.record_count == 0 || (end <= self.room && self.record_count < MAX_RECORDS);
-        if !fits {
+        let size = size_of_record(body_size);
+        if !self.fits(size) {
             return None;
         }
+        let end = self.position + size;
         if end > self.buffer.len() {
             self.stretch(end);
         }
         self.buffer.get_mut(self.position..)
+    }
+
+    /// Whether there is room for a record of this size.
+    #[inline]
+    fn fits(&self, size: usize) -> bool {
+        let has_room = self.position + size <= self.room && self.record_count < MAX_RECORDS;
+        self.record_count == 0 || has_room
     }
 
     /// Makes the buffer longer, by a good piece at a time if more of them are to be expected: the lines of memory that the
@@ -192,6 +222,8 @@ fn size_of_record(body_size: usize) -> usize {
     varint::unsigned_size((body_size as u64) << 1) + body_size
 }
 
+/// Larger records are written without making the buffer ready first.
+const LARGE_BYTES: usize = 512;
 /// How much of the buffer is made ready at most, beyond the record that needs it.
 const STRETCH_BYTES: usize = 1024;
 /// The record count travels as a signed 32-bit number.
