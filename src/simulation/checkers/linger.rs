@@ -1,4 +1,4 @@
-//! ACC-01: a batch that has room waits for `linger.ms`, unless somebody waits for it.
+//! ACC-01: a batch that has room waits for `linger.ms`, unless somebody waits for it or the producer is closed.
 
 use crate::compress::CompressionType;
 use crate::simulation::checkers::Evidence;
@@ -30,7 +30,8 @@ fn is_hurried(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
         return false;
     }
     let since = |moment: &Instant| *moment >= first.accepted_at && *moment <= batch.at;
-    let is_urgent = evidence.history.urgent.iter().any(since);
+    let end = evidence.scenario.closes_at.map(|close| Instant::ZERO + close.at);
+    let is_urgent = evidence.history.urgent.iter().chain(&end).any(since);
     !is_urgent && !has_successor(evidence, batch, first_id)
 }
 
