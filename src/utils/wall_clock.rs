@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::utils::clock::{Clock, Instant, SystemClock};
 use crate::utils::sync::Mutex;
 use crate::utils::tick_counter;
 
@@ -35,21 +36,23 @@ impl WallClock {
 
     #[cold]
     fn ask(&self) -> i64 {
-        // First the counter: if the thread is held up between the two, the millisecond ends too early and not too late.
-        let ticks = tick_counter::ticks();
-        let now = since_epoch();
-        let took = tick_counter::ticks().wrapping_sub(ticks);
-        if let Some(mut pace) = self.pace.as_ref().and_then(Mutex::try_lock) {
-            let reading = Reading { ticks, since_epoch: now };
-            if let Some(length) = pace.ticks_a_milli(reading, took) {
-                self.millisecond.begin(reading, length);
-            }
+        self.ask_by(since_epoch)
+    }
+
+    fn ask_by(&self, since_epoch: impl FnOnce() -> Duration) -> i64 {
+        // First the lock: whoever has it next tells of a later moment. A thread that was held up on its way to the lock
+        // would have everybody read a time that is long over.
+        let mut pace = self.pace.as_ref().and_then(Mutex::try_lock);
+        // Then the counter: if the thread is held up between the two, the millisecond ends too early and not too late.
+        let reading = Reading { ticks: tick_counter::ticks(), since_epoch: since_epoch() };
+        if let Some(length) = pace.as_mut().and_then(|pace| pace.ticks_a_milli()) {
+            self.millisecond.begin(reading, length);
         }
-        millis_of(now)
+        millis_of(reading.since_epoch)
     }
 }
 
-/// The counter and the clock at one moment.
+/// The counter and the wall clock at one moment.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     ticks: u64,
@@ -59,39 +62,44 @@ struct Reading {
 /// How fast the counter is.
 #[derive(Debug, Default)]
 struct Pace {
-    first: Option<Reading>,
+    /// The counter, and the moment at which it was read.
+    first: Option<(u64, Instant)>,
     ticks_a_milli: Option<u64>,
 }
 
 impl Pace {
-    /// The counter's pace, if it is known as of `reading`, which took `took` ticks.
-    fn ticks_a_milli(&mut self, reading: Reading, took: u64) -> Option<u64> {
-        if self.ticks_a_milli.is_none() && took < LONGEST_READING {
-            self.measure(reading);
+    /// The counter's pace, if it is known by now.
+    fn ticks_a_milli(&mut self) -> Option<u64> {
+        if self.ticks_a_milli.is_none() {
+            let (ticks, now) = (tick_counter::ticks(), SystemClock.now());
+            if tick_counter::ticks().wrapping_sub(ticks) < LONGEST_READING {
+                self.measure(ticks, now);
+            }
         }
         self.ticks_a_milli
     }
 
-    fn measure(&mut self, reading: Reading) {
-        let first = *self.first.get_or_insert(reading);
-        let elapsed = reading.since_epoch.checked_sub(first.since_epoch);
-        match elapsed.map(|elapsed| u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)) {
-            Some(nanos) if nanos < BASE_NANOS.start => {}
-            Some(nanos) if nanos < BASE_NANOS.end => {
-                let ticks = u128::from(reading.ticks.wrapping_sub(first.ticks));
-                let ticks_a_milli = ticks * u128::from(NANOS_A_MILLI) / u128::from(nanos);
-                self.ticks_a_milli =
-                    u64::try_from(ticks_a_milli).ok().filter(|ticks| PLAUSIBLE.contains(ticks));
-                self.first = Some(reading);
-            }
-            _ => self.first = Some(reading),
+    /// By the monotonic clock: the wall clock may be set in between, and the pace is kept for good.
+    fn measure(&mut self, ticks: u64, now: Instant) {
+        let (first_ticks, first) = *self.first.get_or_insert((ticks, now));
+        let elapsed = now.saturating_duration_since(first);
+        let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        if nanos < BASE_NANOS.start {
+            return;
+        }
+        self.first = Some((ticks, now));
+        if nanos < BASE_NANOS.end {
+            let ticks = u128::from(ticks.wrapping_sub(first_ticks));
+            let ticks_a_milli = ticks * u128::from(NANOS_A_MILLI) / u128::from(nanos);
+            self.ticks_a_milli =
+                u64::try_from(ticks_a_milli).ok().filter(|ticks| PLAUSIBLE.contains(ticks));
         }
     }
 }
 
 const NANOS_A_MILLI: u64 = 1_000_000;
-/// What lies between the two readings that the pace is told from. In a second the wall clock is adjusted by half a
-/// millisecond at most, unless it jumps.
+/// What lies between the two readings that the pace is told from. In a second the clock is adjusted by half a millisecond
+/// at most.
 const BASE_NANOS: Range<u64> = 20 * NANOS_A_MILLI..1000 * NANOS_A_MILLI;
 /// Counters run at some hundred megahertz or some gigahertz.
 const PLAUSIBLE: Range<u64> = 100_000..10_000_000;
@@ -149,6 +157,10 @@ mod tests {
         Reading { ticks, since_epoch: Duration::from_micros(micros) }
     }
 
+    fn at(millis: u64) -> Instant {
+        Instant::ZERO + Duration::from_millis(millis)
+    }
+
     #[test]
     fn a_millisecond_ends_when_the_clock_says_so() {
         let millisecond = Millisecond::default();
@@ -173,31 +185,64 @@ mod tests {
     #[test]
     fn the_pace_is_told_from_two_readings_some_time_apart() {
         let mut pace = Pace::default();
-        assert_eq!(pace.ticks_a_milli(reading(7, 1_000_000), 100), None);
-        assert_eq!(pace.ticks_a_milli(reading(8, 1_000_001), 100), None, "too soon");
-        assert_eq!(
-            pace.ticks_a_milli(reading(7 + 50 * LENGTH, 1_050_000), LONGEST_READING),
-            None,
-            "held up in between"
-        );
+        pace.measure(7, at(1000));
+        pace.measure(8, at(1001));
+        assert_eq!(pace.ticks_a_milli, None, "too soon");
 
-        assert_eq!(pace.ticks_a_milli(reading(7 + 60 * LENGTH, 1_060_000), 100), Some(LENGTH));
+        pace.measure(7 + 60 * LENGTH, at(1060));
+
+        assert_eq!(pace.ticks_a_milli, Some(LENGTH));
     }
 
     #[test]
     fn no_pace_is_told_across_a_jump() {
         let jumps = [
-            reading(7 + 60 * LENGTH, 999_000),   // the clock went back
-            reading(7 + 60 * LENGTH, 9_000_000), // or far ahead
-            reading(0, 1_060_000),               // the counter went back
-            reading(8, 1_060_000),               // or stood still
+            (7 + 60 * LENGTH, 9000), // a long silence
+            (0, 1060),               // the counter went back
+            (8, 1060),               // or stood still
         ];
-        for after in jumps {
+        for (ticks, millis) in jumps {
             let mut pace = Pace::default();
-            pace.ticks_a_milli(reading(7, 1_000_000), 100);
+            pace.measure(7, at(1000));
 
-            assert_eq!(pace.ticks_a_milli(after, 100), None, "{after:?}");
+            pace.measure(ticks, at(millis));
+
+            assert_eq!(pace.ticks_a_milli, None, "{ticks} at {millis}");
         }
+    }
+
+    // Set back while the pace was measured, it made every millisecond longer for good: timestamps came late.
+    #[test]
+    fn a_wall_clock_that_is_set_leaves_the_pace_as_it_is() {
+        let clock = WallClock {
+            millisecond: Millisecond::default(),
+            pace: tick_counter::is_reliable().then(Mutex::default),
+        };
+        let start = SystemClock.now();
+        let passed = || SystemClock.now().saturating_duration_since(start);
+        while passed() < Duration::from_millis(100) {
+            // Of three milliseconds it shows one.
+            clock.ask_by(|| Duration::from_secs(1) + passed() / 3);
+        }
+
+        let told = clock.pace.and_then(|pace| pace.lock().ticks_a_milli);
+        let (ticks, now) = (tick_counter::ticks(), SystemClock.now());
+        while SystemClock.now().saturating_duration_since(now) < Duration::from_millis(30) {}
+        let passed = SystemClock.now().saturating_duration_since(now).as_micros();
+        let counted = u128::from(tick_counter::ticks().wrapping_sub(ticks)) * 1000 / passed;
+        let is_right = |told: u64| (counted * 9 / 10..=counted * 11 / 10).contains(&told.into());
+        assert!(told.is_none_or(is_right), "{told:?}, but {counted}");
+    }
+
+    // Read before the lock was taken, it could be minutes old when everybody was told of it.
+    #[test]
+    fn the_clock_is_read_by_one_thread_at_a_time() {
+        let clock = WallClock { millisecond: Millisecond::default(), pace: Some(Mutex::default()) };
+
+        clock.ask_by(|| {
+            assert!(clock.pace.as_ref().is_some_and(|pace| pace.try_lock().is_none()));
+            Duration::ZERO
+        });
     }
 
     #[test]
