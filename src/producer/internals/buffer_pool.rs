@@ -219,7 +219,8 @@ impl BufferPool {
             state.free.push(bytes);
         } else {
             state.unpooled += size;
-            if is_whole && is_usual(size, self.poolable_size) {
+            let is_welcome = state.spare_bytes + size <= self.total / SPARE_SHARE;
+            if is_whole && is_welcome && is_usual(size, self.poolable_size) {
                 state.spare_bytes += size;
                 state.spare.entry(size).or_default().push(bytes);
             }
@@ -227,6 +228,9 @@ impl BufferPool {
         state.serve_waiters(self.poolable_size);
     }
 }
+
+/// At most this part of `buffer.memory` is kept in buffers of other sizes than `batch.size`.
+const SPARE_SHARE: usize = 4;
 
 /// Whether others are likely to want a buffer of this size, too: a part of the poolable size, or some of them.
 fn is_usual(size: usize, poolable_size: usize) -> bool {
@@ -403,7 +407,7 @@ mod tests {
 
     #[test]
     fn uses_a_returned_buffer_again() {
-        let pool = pool(64, 16);
+        let pool = pool(256, 16);
         for size in [16, 4, 32] {
             let mut buffer = pool.try_allocate(size).expect("free");
             let mut bytes = buffer.take_bytes();
@@ -425,7 +429,7 @@ mod tests {
         let buffers: Vec<_> = (0..8).filter_map(|_| pool.try_allocate(8).ok()).collect();
         assert_eq!(buffers.len(), 8);
         drop(buffers);
-        assert_eq!(pool.state.lock().spare_bytes, 64);
+        assert_eq!(pool.state.lock().spare_bytes, 16, "a quarter");
 
         let large = pool.try_allocate(50).expect("free");
         assert_eq!(pool.state.lock().spare_bytes, 8);
