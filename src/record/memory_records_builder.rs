@@ -146,9 +146,14 @@ impl MemoryRecordsBuilder {
         self.base_timestamp_ms
     }
 
+    /// Fetches memory for a batch of `size` bytes.
+    pub(crate) fn reserve(&mut self, size: usize) {
+        self.buffer.reserve_exact(size.saturating_sub(self.buffer.len()));
+    }
+
     /// Gives the batch room for `room` bytes.
     pub(crate) fn grow(&mut self, room: usize) {
-        self.buffer.reserve_exact(room.saturating_sub(self.buffer.len()));
+        self.reserve(room);
         self.room = self.room.max(room);
     }
 

@@ -346,12 +346,12 @@ impl ProducerBatch {
     fn parts(&self, split: Split, next_id: &dyn Fn() -> u64) -> Option<Vec<Self>> {
         let buffer = self.buffer.as_ref()?;
         let plain = self.plain()?;
-        let max_size = match split {
+        let (max_size, expected_size) = match split {
             Split::AtSize(size) => {
                 self.reset_estimation(plain.len());
-                size
+                (size, size)
             }
-            Split::AtHeaders => plain.len(),
+            Split::AtHeaders => (plain.len(), 0), // there may be as many as records
         };
         let mut parts: Vec<Self> = Vec::new();
         let mut had_headers = None;
@@ -363,6 +363,7 @@ impl ProducerBatch {
                 .and_then(|part| part.builder.try_append_encoded(timestamp_ms, record.contents));
             if appended.is_none() {
                 let mut part = self.part(index, next_id(), max_size, buffer);
+                part.builder.reserve(expected_size);
                 part.builder.try_append_encoded(timestamp_ms, record.contents);
                 parts.push(part);
             }
@@ -387,7 +388,7 @@ impl ProducerBatch {
             id,
             order: BatchOrder { first_record, ..self.order },
             result: Arc::new(self.result.new_part()),
-            builder: MemoryRecordsBuilder::new(Vec::with_capacity(max_size), max_size, max_size),
+            builder: MemoryRecordsBuilder::new(Vec::new(), max_size, max_size),
             packing: Packing::for_batch_of(self.partition()),
             buffer: Some(Arc::new(buffer.unpooled(Vec::new()))),
             sealed_for: None,
