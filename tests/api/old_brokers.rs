@@ -132,6 +132,8 @@ fn headers_are_refused_at_once_where_an_old_broker_is_known() {
     let producer = producer(&cluster, &[PLAIN]);
 
     let before = producer.send(record("before"));
+    assert_eq!(offset(&before), 0, "the broker is known from then on");
+
     let refused = producer.send(record("refused").header("name", Some("value")));
     assert!(refused.is_done(), "nothing is waited for");
     let after = producer.send(record("after"));
@@ -140,7 +142,7 @@ fn headers_are_refused_at_once_where_an_old_broker_is_known() {
     assert!(is_about_headers(&error), "{error}");
     assert_eq!(error.persistence(), Persistence::NeverSent);
     assert!(error.to_string().contains(TOPIC), "{error}");
-    assert_eq!((offset(&before), offset(&after)), (0, 1));
+    assert_eq!(offset(&after), 1);
     assert_eq!(log(&cluster, 0), ["before", "after"]);
 }
 
@@ -215,7 +217,10 @@ fn a_batch_that_an_old_leader_gave_up_goes_to_the_new_one_as_it_was_built() {
     let moved = producer.send(record("second").partition(1));
 
     assert_eq!(offset(&moved), 1);
-    assert_eq!(formats(&cluster, OLD), [1, 1], "the second was refused there");
+    let refused = formats(&cluster, OLD).split_off(1);
+    assert!(!refused.is_empty(), "the second went there first");
+    // Where the new leader becomes known late, it is tried there more than once.
+    assert!(refused.iter().all(|magic| *magic == 1), "{refused:?}");
     assert_eq!(formats(&cluster, NEW), [2]);
     assert_eq!(log(&cluster, 1), ["first", "second"]);
 }
