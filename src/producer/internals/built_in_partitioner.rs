@@ -28,10 +28,11 @@ pub(crate) struct StickySettings {
     pub(crate) unavailable_nodes: ArcSwap<BTreeSet<NodeId>>,
 }
 
-/// Sends the keyless records of one topic to one partition until a batch's worth is there, then to another; in each lane.
+/// Sends the keyless records of one topic to one partition until a batch's worth is there, then to another; in each
+/// lane.
 ///
-/// The partition of a lane changes only under the lock of the current partition's queue, by whoever just appended to it, so the
-/// two numbers need no lock of their own.
+/// The partition of a lane changes only under the lock of the current partition's queue, by whoever just appended to
+/// it, so the two numbers need no lock of their own.
 #[derive(Debug)]
 pub(crate) struct BuiltInPartitioner {
     settings: Arc<StickySettings>,

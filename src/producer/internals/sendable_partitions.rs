@@ -199,9 +199,10 @@ impl SendablePartitions {
         self.deadlines.next()
     }
 
-    /// Takes the heads of the partitions in the line of `node`, one each, as far as `capacity` goes. Compresses what still
-    /// has to be, with no lock held, unless it is to travel in another format. A partition that has to wait for an answer is left
-    /// out and does not stop the others, and so is one whose head a caller is compressing: it will be announced.
+    /// Takes the heads of the partitions in the line of `node`, one each, as far as `capacity` goes. Compresses what
+    /// still has to be, with no lock held, unless it is to travel in another format. A partition that has to wait for
+    /// an answer is left out and does not stop the others, and so is one whose head a caller is compressing: it will
+    /// be announced.
     pub(crate) fn drain(
         &mut self,
         node: NodeId,

@@ -65,9 +65,7 @@ impl Thunks {
         self.shares.resize(count, RecordShare::default());
         self.callbacks.resize_with(count, || None);
     }
-}
 
-impl Thunks {
     /// Gives `each` the callbacks in order; goes on with the next one if it is called again after a panic.
     pub(super) fn drain(&mut self, mut each: impl FnMut(&RecordShare, Callback)) {
         while self.given < self.taken {
