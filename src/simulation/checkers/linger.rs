@@ -8,6 +8,9 @@ use crate::utils::clock::Instant;
 /// More than a record takes beside its value.
 const RECORD_OVERHEAD: usize = 100;
 
+/// Many times as large as a batch is no message set that is made of it.
+const GROWTH: usize = 8;
+
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
     // What of a compressed batch still had room does not show.
     let is_compressed = evidence.scenario.quirks.codec != CompressionType::None;
@@ -26,7 +29,9 @@ fn is_hurried(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
     let waited = batch.at.saturating_duration_since(first.accepted_at);
     // A record that did not fit closes the batch, and may itself have gone to another partition.
     let has_room = batch.size + evidence.scenario.max_value + RECORD_OVERHEAD < settings.batch_size;
-    if waited >= settings.linger || !has_room {
+    // A batch that is too large once it is a message set leaves in parts, one right after the other.
+    let is_part = batch.is_message_set && settings.max_request_size < GROWTH * settings.batch_size;
+    if waited >= settings.linger || !has_room || is_part {
         return false;
     }
     let since = |moment: &Instant| *moment >= first.accepted_at && *moment <= batch.at;
