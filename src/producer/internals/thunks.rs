@@ -58,7 +58,13 @@ impl Thunks {
     #[cold]
     fn make_slots(&mut self) {
         let more = match self.callbacks.capacity() - self.len() {
-            0 => SLOTS,
+            0 => {
+                // More than expected: by a quarter at a time, for of a full buffer.memory this is a good part.
+                let room = SLOTS.max(self.len() / 4);
+                self.shares.reserve_exact(room);
+                self.callbacks.reserve_exact(room);
+                SLOTS
+            }
             room => room.min(SLOTS),
         };
         let count = self.len() + more;
