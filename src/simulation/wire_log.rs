@@ -156,21 +156,13 @@ impl WireBatch {
         let header = bytes.first_chunk::<HEADER_BYTES>()?;
         let field = |at: usize| i64::from_be_bytes(std::array::from_fn(|index| header[at + index]));
         Some(Self {
-            at: Instant::ZERO,
-            node: NodeId(0),
-            topic: String::new(),
-            topic_id: Uuid::ZERO,
-            partition: 0,
             producer_id: field(43),
             epoch: i16::from_be_bytes([header[51], header[52]]),
             base_sequence: i32::from_be_bytes(std::array::from_fn(|index| header[53 + index])),
             record_count: i32::from_be_bytes(std::array::from_fn(|index| header[57 + index])),
             first_id: first_id(&bytes[HEADER_BYTES..]),
-            size: bytes.len(),
-            is_message_set: false,
             records_hash: hash(&bytes[HEADER_BYTES..]),
-            announced_leader: None,
-            answer: None,
+            ..Self::unread(bytes.len())
         })
     }
 
@@ -192,6 +184,17 @@ impl WireBatch {
             rest = rest.get(12 + usize::try_from(length(8)?).ok()?..)?;
         }
         Some(Self {
+            record_count,
+            first_id,
+            is_message_set: true,
+            records_hash: hash(bytes),
+            ..Self::unread(bytes.len())
+        })
+    }
+
+    /// A batch of which only the size is known.
+    fn unread(size: usize) -> Self {
+        Self {
             at: Instant::ZERO,
             node: NodeId(0),
             topic: String::new(),
@@ -200,14 +203,14 @@ impl WireBatch {
             producer_id: -1,
             epoch: -1,
             base_sequence: -1,
-            record_count,
-            first_id,
-            size: bytes.len(),
-            is_message_set: true,
-            records_hash: hash(bytes),
+            record_count: 0,
+            first_id: None,
+            size,
+            is_message_set: false,
+            records_hash: 0,
             announced_leader: None,
             answer: None,
-        })
+        }
     }
 }
 

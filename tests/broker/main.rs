@@ -16,5 +16,7 @@ mod java_clients;
 mod kafka;
 mod partitions;
 mod refusals;
+#[path = "../kafka/single_node.rs"]
+mod single_node;
 mod timestamps;
 mod topics;

@@ -10,6 +10,7 @@ mod console_consumer;
 mod kafka {
     pub(crate) mod distribution;
     pub(crate) mod host;
+    pub(crate) mod single_node;
 }
 mod kcat;
 mod matrix;

@@ -1,13 +1,13 @@
 //! A node of some release.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fmt, fs, io};
 
 use crate::kafka::distribution;
 use crate::kafka::host::{self, Host};
+use crate::kafka::single_node::{self, INTERNAL_TOPICS};
 use crate::release::Release;
 
 const REQUESTS: &str = "kafka.request.logger";
@@ -112,7 +112,7 @@ fn produce_request(line: &str) -> Option<(&str, i16)> {
 fn spawn(release: &Release, jars: &Path) -> io::Result<(Host, String)> {
     let folder = distribution::scratch(&format!("release-{}", release.version()));
     fs::create_dir_all(&folder)?;
-    let [port, second] = free_ports()?;
+    let [port, second] = single_node::free_ports()?;
     let home = folder.display().to_string().replace('\\', "/");
     if release.has_zookeeper() {
         fs::write(folder.join("zookeeper.properties"), zookeeper_properties(&home, second))?;
@@ -142,13 +142,7 @@ fn properties(release: &Release, home: &str, port: u16, second: u16) -> String {
              listeners=PLAINTEXT://127.0.0.1:{port}\n"
         )
     } else {
-        format!(
-            "process.roles=broker,controller\n\
-             node.id=1\n\
-             controller.quorum.voters=1@127.0.0.1:{second}\n\
-             controller.listener.names=CONTROLLER\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{second}\n"
-        )
+        single_node::kraft(port, second)
     };
     format!(
         "{kind}\
@@ -156,18 +150,6 @@ fn properties(release: &Release, home: &str, port: u16, second: u16) -> String {
          log.retention.ms=-1\n\
          num.partitions=2\n\
          auto.create.topics.enable=true\n\
-         group.initial.rebalance.delay.ms=0\n\
-         offsets.topic.num.partitions=1\n\
-         offsets.topic.replication.factor=1\n\
-         transaction.state.log.num.partitions=1\n\
-         transaction.state.log.replication.factor=1\n\
-         transaction.state.log.min.isr=1\n"
+         {INTERNAL_TOPICS}"
     )
-}
-
-/// Both are held until both are known, so that they differ.
-fn free_ports() -> io::Result<[u16; 2]> {
-    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok([first.local_addr()?.port(), second.local_addr()?.port()])
 }

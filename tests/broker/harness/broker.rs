@@ -1,6 +1,5 @@
 //! A running Kafka node, and Java's clients beside it.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -9,6 +8,7 @@ use std::{fs, io};
 use crate::kafka::distribution;
 use crate::kafka::host::{self, Host};
 use crate::kafka::record::Record;
+use crate::single_node::{self, INTERNAL_TOPICS};
 
 /// One node of a KRaft cluster, on free ports of the loopback address.
 ///
@@ -30,7 +30,8 @@ impl Broker {
 
     fn start_on_free_ports(jars: &Path) -> Result<Self, String> {
         let folder = distribution::scratch("kafka-node");
-        let [port, controller_port] = free_ports().map_err(|error| error.to_string())?;
+        let [port, controller_port] =
+            single_node::free_ports().map_err(|error| error.to_string())?;
         let bootstrap = format!("127.0.0.1:{port}");
         let data = folder.join("data");
         let mut host = spawn(jars, &folder, port, controller_port)
@@ -117,26 +118,10 @@ fn word(bytes: &[u8]) -> String {
 
 fn server_properties(data: &Path, port: u16, controller_port: u16) -> String {
     let data = data.display().to_string().replace('\\', "/");
+    let kraft = single_node::kraft(port, controller_port);
     format!(
-        "process.roles=broker,controller\n\
-         node.id=1\n\
-         controller.quorum.voters=1@127.0.0.1:{controller_port}\n\
-         controller.listener.names=CONTROLLER\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
-         log.dirs={data}\n\
+        "{kraft}log.dirs={data}\n\
          auto.create.topics.enable=false\n\
-         group.initial.rebalance.delay.ms=0\n\
-         offsets.topic.num.partitions=1\n\
-         offsets.topic.replication.factor=1\n\
-         transaction.state.log.num.partitions=1\n\
-         transaction.state.log.replication.factor=1\n\
-         transaction.state.log.min.isr=1\n"
+         {INTERNAL_TOPICS}"
     )
-}
-
-/// Both are held until both are known, so that they differ.
-fn free_ports() -> io::Result<[u16; 2]> {
-    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok([first.local_addr()?.port(), second.local_addr()?.port()])
 }

@@ -29,7 +29,7 @@ use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::built_in_partitioner::StickySettings;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
-use crate::producer::internals::record_accumulator::Append;
+use crate::producer::internals::record_accumulator::{Append, AppendError};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::record_metadata::RecordMetadata;
 use crate::protocol::message::metadata::{
@@ -230,19 +230,37 @@ impl Fixture {
         size: usize,
         mut callback: Option<Callback>,
     ) -> FutureRecordMetadata {
-        let topics = self.accumulator.topics(&self.metadata);
         let value = vec![0; size];
-        let headers = Headers::new();
-        let record = RecordContents::new(1, None, Some(&value), &headers);
+        self.append_record(partition, &value, &Headers::new(), &mut callback).expect("room")
+    }
+
+    fn append_record(
+        &self,
+        partition: i32,
+        value: &[u8],
+        headers: &Headers<'_>,
+        callback: &mut Option<Callback>,
+    ) -> Result<FutureRecordMetadata, AppendError> {
+        let topics = self.accumulator.topics(&self.metadata);
         let append = Append {
             topic: topics.get(TOPIC).expect("known"),
             partition_count: 10,
             partition: Some(partition),
-            record,
+            record: RecordContents::new(1, None, Some(value), headers),
             max_wait: Duration::ZERO,
         };
-        let appended = self.accumulator.append(&append, &mut callback, &|| self.now);
-        appended.expect("room").future(&append.record)
+        let appended = self.accumulator.append(&append, callback, &|| self.now);
+        appended.map(|appended| appended.future(&append.record))
+    }
+
+    /// The bytes of the only batch of a request.
+    fn bytes(&self, request: i32) -> Vec<u8> {
+        self.client.inspect(request, |body| match body {
+            RequestBody::Produce(request) => {
+                request.topics[0].partitions[0].records.as_ref().to_vec()
+            }
+            other => panic!("{other:?}"),
+        })
     }
 
     /// A caller fills a batch to its last byte, with two records.

@@ -180,18 +180,8 @@ impl World {
         let mut callback: Option<Callback> = Some(Box::new(move |result| {
             told.lock().push(result.map(RecordMetadata::offset).map_err(Clone::clone));
         }));
-        let topics = self.fixture.accumulator.topics(&self.fixture.metadata);
         let headers = Headers::new();
-        let record = RecordContents::new(1, None, Some(&value), &headers);
-        let append = Append {
-            topic: topics.get(TOPIC).expect("known"),
-            partition_count: 10,
-            partition: Some(partition),
-            record,
-            max_wait: Duration::ZERO,
-        };
-        let now = self.fixture.now;
-        if self.fixture.accumulator.append(&append, &mut callback, &|| now).is_ok() {
+        if self.fixture.append_record(partition, &value, &headers, &mut callback).is_ok() {
             self.records.push((partition, answers));
         }
     }

@@ -26,7 +26,7 @@ fn every_codec_is_read_by_a_decoder_that_is_not_ours() {
 
         let request = fixture.sent();
 
-        let bytes = bytes(&fixture, request.id);
+        let bytes = fixture.bytes(request.id);
         assert_eq!(i16::from_be_bytes([bytes[21], bytes[22]]), id);
         assert!(bytes.len() < 200, "{} bytes", bytes.len());
         let RecordSet { records, .. } =
@@ -43,7 +43,7 @@ fn what_does_not_become_smaller_travels_as_it_is() {
 
     let request = fixture.sent();
 
-    let bytes = bytes(&fixture, request.id);
+    let bytes = fixture.bytes(request.id);
     assert_eq!((bytes[21], bytes[22]), (0, 0));
     assert_eq!(request.batches[0].size, 61 + 9 + 200);
 }
@@ -270,24 +270,5 @@ fn try_append(fixture: &Fixture, partition: i32, size: usize) -> Option<FutureRe
 }
 
 fn append_value(fixture: &Fixture, partition: i32, value: &[u8]) -> Option<FutureRecordMetadata> {
-    let topics = fixture.accumulator.topics(&fixture.metadata);
-    let headers = Headers::new();
-    let record = RecordContents::new(1, None, Some(value), &headers);
-    let append = Append {
-        partition_count: 10,
-        topic: topics.get(TOPIC).expect("known"),
-        partition: Some(partition),
-        record,
-        max_wait: Duration::ZERO,
-    };
-    let appended = fixture.accumulator.append(&append, &mut None, &|| fixture.now);
-    appended.ok().map(|appended| appended.future(&append.record))
-}
-
-/// The bytes of the only batch of a request.
-fn bytes(fixture: &Fixture, request: i32) -> Vec<u8> {
-    fixture.client.inspect(request, |body| match body {
-        RequestBody::Produce(request) => request.topics[0].partitions[0].records.as_ref().to_vec(),
-        other => panic!("{other:?}"),
-    })
+    fixture.append_record(partition, value, &Headers::new(), &mut None).ok()
 }

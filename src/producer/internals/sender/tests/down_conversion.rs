@@ -60,7 +60,7 @@ fn a_batch_that_its_caller_compressed_is_read_back() {
 
     let request = fixture.sent();
 
-    let set = bytes(&fixture, request.id);
+    let set = fixture.bytes(request.id);
     assert_eq!((set[16], set[17]), (1, 3), "a message of magic 1 that contains others in lz4");
     let mut plain = Vec::new();
     decompress(CompressionType::Lz4, &set[34..], &mut plain).expect("lz4");
@@ -236,40 +236,12 @@ fn append(fixture: &Fixture, has_header: bool, callback: Callback) -> FutureReco
     if has_header {
         headers.add(Header::new("name", None::<&[u8]>));
     }
-    append_record(fixture, 0, &[0; 20], &headers, Some(callback))
+    fixture.append_record(0, &[0; 20], &headers, &mut Some(callback)).expect("room")
 }
 
 fn append_noise(fixture: &Fixture, partition: i32, size: usize) {
     let mut random = Random::new(3);
     let value: Vec<_> =
         (0..size).map(|_| u8::try_from(random.below(256)).expect("a byte")).collect();
-    append_record(fixture, partition, &value, &Headers::new(), None);
-}
-
-fn append_record(
-    fixture: &Fixture,
-    partition: i32,
-    value: &[u8],
-    headers: &Headers<'_>,
-    mut callback: Option<Callback>,
-) -> FutureRecordMetadata {
-    let topics = fixture.accumulator.topics(&fixture.metadata);
-    let record = RecordContents::new(1, None, Some(value), headers);
-    let append = Append {
-        topic: topics.get(TOPIC).expect("known"),
-        partition_count: 10,
-        partition: Some(partition),
-        record,
-        max_wait: Duration::ZERO,
-    };
-    let appended = fixture.accumulator.append(&append, &mut callback, &|| fixture.now);
-    appended.expect("room").future(&append.record)
-}
-
-/// The bytes of the only batch of a request.
-fn bytes(fixture: &Fixture, request: i32) -> Vec<u8> {
-    fixture.client.inspect(request, |body| match body {
-        RequestBody::Produce(request) => request.topics[0].partitions[0].records.as_ref().to_vec(),
-        other => panic!("{other:?}"),
-    })
+    fixture.append_record(partition, &value, &Headers::new(), &mut None).expect("room");
 }
