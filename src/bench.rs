@@ -78,7 +78,7 @@ pub struct Accumulator {
 
 /// Batches on their way.
 #[derive(Debug)]
-pub struct Drained(Vec<ProducerBatch>);
+pub struct Drained(Vec<Box<ProducerBatch>>);
 
 impl Accumulator {
     #[must_use]

@@ -8,7 +8,8 @@ use crate::utils::clock::Instant;
 /// The next deadline of each of many things, which are numbered densely from 0.
 ///
 /// Setting one costs a table write unless it comes earlier than all before it; a deadline that moved back or went away
-/// is corrected when it comes to the top. So the heap holds about one entry for each thing that has a deadline.
+/// is corrected when it comes to the top. So the heap holds about one entry for each thing that has a deadline, as long
+/// as deadlines mostly move back: one that was brought forward leaves an entry behind until the later time comes.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     heap: BinaryHeap<Reverse<(Instant, usize)>>,
@@ -54,6 +55,12 @@ impl Deadlines {
         self.heap.pop();
         self.entries[id] = Entry::default();
         Some(id)
+    }
+
+    /// How many entries are kept, also of deadlines that are none any more.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> usize {
+        self.heap.len()
     }
 
     /// Corrects the top of the heap until it is a real deadline.

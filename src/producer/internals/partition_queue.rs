@@ -16,7 +16,7 @@ use crate::utils::sync::{Mutex, MutexGuard};
 /// Only the tail takes records. The lock is held for one append, or to move one batch, and never across user code.
 pub(crate) struct PartitionQueue {
     partition: Arc<PartitionRef>,
-    batches: Mutex<VecDeque<ProducerBatch>>,
+    batches: Mutex<Batches>,
     /// The number of batches, as if none were larger than `batch.size`, for whoever weighs partitions without the lock.
     length: AtomicU32,
     /// By how many batches that is more than there are.
@@ -29,6 +29,14 @@ pub(crate) struct PartitionQueue {
     may_batches_grow: AtomicBool,
 }
 
+/// In the order of their creation. Most partitions of many never have more than one, which is one step away.
+#[derive(Default)]
+struct Batches {
+    /// All but the newest.
+    older: VecDeque<Box<ProducerBatch>>,
+    newest: Option<Box<ProducerBatch>>,
+}
+
 /// How often to try for a lock before sleeping for it: a few microseconds.
 const PATIENCE: u32 = 100;
 
@@ -36,7 +44,7 @@ impl PartitionQueue {
     pub(super) fn new(partition: PartitionRef) -> Self {
         Self {
             partition: Arc::new(partition),
-            batches: Mutex::new(VecDeque::new()),
+            batches: Mutex::default(),
             length: AtomicU32::new(0),
             extra_length: AtomicU32::new(0),
             callbacks_a_batch: AtomicU16::new(0),
@@ -103,18 +111,18 @@ fn small(size: usize) -> u32 {
 
 /// The batches under their lock; keeps the count on release.
 pub(super) struct LockedQueue<'q> {
-    batches: MutexGuard<'q, VecDeque<ProducerBatch>>,
+    batches: MutexGuard<'q, Batches>,
     queue: &'q PartitionQueue,
 }
 
 impl LockedQueue<'_> {
     pub(super) fn head(&mut self) -> Option<&mut ProducerBatch> {
-        self.batches.front_mut()
+        self.batches.iter_mut().next()
     }
 
     #[inline]
     pub(super) fn tail(&mut self) -> Option<&mut ProducerBatch> {
-        self.batches.back_mut()
+        self.batches.newest.as_deref_mut()
     }
 
     /// The batches, newest first.
@@ -141,17 +149,15 @@ impl LockedQueue<'_> {
         self.batches.len() > 1 && self.queue.may_batches_grow.load(Ordering::Relaxed)
     }
 
-    pub(super) fn push_tail(&mut self, batch: ProducerBatch) {
-        if self.batches.capacity() == 0 {
-            self.batches.reserve_exact(1); // most of many partitions never have more
-        }
+    pub(super) fn push_tail(&mut self, batch: Box<ProducerBatch>) {
         self.add_extra_length(batch.extra_length());
-        self.batches.push_back(batch);
+        let Batches { older, newest } = &mut *self.batches;
+        older.extend(newest.replace(batch));
     }
 
     /// Makes room for `record` in the newest batch, up to `limit` bytes.
     pub(super) fn grow_tail(&mut self, record: &RecordContents<'_>, limit: usize) {
-        let Some(tail) = self.batches.back_mut() else {
+        let Some(tail) = self.batches.newest.as_deref_mut() else {
             return;
         };
         let before = tail.extra_length();
@@ -166,8 +172,9 @@ impl LockedQueue<'_> {
         self.queue.extra_length.store(length.saturating_add_signed(extra), Ordering::Relaxed);
     }
 
-    pub(super) fn pop_head(&mut self) -> Option<ProducerBatch> {
-        let batch = self.batches.pop_front()?;
+    pub(super) fn pop_head(&mut self) -> Option<Box<ProducerBatch>> {
+        let Batches { older, newest } = &mut *self.batches;
+        let batch = older.pop_front().or_else(|| newest.take())?;
         self.add_extra_length(-batch.extra_length());
         let callbacks = u16::try_from(batch.callback_count()).unwrap_or(u16::MAX);
         self.queue.callbacks_a_batch.store(callbacks, Ordering::Relaxed);
@@ -176,16 +183,31 @@ impl LockedQueue<'_> {
     }
 
     /// Puts back a batch that has to be sent again, in front of all that were created after it.
-    pub(super) fn reinsert(&mut self, batch: ProducerBatch) {
-        let position =
-            self.batches.iter().take_while(|other| other.order() < batch.order()).count();
+    pub(super) fn reinsert(&mut self, batch: Box<ProducerBatch>) {
         self.add_extra_length(batch.extra_length());
-        self.batches.insert(position, batch);
+        let Batches { older, newest } = &mut *self.batches;
+        if newest.as_ref().is_none_or(|newest| newest.order() < batch.order()) {
+            older.extend(newest.replace(batch));
+            return;
+        }
+        let position = older.iter().take_while(|other| other.order() < batch.order()).count();
+        older.insert(position, batch);
     }
 
-    pub(super) fn take_all(&mut self) -> VecDeque<ProducerBatch> {
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Box<ProducerBatch>> + use<> {
         self.queue.extra_length.store(0, Ordering::Relaxed);
-        std::mem::take(&mut *self.batches)
+        let Batches { older, newest } = std::mem::take(&mut *self.batches);
+        older.into_iter().chain(newest)
+    }
+}
+
+impl Batches {
+    fn len(&self) -> usize {
+        self.older.len() + usize::from(self.newest.is_some())
+    }
+
+    fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut ProducerBatch> {
+        self.older.iter_mut().chain(&mut self.newest).map(|batch| &mut **batch)
     }
 }
 

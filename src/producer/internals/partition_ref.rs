@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::common::topic_partition::TopicPartition;
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::topic_compression::TopicCompression;
+use crate::utils::clock::Instant;
 
 /// A partition's name, its number within the producer, and the way to make the sender look at it.
 #[derive(Debug)]
@@ -56,6 +57,12 @@ impl PartitionRef {
         if !self.is_announced.swap(true, Ordering::SeqCst) {
             self.signal.announce(self.id);
         }
+    }
+
+    /// Tells the sender of a batch that began at `created`, where there was none, and can linger. Call it without the
+    /// queue's lock.
+    pub(super) fn begin(&self, created: Instant) {
+        self.signal.begin(self.id, created);
     }
 
     /// The sender is about to look: what changes from now on has to be announced again.

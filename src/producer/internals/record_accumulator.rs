@@ -331,15 +331,20 @@ impl RecordAccumulator {
             Some(buffer) => buffer,
             None => self.memory_for_batch(&target.append.record, batches.bytes_a_batch())?,
         };
-        let id = self.next_batch_id();
+        let (id, created) = (self.next_batch_id(), now());
         let (limit, callbacks) = (self.batch_size, batches.callbacks_a_batch());
         let partition = target.queue.partition();
-        let batch = ProducerBatch::new(id, partition, buffer, limit, callbacks, now());
+        let batch = ProducerBatch::new(id, partition, buffer, limit, callbacks, created);
         self.incomplete.add(id, Arc::clone(batch.result()));
-        batches.push_tail(batch);
+        batches.push_tail(Box::new(batch));
         let appended = target.append_rarely(&mut batches, callback).ok_or(Obstacle::Moved)?;
-        let news = if batches.len() == 1 { News::FirstBatch } else { News::NextBatch };
-        self.announce(batches, target.queue);
+        let news = if batches.len() > 1 { News::NextBatch } else { News::FirstBatch };
+        if news == News::FirstBatch && appended.news == News::Nothing {
+            drop(batches);
+            target.queue.partition().begin(created);
+        } else {
+            self.announce(batches, target.queue);
+        }
         Ok(Appended { news, ..appended })
     }
 
@@ -537,12 +542,12 @@ impl RecordAccumulator {
     }
 
     /// Takes out every batch that waits to be sent. Call it after [`close`](Self::close): then none is missed.
-    pub(super) fn take_all(&self) -> Vec<ProducerBatch> {
+    pub(super) fn take_all(&self) -> Vec<Box<ProducerBatch>> {
         let mut taken = Vec::new();
         for queue in &self.growth.lock().queues {
             taken.extend(queue.lock().take_all());
         }
-        taken.sort_by_key(ProducerBatch::order);
+        taken.sort_by_key(|batch| batch.order());
         taken
     }
 }

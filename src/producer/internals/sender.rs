@@ -169,7 +169,7 @@ impl<C: KafkaClient> Sender<C> {
             }
         }
         batches.extend(self.accumulator.take_all());
-        batches.sort_by_key(ProducerBatch::order);
+        batches.sort_by_key(|batch| batch.order());
         for batch in batches {
             self.fail(batch, reason, now);
         }
@@ -275,7 +275,7 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// What may be sent of `drained`. Batches that the codec left larger than was expected are split.
-    fn without_too_large(&mut self, drained: Vec<ProducerBatch>, now: Instant) -> Vec<Parcel> {
+    fn without_too_large(&mut self, drained: Vec<Box<ProducerBatch>>, now: Instant) -> Vec<Parcel> {
         let max_size = self.settings.max_request_size;
         let (too_large, batches): (Vec<_>, Vec<_>) =
             drained.into_iter().partition(|batch| batch.is_unexpectedly_large(max_size));

@@ -5,15 +5,24 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::network::wakeup::Wakeup;
+use crate::utils::clock::Instant;
 use crate::utils::sync::Mutex;
 
 /// One for each producer. Runs on: any thread.
 pub(crate) struct SenderSignal {
     /// Tells this producer from the others of the process.
     producer: u64,
-    /// The numbers of the partitions whose batches changed since the sender last looked, each once.
-    changed: Mutex<Vec<usize>>,
+    announcements: Mutex<Announcements>,
     wakeup: Wakeup,
+}
+
+/// What happened to partitions, known by their numbers, since the sender last looked.
+#[derive(Debug, Default)]
+pub(super) struct Announcements {
+    /// Those whose queue was empty and got a batch, which lingers, with the time of its creation.
+    pub(super) begun: Vec<(usize, Instant)>,
+    /// Those whose batches changed in another way, each once.
+    pub(super) changed: Vec<usize>,
 }
 
 static NEXT_PRODUCER: AtomicU64 = AtomicU64::new(1);
@@ -26,12 +35,17 @@ thread_local! {
 impl SenderSignal {
     pub(crate) fn new(wakeup: Wakeup) -> Self {
         let producer = NEXT_PRODUCER.fetch_add(1, Ordering::Relaxed);
-        Self { producer, changed: Mutex::new(Vec::new()), wakeup }
+        Self { producer, announcements: Mutex::default(), wakeup }
     }
 
     /// Makes the sender's next turn look at a partition; does not wake it.
     pub(super) fn announce(&self, partition: usize) {
-        self.changed.lock().push(partition);
+        self.announcements.lock().changed.push(partition);
+    }
+
+    /// Tells the sender's next turn of the first batch in a queue; does not wake it.
+    pub(super) fn begin(&self, partition: usize, created: Instant) {
+        self.announcements.lock().begun.push((partition, created));
     }
 
     /// Wakes the sender thread; costs a system call only if it sleeps.
@@ -61,10 +75,10 @@ impl SenderSignal {
         self.wakeup.is_waiting()
     }
 
-    /// The partitions that changed, into `batch`, which has to be empty.
-    pub(super) fn take_changed(&self, batch: &mut Vec<usize>) {
-        debug_assert!(batch.is_empty());
-        std::mem::swap(batch, &mut self.changed.lock());
+    /// What was announced, into `taken`, which has to be empty.
+    pub(super) fn take_announcements(&self, taken: &mut Announcements) {
+        debug_assert!(taken.begun.is_empty() && taken.changed.is_empty());
+        std::mem::swap(taken, &mut self.announcements.lock());
     }
 
     /// Whether the calling thread is the one that runs callbacks: it must never wait for itself.

@@ -8,6 +8,7 @@ use crate::common::node::NodeId;
 use crate::common::partition_info::PartitionInfo;
 use crate::common::uuid::Uuid;
 use crate::network::wakeup::Wakeup;
+use crate::producer::internals::sender_signal::Announcements;
 
 const BATCH_SIZE: usize = 200;
 
@@ -142,9 +143,9 @@ fn every_full_batch_is_announced_when_keyless_records_move_on() {
 
     for _ in 0..500 {
         let appended = append(&accumulator, &topic, None, 30).expect("room");
-        let mut changed = Vec::new();
-        accumulator.signal().take_changed(&mut changed);
-        for id in changed {
+        let mut news = Announcements::default();
+        accumulator.signal().take_announcements(&mut news);
+        for id in news.changed {
             let queue = accumulator.queue(id).expect("known");
             queue.partition().accept_announcement();
             if queue.lock().tail().is_some_and(|tail| tail.is_full()) {
@@ -188,7 +189,7 @@ fn a_batch_grows_beyond_its_size_only_behind_others() {
         append(&accumulator, &topic, Some(0), 30).expect("room");
     }
 
-    let sizes: Vec<_> = accumulator.take_all().iter().map(ProducerBatch::size).collect();
+    let sizes: Vec<_> = accumulator.take_all().iter().map(|batch| batch.size()).collect();
     assert_eq!(sizes.len(), 2, "{sizes:?}");
     assert!(sizes[0] <= BATCH_SIZE && sizes[1] > 4 * BATCH_SIZE, "{sizes:?}");
 }
@@ -209,10 +210,21 @@ fn a_partition_is_announced_once_however_many_records_come() {
         append(&accumulator, &topic(1), Some(0), 60).expect("room");
     }
 
-    let mut changed = Vec::new();
-    accumulator.signal().take_changed(&mut changed);
+    let mut news = Announcements::default();
+    accumulator.signal().take_announcements(&mut news);
 
-    assert_eq!(changed.len(), 1);
+    assert_eq!((news.begun.len(), news.changed.len()), (1, 1), "empty, then not");
+}
+
+#[test]
+fn a_first_batch_that_is_full_at_once_is_not_taken_for_one_that_lingers() {
+    let accumulator = accumulator(10 * BATCH_SIZE);
+
+    append(&accumulator, &topic(1), Some(0), 2 * BATCH_SIZE).expect("room");
+
+    let mut news = Announcements::default();
+    accumulator.signal().take_announcements(&mut news);
+    assert_eq!((news.begun.len(), news.changed.len()), (0, 1));
 }
 
 fn accumulator(buffer_memory: usize) -> RecordAccumulator {

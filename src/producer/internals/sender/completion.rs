@@ -111,7 +111,7 @@ impl<C: KafkaClient> Sender<C> {
     /// Java: `completeBatch`.
     pub(super) fn complete_batch(
         &mut self,
-        mut batch: ProducerBatch,
+        mut batch: Box<ProducerBatch>,
         answer: &Answer,
         node: NodeId,
         now: Instant,
@@ -120,7 +120,7 @@ impl<C: KafkaClient> Sender<C> {
         if let Some(transactions) = &mut self.transactions {
             transactions.left_wire(queue);
         }
-        self.partitions.unmute(queue);
+        self.partitions.answered(queue);
         match &answer.error {
             None => self.succeed(batch, answer, now),
             Some(_) if answer.code == ErrorCode::DuplicateSequenceNumber => {
@@ -140,10 +140,12 @@ impl<C: KafkaClient> Sender<C> {
                 self.retry_or_fail(batch, answer, Refusal { node, error }, now);
             }
         }
-        self.reconsider(queue, now);
+        if self.partitions.is_held(queue) {
+            self.reconsider(queue, now);
+        }
     }
 
-    fn succeed(&mut self, mut batch: ProducerBatch, answer: &Answer, now: Instant) {
+    fn succeed(&mut self, mut batch: Box<ProducerBatch>, answer: &Answer, now: Instant) {
         if let (Some(transactions), Some(state)) = (&mut self.transactions, batch.sealed_for()) {
             let (queue, id) = (batch.partition().id(), batch.id());
             transactions.acknowledged(queue, id, count(&batch), state, now);
@@ -157,7 +159,7 @@ impl<C: KafkaClient> Sender<C> {
 
     fn retry_or_fail(
         &mut self,
-        mut batch: ProducerBatch,
+        mut batch: Box<ProducerBatch>,
         answer: &Answer,
         refusal: Refusal,
         now: Instant,
@@ -206,7 +208,7 @@ impl<C: KafkaClient> Sender<C> {
     /// The broker takes smaller batches. Costs no retry.
     pub(super) fn split_and_reenqueue(
         &mut self,
-        batch: ProducerBatch,
+        batch: Box<ProducerBatch>,
         error: &Error,
         now: Instant,
     ) {
@@ -215,7 +217,12 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// Sends the records of `batch` in halves, or in less where `batch.size` is.
-    pub(super) fn reenqueue_halves(&mut self, batch: ProducerBatch, error: &Error, now: Instant) {
+    pub(super) fn reenqueue_halves(
+        &mut self,
+        batch: Box<ProducerBatch>,
+        error: &Error,
+        now: Instant,
+    ) {
         self.partitions.keep_batches_small(batch.partition().id());
         let max_size = self.accumulator.batch_size().min(batch.size() / 2);
         self.reenqueue_parts(batch, Split::AtSize(max_size), error, now);
@@ -224,7 +231,7 @@ impl<C: KafkaClient> Sender<C> {
     /// Sends the records of `batch` in several. If they are gone, it fails with `error`.
     pub(super) fn reenqueue_parts(
         &mut self,
-        batch: ProducerBatch,
+        batch: Box<ProducerBatch>,
         split: Split,
         error: &Error,
         now: Instant,
@@ -233,7 +240,7 @@ impl<C: KafkaClient> Sender<C> {
         let accumulator = Arc::clone(&self.accumulator);
         let parts = match batch.split(split, &|| accumulator.next_batch_id()) {
             Ok(parts) => parts,
-            Err(batch) => return self.fail(*batch, error, now),
+            Err(batch) => return self.fail(batch, error, now),
         };
         let numbers: Vec<_> = parts.iter().map(|part| (part.id(), count(part))).collect();
         if let Some(transactions) = &mut self.transactions {
@@ -241,7 +248,7 @@ impl<C: KafkaClient> Sender<C> {
         }
         for part in parts {
             accumulator.incomplete().add(part.id(), Arc::clone(part.result()));
-            self.reinsert(part, now);
+            self.reinsert(Box::new(part), now);
         }
         accumulator.incomplete().remove(id);
     }
@@ -262,13 +269,13 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// Fails a batch for good.
-    pub(super) fn fail(&mut self, batch: ProducerBatch, error: &Error, now: Instant) {
+    pub(super) fn fail(&mut self, batch: Box<ProducerBatch>, error: &Error, now: Instant) {
         self.fail_with_record_errors(batch, error, &BTreeMap::new(), now);
     }
 
     fn fail_with_record_errors(
         &mut self,
-        mut batch: ProducerBatch,
+        mut batch: Box<ProducerBatch>,
         error: &Error,
         record_errors: &BTreeMap<u32, Error>,
         now: Instant,
@@ -294,8 +301,7 @@ impl<C: KafkaClient> Sender<C> {
     pub(super) fn fail_expired_batches(&mut self, now: Instant) {
         let mut requests = self.take_requests_with_expired(now);
         let waiting = self.partitions.take_expired();
-        let mut expired: Vec<_> =
-            waiting.into_iter().map(|batch| Expired::Waiting(Box::new(batch))).collect();
+        let mut expired: Vec<_> = waiting.into_iter().map(Expired::Waiting).collect();
         let timeout = self.settings.delivery_timeout;
         for (_, handler) in &mut requests {
             let node = handler.node;
@@ -309,7 +315,7 @@ impl<C: KafkaClient> Sender<C> {
             match expired {
                 Expired::Waiting(batch) => {
                     let error = self.expiry_error(&batch, None);
-                    self.fail(*batch, &error, now);
+                    self.fail(batch, &error, now);
                 }
                 Expired::InFlight { batch, node } => self.fail_in_flight(batch, node, now),
             }
@@ -349,7 +355,7 @@ impl<C: KafkaClient> Sender<C> {
 
     fn put_back(&mut self, correlation_id: i32, mut handler: ProduceHandler) {
         let pending = handler.batches.iter().filter(|batch| !batch.is_completed());
-        if let Some(oldest) = pending.map(ProducerBatch::created).min() {
+        if let Some(oldest) = pending.map(|batch| batch.created()).min() {
             handler.expires = oldest + self.settings.delivery_timeout;
             self.in_flight_expiry.insert((handler.expires, correlation_id));
         }
@@ -391,7 +397,7 @@ impl<C: KafkaClient> Sender<C> {
         snapshot.cluster.node(node).map_or_else(|| format!("(id {node})"), ToString::to_string)
     }
 
-    fn reinsert(&mut self, batch: ProducerBatch, now: Instant) {
+    fn reinsert(&mut self, batch: Box<ProducerBatch>, now: Instant) {
         let metadata = self.metadata.snapshot();
         let turn = Turn { now, metadata: &metadata, is_urgent: self.accumulator.is_closed() };
         self.partitions.reinsert(batch, &turn);

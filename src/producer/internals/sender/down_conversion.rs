@@ -38,7 +38,7 @@ impl<C: KafkaClient> Sender<C> {
     pub(super) fn down_convert(
         &mut self,
         node: NodeId,
-        drained: Vec<ProducerBatch>,
+        drained: Vec<Box<ProducerBatch>>,
         turn: &Turn<'_>,
     ) -> Vec<Parcel> {
         let limit = self.settings.max_request_size;
@@ -71,7 +71,7 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// Fails `batch`, but not before what is on its way of its partition: callbacks run in order.
-    fn refuse_headers(&mut self, batch: ProducerBatch, node: NodeId, turn: &Turn<'_>) {
+    fn refuse_headers(&mut self, batch: Box<ProducerBatch>, node: NodeId, turn: &Turn<'_>) {
         let queue = batch.partition().id();
         if self.is_on_its_way(queue) {
             self.partitions.reinsert(batch, turn);

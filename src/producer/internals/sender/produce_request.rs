@@ -32,7 +32,7 @@ pub(super) struct ProduceHandler {
     /// The highest version of the request that the node took, if it took one.
     version: Option<i16>,
     /// In the order of the request: topic by topic.
-    pub(super) batches: Vec<ProducerBatch>,
+    pub(super) batches: Vec<Box<ProducerBatch>>,
     /// The topics in the order of the request, with the ids that stand for them from version 13 on.
     topics: Vec<(Arc<str>, Uuid)>,
     /// When the oldest batch runs out of time.
@@ -42,7 +42,7 @@ pub(super) struct ProduceHandler {
 /// A batch on its way out.
 #[derive(Debug)]
 pub(super) struct Parcel {
-    pub(super) batch: ProducerBatch,
+    pub(super) batch: Box<ProducerBatch>,
     /// What it travels as, if not as it is.
     pub(super) message_set: Option<Vec<u8>>,
 }
@@ -65,7 +65,9 @@ impl<C: KafkaClient> Sender<C> {
         let least_version = self.least_version(&parcels);
         let mut topics: Vec<TopicProduceData<SharedBytes>> = Vec::new();
         for Parcel { batch, message_set } in &mut parcels {
-            let log = turn.log_of(batch.topic_partition(), node);
+            let Some(log) = self.partitions.log_of(batch.partition().id(), node, turn) else {
+                continue; // what was drained has its place
+            };
             let producer = self.number(batch, log);
             if self.settings.guarantees_order {
                 self.partitions.mute(batch.partition().id());
@@ -86,7 +88,7 @@ impl<C: KafkaClient> Sender<C> {
             }
         }
         let batches: Vec<_> = parcels.into_iter().map(|parcel| parcel.batch).collect();
-        let expires = batches.iter().map(ProducerBatch::created).min().unwrap_or(turn.now)
+        let expires = batches.iter().map(|batch| batch.created()).min().unwrap_or(turn.now)
             + self.settings.delivery_timeout;
         let ids = topics.iter().map(|topic| (Arc::clone(&topic.name), topic.topic_id)).collect();
         let version = self.client.usable_version(node, ApiKey::Produce);
@@ -213,7 +215,11 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// Leaders that the broker named in place of itself are asked next (KIP-951).
-    fn apply_leader_hints(&self, response: &ProduceResponse, answered: &[(ProducerBatch, Answer)]) {
+    fn apply_leader_hints(
+        &self,
+        response: &ProduceResponse,
+        answered: &[(Box<ProducerBatch>, Answer)],
+    ) {
         let hints: Vec<_> = answered
             .iter()
             .filter_map(|(batch, answer)| {

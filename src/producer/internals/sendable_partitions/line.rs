@@ -1,0 +1,69 @@
+//! Who waits for a node.
+
+use std::collections::VecDeque;
+
+use crate::common::node::NodeId;
+
+/// A place in the line of a node. Whoever comes back gets another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) node: NodeId,
+    pub(super) number: u64,
+}
+
+/// Partitions that wait for one node. Leaving costs the same however long it is: a place is given up by its partition,
+/// and found empty later.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// Each place with the partition that took it, and may have left it since.
+    places: VecDeque<(usize, Place)>,
+    /// How many partitions stand in it.
+    standing: usize,
+}
+
+/// A line is cleared of empty places when they outnumber the others by this many.
+const SPARE_PLACES: usize = 16;
+
+impl Line {
+    pub(super) fn join(&mut self, id: usize, place: Place) {
+        self.places.push_back((id, place));
+        self.standing += 1;
+    }
+
+    /// The partition whose place was taken earliest of all, with the place, which may be empty.
+    pub(super) fn next(&mut self) -> Option<(usize, Place)> {
+        self.places.pop_front()
+    }
+
+    /// Puts back what [`next`](Self::next) gave.
+    pub(super) fn put_back(&mut self, id: usize, place: Place) {
+        self.places.push_front((id, place));
+    }
+
+    /// A partition has given up its place. `stands` tells whether one still has the place given.
+    pub(super) fn left(&mut self, stands: impl Fn(usize, Place) -> bool) {
+        self.standing -= 1;
+        if self.places.len() > 2 * self.standing + SPARE_PLACES {
+            self.places.retain(|(id, place)| stands(*id, *place));
+        }
+    }
+
+    /// A partition has given up the place that [`next`](Self::next) gave.
+    pub(super) fn served(&mut self) {
+        self.standing -= 1;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.standing == 0
+    }
+
+    /// The partitions in line, and some that left it.
+    pub(super) fn ids(&self) -> impl Iterator<Item = usize> {
+        self.places.iter().map(|(id, _)| *id)
+    }
+
+    #[cfg(test)]
+    pub(super) fn lengths(&self) -> (usize, usize) {
+        (self.standing, self.places.len())
+    }
+}

@@ -1,0 +1,63 @@
+//! Who waits for company.
+
+use std::collections::VecDeque;
+
+use crate::utils::clock::Instant;
+
+/// Partitions whose first batch lingers, the one that has waited longest first. All wait for as long, so whoever comes
+/// goes to the end, or very near to it; whoever stops waiting before its time is found out later.
+#[derive(Debug, Default)]
+pub(super) struct Lingering {
+    /// Until when each of them waits, if it still does.
+    entries: VecDeque<(Instant, usize)>,
+    /// How many of them do.
+    waiting: usize,
+}
+
+/// Entries of partitions that wait no more are cleared away when they outnumber the others by this many.
+const SPARE_ENTRIES: usize = 16;
+
+impl Lingering {
+    pub(super) fn add(&mut self, id: usize, until: Instant) {
+        self.waiting += 1;
+        // Callers' clocks are read before they get in each other's way, and one that was held back is older.
+        let later = self.entries.iter().rev().take_while(|(other, _)| *other > until).count();
+        self.entries.insert(self.entries.len() - later, (until, id));
+    }
+
+    /// A partition waits no more. `waits` tells whether one still does, until the moment given.
+    pub(super) fn left(&mut self, waits: impl Fn(usize, Instant) -> bool) {
+        self.waiting -= 1;
+        if self.entries.len() > 2 * self.waiting + SPARE_ENTRIES {
+            self.entries.retain(|(until, id)| waits(*id, *until));
+        }
+    }
+
+    /// The end of the first wait.
+    pub(super) fn next_end(&mut self, waits: impl Fn(usize, Instant) -> bool) -> Option<Instant> {
+        loop {
+            let (until, id) = *self.entries.front()?;
+            if waits(id, until) {
+                return Some(until);
+            }
+            self.entries.pop_front();
+        }
+    }
+
+    /// Removes the first one if its wait ends by `now`.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(usize, Instant)> {
+        let (until, id) = *self.entries.front().filter(|(until, _)| *until <= now)?;
+        self.entries.pop_front();
+        Some((id, until))
+    }
+
+    /// Removes everybody.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = (usize, Instant)> + use<> {
+        std::mem::take(&mut self.entries).into_iter().map(|(until, id)| (id, until))
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}

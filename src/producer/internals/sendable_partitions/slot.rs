@@ -1,0 +1,163 @@
+//! What the sender knows of one partition.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::metadata_snapshot::MetadataSnapshot;
+use crate::common::cluster::TopicInfo;
+use crate::common::node::NodeId;
+use crate::common::topic_partition::TopicPartition;
+use crate::common::uuid::Uuid;
+use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
+use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::sendable_partitions::Turn;
+use crate::producer::internals::sendable_partitions::line::Place;
+use crate::producer::internals::txn_partition_entry::LogIdentity;
+use crate::utils::clock::Instant;
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) queue: Arc<PartitionQueue>,
+    pub(super) standing: Standing,
+    /// Nothing more may be sent until the answer to what is on its way is there.
+    pub(super) is_muted: bool,
+    home: Option<Home>,
+}
+
+/// What a partition waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// For batches.
+    Idle,
+    /// For its turn.
+    InLine(Place),
+    /// For company, until the moment given.
+    Lingering(Instant),
+    /// For the end of a backoff.
+    BackingOff,
+    /// For a leader.
+    Leaderless,
+    /// For an answer, or for an announcement.
+    Held,
+}
+
+/// Where the batches of a partition go, by one view of the cluster.
+#[derive(Clone, Copy, Debug)]
+struct Home {
+    metadata_version: u64,
+    /// `None` if nobody is known to lead it.
+    leader: Option<NodeId>,
+    topic_id: Uuid,
+    leader_epoch: Option<i32>,
+}
+
+/// What was found in a queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Finding {
+    pub(super) verdict: Verdict,
+    /// When its head runs out of time; `None` without one.
+    pub(super) expires: Option<Instant>,
+}
+
+/// What to do with the head of a queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Verdict {
+    Idle,
+    Send(NodeId),
+    /// Look again at the moment given.
+    Linger(Instant),
+    BackOff(Instant),
+    NoLeader,
+    Hold,
+}
+
+/// For how long batches wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// `linger.ms`.
+    pub(super) linger: Duration,
+    /// `delivery.timeout.ms`.
+    pub(super) delivery_timeout: Duration,
+}
+
+impl Slot {
+    pub(super) fn new(queue: Arc<PartitionQueue>) -> Self {
+        Self { queue, standing: Standing::Idle, is_muted: false, home: None }
+    }
+
+    /// Who leads the partition.
+    pub(super) fn leader(&mut self, metadata: &MetadataSnapshot) -> Option<NodeId> {
+        self.home(metadata).leader
+    }
+
+    /// Where a batch goes that is sent to `leader`.
+    pub(super) fn log(&mut self, leader: NodeId, metadata: &MetadataSnapshot) -> LogIdentity {
+        let Home { topic_id, leader_epoch, .. } = *self.home(metadata);
+        LogIdentity { topic_id, leader, leader_epoch }
+    }
+
+    /// Looked up once for each view of the cluster.
+    fn home(&mut self, metadata: &MetadataSnapshot) -> &Home {
+        let known = self.home.filter(|home| home.metadata_version == metadata.version);
+        let topic_partition = self.queue.partition().topic_partition();
+        self.home.insert(known.unwrap_or_else(|| Home::of(topic_partition, metadata)))
+    }
+
+    /// Judges the head of the queue, whose lock is `batches`.
+    pub(super) fn look(
+        &mut self,
+        batches: &mut LockedQueue<'_>,
+        rules: Rules,
+        turn: &Turn<'_>,
+    ) -> Finding {
+        let leader = self.leader(turn.metadata);
+        let has_more = batches.len() > 1;
+        let Some(head) = batches.head() else {
+            return Finding { verdict: Verdict::Idle, expires: None };
+        };
+        let verdict = match leader {
+            _ if self.is_muted => Verdict::Hold,
+            None => Verdict::NoLeader,
+            Some(leader) => rules.judge(head, has_more, leader, turn),
+        };
+        Finding { verdict, expires: Some(head.created() + rules.delivery_timeout) }
+    }
+}
+
+impl Home {
+    fn of(topic_partition: &TopicPartition, metadata: &MetadataSnapshot) -> Self {
+        let (name, number) = (topic_partition.topic(), topic_partition.partition());
+        let topic = metadata.topic(name);
+        let partition = topic.and_then(|topic| topic.partition(number));
+        Self {
+            metadata_version: metadata.version,
+            leader: metadata.cluster.leader(name, number),
+            topic_id: topic.map_or(Uuid::ZERO, TopicInfo::id),
+            leader_epoch: partition.and_then(|partition| partition.leader_epoch),
+        }
+    }
+}
+
+impl Rules {
+    fn judge(
+        self,
+        head: &ProducerBatch,
+        has_more: bool,
+        leader: NodeId,
+        turn: &Turn<'_>,
+    ) -> Verdict {
+        if let Some(retry) = head.retry() {
+            // A new leader may be asked at once (KIP-951).
+            let has_to_wait = retry.asked == leader && turn.now < retry.at;
+            return if has_to_wait { Verdict::BackOff(retry.at) } else { Verdict::Send(leader) };
+        }
+        let lingers_until = head.created() + self.linger;
+        let is_sendable = has_more
+            || turn.is_urgent
+            || head.is_full()
+            || head.is_urgent()
+            || self.linger.is_zero() // its time may be later than the turn's
+            || turn.now >= lingers_until;
+        if is_sendable { Verdict::Send(leader) } else { Verdict::Linger(lingers_until) }
+    }
+}
