@@ -131,7 +131,7 @@ impl Accumulator {
     pub fn complete(&self, drained: Drained) {
         for mut batch in drained.0 {
             batch.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
-            self.accumulator.incomplete().remove(batch.id());
+            self.accumulator.incomplete().remove([batch.id()]);
         }
     }
 

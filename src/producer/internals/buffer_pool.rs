@@ -45,6 +45,13 @@ struct Waiter {
     condvar: Arc<Condvar>,
 }
 
+/// What a loan was of.
+#[derive(Debug)]
+pub(super) struct Memory {
+    size: usize,
+    bytes: Vec<u8>,
+}
+
 /// A place in the line of those who wait for memory.
 #[derive(Debug)]
 pub(crate) struct Ticket {
@@ -210,25 +217,28 @@ impl BufferPool {
         state.waiters.is_empty() && state.promise(size, self.poolable_size)
     }
 
-    fn give_back(&self, size: usize, mut bytes: Vec<u8>) {
-        bytes.clear();
-        let is_whole = bytes.capacity() == size;
+    fn give_back(&self, size: usize, bytes: Vec<u8>) {
         let mut state = self.state.lock();
-        state.is_short = false;
-        if size == self.poolable_size && is_whole {
-            state.free.push(bytes);
-        } else {
-            state.unpooled += size;
-            let is_welcome = state.spare_bytes + size <= self.total / SPARE_SHARE;
-            if is_whole && is_welcome && is_usual(size, self.poolable_size) {
-                state.spare_bytes += size;
-                state.spare.entry(size).or_default().push(bytes);
-            }
-        }
+        state.take_back(size, bytes, self);
         state.serve_waiters(self.poolable_size);
+    }
+
+    /// Takes back what [`surrender`](PooledBuffer::surrender) gave; the lock is taken once for several.
+    pub(super) fn give_back_all(&self, memory: &mut Vec<Memory>) {
+        while !memory.is_empty() {
+            let mut state = self.state.lock();
+            for Memory { size, bytes } in
+                memory.drain(memory.len().saturating_sub(GIVEN_BACK_AT_ONCE)..)
+            {
+                state.take_back(size, bytes, self);
+            }
+            state.serve_waiters(self.poolable_size);
+        }
     }
 }
 
+/// How many buffers come back under one lock, which callers wait for meanwhile.
+const GIVEN_BACK_AT_ONCE: usize = 32;
 /// At most this part of `buffer.memory` is kept in buffers of other sizes than `batch.size`.
 const SPARE_SHARE: usize = 4;
 
@@ -273,6 +283,23 @@ impl State {
                     largest.remove();
                 }
             }
+        }
+    }
+
+    fn take_back(&mut self, size: usize, mut bytes: Vec<u8>, pool: &BufferPool) {
+        let poolable_size = pool.poolable_size;
+        bytes.clear();
+        let is_whole = bytes.capacity() == size;
+        self.is_short = false;
+        if size == poolable_size && is_whole {
+            self.free.push(bytes);
+            return;
+        }
+        self.unpooled += size;
+        let is_welcome = self.spare_bytes + size <= pool.total / SPARE_SHARE;
+        if is_whole && is_welcome && is_usual(size, poolable_size) {
+            self.spare_bytes += size;
+            self.spare.entry(size).or_default().push(bytes);
         }
     }
 
@@ -363,6 +390,21 @@ impl PooledBuffer {
         &mut self.bytes
     }
 
+    /// Ends the loan: what it gives out is for [`BufferPool::give_back_all`]. `bytes` are the buffer, if it was taken out.
+    pub(super) fn surrender(&mut self, bytes: Vec<u8>) -> Memory {
+        let kept = std::mem::take(&mut self.bytes);
+        let bytes = if kept.capacity() > 0 { kept } else { bytes };
+        Memory { size: std::mem::take(&mut self.size), bytes }
+    }
+
+    /// Ends the loan. `bytes` are the buffer, if it was taken out.
+    pub(super) fn give_back(&mut self, bytes: Vec<u8>) {
+        let Memory { size, bytes } = self.surrender(bytes);
+        if size > 0 {
+            self.pool.give_back(size, bytes);
+        }
+    }
+
     /// Memory that the pool does not count, with these bytes in it.
     pub(crate) fn unpooled(&self, bytes: Vec<u8>) -> Self {
         Self { bytes, size: 0, pool: Arc::clone(&self.pool) }
@@ -377,7 +419,7 @@ impl AsRef<[u8]> for PooledBuffer {
 
 impl Drop for PooledBuffer {
     fn drop(&mut self) {
-        self.pool.give_back(self.size, std::mem::take(&mut self.bytes));
+        self.give_back(Vec::new());
     }
 }
 

@@ -1,26 +1,35 @@
 //! Mirrors `org.apache.kafka.clients.producer.internals.IncompleteBatches`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::producer::internals::produce_request_result::ProduceRequestResult;
+use crate::utils::hash::HashMap;
 use crate::utils::sync::Mutex;
 
 /// The batches that were created and not yet answered: what `flush` and `close` wait for.
 #[derive(Debug, Default)]
 pub(crate) struct IncompleteBatches {
-    /// By batch id, so oldest first.
-    batches: Mutex<BTreeMap<u64, Arc<ProduceRequestResult>>>,
+    /// By batch id, which grows.
+    batches: Mutex<HashMap<u64, Arc<ProduceRequestResult>>>,
 }
+
+/// How many are removed under one lock, which callers wait for meanwhile.
+const REMOVED_AT_ONCE: usize = 32;
 
 impl IncompleteBatches {
     pub(crate) fn add(&self, id: u64, result: Arc<ProduceRequestResult>) {
         self.batches.lock().insert(id, result);
     }
 
-    /// Call it once the batch's callbacks have run: a `flush` that does not find it does not wait for them.
-    pub(crate) fn remove(&self, id: u64) {
-        self.batches.lock().remove(&id);
+    /// Call it once the batches' callbacks have run: a `flush` that does not find one does not wait for them.
+    pub(crate) fn remove(&self, ids: impl IntoIterator<Item = u64>) {
+        let mut ids = ids.into_iter().peekable();
+        while ids.peek().is_some() {
+            let mut batches = self.batches.lock();
+            for id in ids.by_ref().take(REMOVED_AT_ONCE) {
+                batches.remove(&id);
+            }
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -29,11 +38,18 @@ impl IncompleteBatches {
 
     /// All of this moment, oldest first.
     pub(crate) fn snapshot(&self) -> Vec<Arc<ProduceRequestResult>> {
-        self.batches.lock().values().cloned().collect()
+        let batches = self.batches.lock();
+        in_order(batches.iter().map(|(id, result)| (*id, Arc::clone(result))))
     }
 
-    /// All of them, which are complete from now on.
-    pub(super) fn take_all(&self) -> BTreeMap<u64, Arc<ProduceRequestResult>> {
-        std::mem::take(&mut *self.batches.lock())
+    /// All of them, oldest first, which are complete from now on.
+    pub(super) fn take_all(&self) -> Vec<Arc<ProduceRequestResult>> {
+        in_order(std::mem::take(&mut *self.batches.lock()))
     }
+}
+
+fn in_order<R>(batches: impl IntoIterator<Item = (u64, R)>) -> Vec<R> {
+    let mut batches: Vec<_> = batches.into_iter().collect();
+    batches.sort_unstable_by_key(|(id, _)| *id);
+    batches.into_iter().map(|(_, result)| result).collect()
 }

@@ -21,9 +21,9 @@ pub(crate) struct PartitionQueue {
     length: AtomicU32,
     /// By how many batches that is more than there are.
     extra_length: AtomicU32,
-    /// How many callbacks the batch had that was taken last: the next one will need room for as many.
+    /// How many callbacks the next batch is likely to get, after those that were taken.
     callbacks_a_batch: AtomicU16,
-    /// How many bytes that batch had.
+    /// How many bytes.
     bytes_a_batch: AtomicU32,
     /// Whether batches may become larger than they have to while they wait: not after a broker found one too large.
     may_batches_grow: AtomicBool,
@@ -104,6 +104,12 @@ impl fmt::Debug for PartitionQueue {
     }
 }
 
+/// What to expect of the next batch after one with `latest`: as much, or a bit less than before. To have too much ready
+/// costs less than to need more.
+fn expect(before: usize, latest: usize) -> usize {
+    latest.max(before - before.saturating_sub(latest).div_ceil(4))
+}
+
 /// Sizes of batches fit into 32 bits, and there may be very many queues.
 fn small(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
@@ -176,9 +182,11 @@ impl LockedQueue<'_> {
         let Batches { older, newest } = &mut *self.batches;
         let batch = older.pop_front().or_else(|| newest.take())?;
         self.add_extra_length(-batch.extra_length());
-        let callbacks = u16::try_from(batch.callback_count()).unwrap_or(u16::MAX);
-        self.queue.callbacks_a_batch.store(callbacks, Ordering::Relaxed);
-        self.queue.bytes_a_batch.store(small(batch.size()), Ordering::Relaxed);
+        let (callbacks, bytes) = (&self.queue.callbacks_a_batch, &self.queue.bytes_a_batch);
+        let expected = expect(callbacks.load(Ordering::Relaxed).into(), batch.callback_count());
+        callbacks.store(u16::try_from(expected).unwrap_or(u16::MAX), Ordering::Relaxed);
+        let expected = expect(bytes.load(Ordering::Relaxed) as usize, batch.size());
+        bytes.store(small(expected), Ordering::Relaxed);
         Some(batch)
     }
 

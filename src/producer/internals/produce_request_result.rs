@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -24,11 +24,13 @@ pub(crate) struct ProduceRequestResult {
     /// Whether the outcome is there and all callbacks of the batch have run.
     is_done: AtomicBool,
     /// The callbacks of a batch that a panic dropped before they ran.
-    kept: Mutex<Thunks>,
+    kept: Mutex<Option<Box<Thunks>>>,
     /// The batches that the records were handed on to, where this one was split: for each the index, in this batch, of
     /// its first record.
     parts: OnceLock<Vec<(u32, Arc<Self>)>>,
-    waiters: Arc<Waiters>,
+    waiters: Waiters,
+    /// The batch that was split first, where this one has records of it: whoever waits for those waits there.
+    whole: Option<Weak<Self>>,
 }
 
 /// Where threads wait for a batch, or for those that it was split into.
@@ -119,15 +121,6 @@ impl Outcome {
 
 impl ProduceRequestResult {
     pub(crate) fn new(partition: Arc<PartitionRef>) -> Self {
-        Self::waited_for_by(partition, Arc::default())
-    }
-
-    /// The result of a batch that takes over records of this one's.
-    pub(super) fn new_part(&self) -> Self {
-        Self::waited_for_by(Arc::clone(&self.partition), Arc::clone(&self.waiters))
-    }
-
-    fn waited_for_by(partition: Arc<PartitionRef>, waiters: Arc<Waiters>) -> Self {
         Self {
             partition,
             outcome: OnceLock::new(),
@@ -136,8 +129,29 @@ impl ProduceRequestResult {
             is_done: AtomicBool::new(false),
             kept: Mutex::default(),
             parts: OnceLock::new(),
-            waiters,
+            waiters: Waiters::default(),
+            whole: None,
         }
+    }
+
+    /// The result of a batch that takes over records of this one's.
+    pub(super) fn new_part(self: &Arc<Self>) -> Self {
+        let whole = self.whole.clone().unwrap_or_else(|| Arc::downgrade(self));
+        Self { whole: Some(whole), ..Self::new(Arc::clone(&self.partition)) }
+    }
+
+    /// Becomes that of a new batch.
+    pub(super) fn renew(&mut self, partition: &Arc<PartitionRef>) {
+        if !Arc::ptr_eq(&self.partition, partition) {
+            self.partition = Arc::clone(partition);
+        }
+        self.outcome.take();
+        self.is_urgent = AtomicBool::new(false);
+        self.is_drained = AtomicBool::new(false);
+        self.is_done = AtomicBool::new(false);
+        *self.kept.get_mut() = None;
+        self.parts.take();
+        self.whole = None;
     }
 
     pub(crate) fn partition(&self) -> &Arc<PartitionRef> {
@@ -160,19 +174,21 @@ impl ProduceRequestResult {
 
     /// Keeps the callbacks of a batch that is dropped before they ran.
     pub(super) fn keep(&self, thunks: Thunks) {
-        *self.kept.lock() = thunks;
+        *self.kept.lock() = Some(Box::new(thunks));
     }
 
     pub(super) fn take_kept(&self) -> Thunks {
-        std::mem::take(&mut *self.kept.lock())
+        let kept = self.kept.lock().take();
+        kept.map_or_else(Thunks::default, |kept| *kept)
     }
 
     /// Releases those who wait; every callback of the batch has run.
     pub(crate) fn finish(&self) {
-        let guard = self.waiters.lock.lock();
         self.is_done.store(true, Ordering::Release);
-        drop(guard);
-        self.waiters.done.notify_all();
+        self.waiters.tell();
+        if let Some(whole) = self.whole.as_ref().and_then(Weak::upgrade) {
+            whole.waiters.tell();
+        }
     }
 
     /// Hands the records on to `parts`, in order, each with the index of its first record: this batch was split.
@@ -269,6 +285,12 @@ impl ProduceRequestResult {
 const YIELDS: u32 = 100;
 
 impl Waiters {
+    /// Lets everybody look again.
+    fn tell(&self) {
+        drop(self.lock.lock()); // whoever has looked before the change sleeps by now
+        self.done.notify_all();
+    }
+
     fn wait_while(&self, timeout: Option<Duration>, waits: impl Fn() -> bool) {
         // To sleep and to be woken takes longer than many an answer. Whoever else wants to run is let.
         for _ in 0..YIELDS {

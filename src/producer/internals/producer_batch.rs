@@ -10,7 +10,7 @@ use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
 use crate::error::Error;
 use crate::producer::callback::Callback;
-use crate::producer::internals::buffer_pool::PooledBuffer;
+use crate::producer::internals::buffer_pool::{Memory, PooledBuffer};
 use crate::producer::internals::packing::{Loan, Packing};
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{
@@ -42,6 +42,8 @@ pub(crate) struct ProducerBatch {
     packing: Packing,
     /// Empty until the batch is compressed or sealed, as the builder fills the bytes; `None` once it is completed.
     buffer: Option<Arc<PooledBuffer>>,
+    /// Where its memory was, once that went back to the pool.
+    emptied: Option<Arc<PooledBuffer>>,
     /// Whom the header names, once there is one.
     sealed_for: Option<ProducerState>,
     /// The callbacks of those records that have one, in order.
@@ -55,6 +57,19 @@ pub(crate) struct ProducerBatch {
     retry: Option<Box<Retry>>,
     /// Whether an attempt ended without the broker saying that it did not append.
     is_perhaps_persisted: bool,
+}
+
+/// What a batch begins with.
+#[derive(Debug)]
+pub(crate) struct BatchStart<'a> {
+    pub(crate) id: u64,
+    pub(crate) partition: &'a Arc<PartitionRef>,
+    pub(crate) buffer: PooledBuffer,
+    /// With how many bytes it is full.
+    pub(crate) write_limit: usize,
+    /// How many callbacks are likely.
+    pub(crate) callbacks: usize,
+    pub(crate) now: Instant,
 }
 
 /// Where a batch stands among those of its partition: by creation, and within a batch that was split by its records.
@@ -87,18 +102,13 @@ pub(crate) struct Retry {
 }
 
 impl ProducerBatch {
-    /// An empty batch in `buffer`, with room for `callbacks`, that is full with `write_limit` bytes.
-    pub(crate) fn new(
-        id: u64,
-        partition: &Arc<PartitionRef>,
-        mut buffer: PooledBuffer,
-        write_limit: usize,
-        callbacks: usize,
-        now: Instant,
-    ) -> Self {
+    /// An empty batch in the memory of `start`.
+    pub(crate) fn new(start: BatchStart<'_>) -> Self {
+        let BatchStart { id, partition, mut buffer, write_limit, callbacks, now } = start;
         let packing = Packing::for_batch_of(partition);
-        let limit = packing.write_limit(write_limit);
-        let builder = MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size(), limit);
+        let builder = builder_in(&mut buffer, packing.write_limit(write_limit));
+        let mut thunks = Thunks::default();
+        thunks.renew(callbacks);
         Self {
             id,
             order: BatchOrder { original: id, first_record: 0 },
@@ -106,14 +116,37 @@ impl ProducerBatch {
             builder,
             packing,
             buffer: Some(Arc::new(buffer)),
+            emptied: None,
             sealed_for: None,
-            thunks: Thunks::with_capacity(callbacks),
+            thunks,
             created: now,
             is_closed_for_appends: false,
             attempts: 0,
             retry: None,
             is_perhaps_persisted: false,
         }
+    }
+
+    /// As [`new`](Self::new), in place of a batch that is over, with the memory that this one has left.
+    pub(super) fn renew(&mut self, start: BatchStart<'_>) {
+        let BatchStart { id, partition, mut buffer, write_limit, callbacks, now } = start;
+        match Arc::get_mut(&mut self.result) {
+            Some(result) => result.renew(partition),
+            // Somebody keeps a future.
+            None => self.result = Arc::new(ProduceRequestResult::new(Arc::clone(partition))),
+        }
+        self.id = id;
+        self.order = BatchOrder { original: id, first_record: 0 };
+        self.packing = Packing::for_batch_of(partition);
+        self.builder = builder_in(&mut buffer, self.packing.write_limit(write_limit));
+        self.buffer = Some(put_in(self.emptied.take(), buffer));
+        self.sealed_for = None;
+        self.thunks.renew(callbacks);
+        self.created = now;
+        self.is_closed_for_appends = false;
+        self.attempts = 0;
+        self.retry = None;
+        self.is_perhaps_persisted = false;
     }
 
     /// Appends `record` and takes its callback; returns its index, or `None` if there is no room for it.
@@ -391,6 +424,7 @@ impl ProducerBatch {
             builder: MemoryRecordsBuilder::new(Vec::new(), max_size, max_size),
             packing: Packing::for_batch_of(self.partition()),
             buffer: Some(Arc::new(buffer.unpooled(Vec::new()))),
+            emptied: None,
             sealed_for: None,
             thunks: Thunks::default(),
             created: self.created,
@@ -431,11 +465,47 @@ impl ProducerBatch {
     /// Gives the memory back to the pool, also that of records which only ever travelled in another form.
     fn return_memory(&mut self) {
         let records = self.builder.take_records();
-        if let Some(mut buffer) = self.buffer.take() {
-            if let Some(buffer) = Arc::get_mut(&mut buffer).filter(|it| it.bytes().is_empty()) {
-                buffer.set_bytes(records);
-            }
+        let Some(mut shared) = self.buffer.take() else {
+            return;
+        };
+        if let Some(buffer) = Arc::get_mut(&mut shared) {
+            buffer.give_back(records);
+            self.emptied = Some(shared);
         }
+    }
+
+    /// Gives out the memory, for the pool, unless a request still has it.
+    pub(super) fn surrender(&mut self) -> Option<Memory> {
+        let buffer = self.buffer.as_mut().and_then(Arc::get_mut)?;
+        Some(buffer.surrender(self.builder.take_records()))
+    }
+
+    /// For how many callbacks it has memory.
+    pub(super) fn callback_capacity(&self) -> usize {
+        self.thunks.capacity()
+    }
+
+    /// Lets go of the memory for callbacks.
+    pub(super) fn drop_callback_memory(&mut self) {
+        self.thunks = Thunks::default();
+    }
+}
+
+fn builder_in(buffer: &mut PooledBuffer, write_limit: usize) -> MemoryRecordsBuilder {
+    MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size(), write_limit)
+}
+
+/// `buffer`, where another was if that is free.
+fn put_in(place: Option<Arc<PooledBuffer>>, buffer: PooledBuffer) -> Arc<PooledBuffer> {
+    let Some(mut place) = place else {
+        return Arc::new(buffer);
+    };
+    match Arc::get_mut(&mut place) {
+        Some(free) => {
+            *free = buffer;
+            place
+        }
+        None => Arc::new(buffer),
     }
 }
 

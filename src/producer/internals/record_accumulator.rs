@@ -23,9 +23,10 @@ use crate::producer::internals::packing::Loan;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::RecordShare;
-use crate::producer::internals::producer_batch::{self, ProducerBatch};
+use crate::producer::internals::producer_batch::{self, BatchStart, ProducerBatch};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::shared_result::{SharedResult, Spare};
+use crate::producer::internals::spare_batches::SpareBatches;
 use crate::producer::internals::topic_compression::TopicCompression;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::record::default_record::RecordContents;
@@ -52,6 +53,7 @@ pub(crate) struct RecordAccumulator {
     /// `None` if batches travel uncompressed.
     compressors: Option<Arc<Compressors>>,
     incomplete: IncompleteBatches,
+    spare: SpareBatches,
     next_batch: AtomicU64,
     is_closed: AtomicBool,
     /// Whether a broker is connected that takes message sets only.
@@ -182,6 +184,7 @@ impl RecordAccumulator {
             sticky,
             compressors: None,
             incomplete: IncompleteBatches::default(),
+            spare: SpareBatches::default(),
             next_batch: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
             has_old_brokers: AtomicBool::new(false),
@@ -332,11 +335,16 @@ impl RecordAccumulator {
             None => self.memory_for_batch(&target.append.record, batches.bytes_a_batch())?,
         };
         let (id, created) = (self.next_batch_id(), now());
-        let (limit, callbacks) = (self.batch_size, batches.callbacks_a_batch());
-        let partition = target.queue.partition();
-        let batch = ProducerBatch::new(id, partition, buffer, limit, callbacks, created);
+        let batch = self.spare.start(BatchStart {
+            id,
+            partition: target.queue.partition(),
+            buffer,
+            write_limit: self.batch_size,
+            callbacks: batches.callbacks_a_batch(),
+            now: created,
+        });
         self.incomplete.add(id, Arc::clone(batch.result()));
-        batches.push_tail(Box::new(batch));
+        batches.push_tail(batch);
         let appended = target.append_rarely(&mut batches, callback).ok_or(Obstacle::Moved)?;
         let news = if batches.len() > 1 { News::NextBatch } else { News::FirstBatch };
         if news == News::FirstBatch && appended.news == News::Nothing {
@@ -493,6 +501,12 @@ impl RecordAccumulator {
         &self.incomplete
     }
 
+    /// Lets go of batches that were answered, and whose callbacks have run.
+    pub(super) fn retire(&self, batches: &mut Vec<Box<ProducerBatch>>) {
+        self.incomplete.remove(batches.iter().map(|batch| batch.id()));
+        self.spare.keep(batches);
+    }
+
     pub(crate) fn pool(&self) -> &Arc<BufferPool> {
         &self.pool
     }
@@ -556,7 +570,7 @@ impl RecordAccumulator {
     /// Fails whatever is still not answered: what a panic tore out of the sender's hands. Call it last.
     pub(super) fn fail_orphans(&self, error: &Error) {
         drop(self.take_all());
-        for result in self.incomplete.take_all().values() {
+        for result in &self.incomplete.take_all() {
             let persistence =
                 if result.is_drained() { Persistence::Perhaps } else { Persistence::NeverSent };
             let topic_partition = result.partition().topic_partition();
@@ -618,8 +632,8 @@ impl Target<'_> {
     /// Whether keyless records go to another partition by now.
     #[inline]
     fn has_moved(&self) -> bool {
-        let partition = self.queue.partition().topic_partition().partition();
-        self.is_keyless() && self.append.topic.has_moved_from(self.lane, partition)
+        let partition = || self.queue.partition().topic_partition().partition();
+        self.is_keyless() && self.append.topic.has_moved_from(self.lane, partition())
     }
 
     #[inline]

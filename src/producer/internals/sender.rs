@@ -18,6 +18,7 @@ use crate::client::metadata::Metadata;
 use crate::common::node::NodeId;
 use crate::compress::CompressionType;
 use crate::error::{Error, ErrorCode, ErrorKind};
+use crate::producer::internals::buffer_pool::Memory;
 use crate::producer::internals::node_availability::NodeAvailability;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
@@ -59,6 +60,9 @@ pub(crate) struct Sender<C> {
     /// Why there is no producer id yet, if one was refused.
     producer_id_error: Option<Error>,
     random: Random,
+    /// What is over of the answers at hand. Reused from one to the next.
+    succeeded: Vec<Box<ProducerBatch>>,
+    returned: Vec<Memory>,
 }
 
 /// The properties that the sender goes by.
@@ -120,6 +124,8 @@ impl<C: KafkaClient> Sender<C> {
             producer_id_failures: 0,
             producer_id_error: None,
             random,
+            succeeded: Vec::new(),
+            returned: Vec::new(),
             settings,
         }
     }
@@ -302,6 +308,7 @@ impl<C: KafkaClient> Sender<C> {
         match self.handlers.remove(&response.correlation_id) {
             Some(RequestCompletionHandler::Produce(handler)) => {
                 self.handle_produce_response(response, handler, now);
+                self.retire();
             }
             Some(RequestCompletionHandler::InitProducerId) => {
                 self.handle_init_producer_id_response(response, now);

@@ -11,22 +11,32 @@ use crate::producer::internals::produce_request_result::RecordShare;
 /// their memory is fetched all at once.
 #[derive(Default)]
 pub(super) struct Thunks {
-    shares: Vec<RecordShare>,
-    /// As many; `None` from `taken` on.
-    callbacks: Vec<Option<Callback>>,
+    slots: Vec<Thunk>,
+    /// How many slots were taken, from the first one on.
     taken: u32,
     /// How many of those were given out again.
     given: u32,
 }
 
+#[derive(Default)]
+struct Thunk {
+    share: RecordShare,
+    callback: Option<Callback>,
+}
+
+/// Up to so many times the memory that is expected to be needed is kept.
+const SPARE_TIMES: usize = 4;
 /// How many slots are made at a time.
 const SLOTS: usize = 16;
 
 impl Thunks {
-    /// With memory for `expected` callbacks.
-    pub(super) fn with_capacity(expected: usize) -> Self {
-        let (shares, callbacks) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
-        Self { shares, callbacks, taken: 0, given: 0 }
+    /// Is empty again, after [`drain`](Self::drain), with memory for `expected` callbacks.
+    pub(super) fn renew(&mut self, expected: usize) {
+        let is_enough = self.slots.capacity() >= expected;
+        if !is_enough || self.slots.capacity() > SPARE_TIMES * expected.max(SLOTS) {
+            self.slots = Vec::with_capacity(expected);
+        }
+        (self.taken, self.given) = (0, 0);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -37,49 +47,49 @@ impl Thunks {
         self.taken == 0
     }
 
+    /// For how many callbacks there is memory.
+    pub(super) fn capacity(&self) -> usize {
+        self.slots.capacity()
+    }
+
     /// Takes the callback, if there is one.
     #[inline(always)]
     pub(super) fn push(&mut self, share: RecordShare, callback: &mut Option<Callback>) {
         if callback.is_none() {
             return;
         }
-        if self.len() == self.callbacks.len() {
+        if self.len() == self.slots.len() {
             self.make_slots();
         }
-        let slot = self.shares.get_mut(self.taken as usize);
-        let slot = slot.zip(self.callbacks.get_mut(self.taken as usize));
-        if let Some((its_share, its_callback)) = slot {
-            its_share.set(&share);
-            *its_callback = callback.take();
+        if let Some(slot) = self.slots.get_mut(self.taken as usize) {
+            slot.share.set(&share);
+            slot.callback = callback.take();
             self.taken += 1;
         }
     }
 
     #[cold]
     fn make_slots(&mut self) {
-        let more = match self.callbacks.capacity() - self.len() {
+        let more = match self.slots.capacity() - self.len() {
             0 => {
                 // More than expected: by a quarter at a time, for of a full buffer.memory this is a good part.
-                let room = SLOTS.max(self.len() / 4);
-                self.shares.reserve_exact(room);
-                self.callbacks.reserve_exact(room);
+                self.slots.reserve_exact(SLOTS.max(self.len() / 4));
                 SLOTS
             }
             room => room.min(SLOTS),
         };
-        let count = self.len() + more;
-        self.shares.resize(count, RecordShare::default());
-        self.callbacks.resize_with(count, || None);
+        self.slots.resize_with(self.len() + more, Thunk::default);
     }
 
     /// Gives `each` the callbacks in order; goes on with the next one if it is called again after a panic.
     pub(super) fn drain(&mut self, mut each: impl FnMut(&RecordShare, Callback)) {
         while self.given < self.taken {
-            let slot = self.given as usize;
+            let slot = self.slots.get_mut(self.given as usize);
             self.given += 1;
-            let callback = self.callbacks.get_mut(slot).and_then(Option::take);
-            if let (Some(share), Some(callback)) = (self.shares.get(slot), callback) {
-                each(share, callback);
+            if let Some(Thunk { share, callback }) = slot {
+                if let Some(callback) = callback.take() {
+                    each(share, callback);
+                }
             }
         }
     }

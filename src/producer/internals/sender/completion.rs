@@ -63,6 +63,10 @@ impl Answer {
         Self::local(ErrorCode::NetworkException, error, true)
     }
 
+    pub(super) fn is_success(&self) -> bool {
+        self.error.is_none()
+    }
+
     pub(super) fn of_broker(answer: &PartitionProduceResponse) -> Self {
         let code = answer.error_code;
         if code.is_ok() {
@@ -145,6 +149,7 @@ impl<C: KafkaClient> Sender<C> {
         }
     }
 
+    /// The batch is over, but for what [`retire`](Self::retire) does.
     fn succeed(&mut self, mut batch: Box<ProducerBatch>, answer: &Answer, now: Instant) {
         if let (Some(transactions), Some(state)) = (&mut self.transactions, batch.sealed_for()) {
             let (queue, id) = (batch.partition().id(), batch.id());
@@ -154,7 +159,21 @@ impl<C: KafkaClient> Sender<C> {
             base_offset: answer.base_offset,
             log_append_time_ms: answer.log_append_time_ms,
         });
-        self.accumulator.incomplete().remove(batch.id());
+        self.succeeded.push(batch);
+    }
+
+    /// Gives the memory of batches that succeed back to the pool, of all at once: callers wait for its lock.
+    pub(super) fn return_memory<'a>(
+        &mut self,
+        batches: impl Iterator<Item = &'a mut Box<ProducerBatch>>,
+    ) {
+        self.returned.extend(batches.filter_map(|batch| batch.surrender()));
+        self.accumulator.pool().give_back_all(&mut self.returned);
+    }
+
+    /// Lets go of the batches that succeeded.
+    pub(super) fn retire(&mut self) {
+        self.accumulator.retire(&mut self.succeeded);
     }
 
     fn retry_or_fail(
@@ -250,7 +269,7 @@ impl<C: KafkaClient> Sender<C> {
             accumulator.incomplete().add(part.id(), Arc::clone(part.result()));
             self.reinsert(Box::new(part), now);
         }
-        accumulator.incomplete().remove(id);
+        accumulator.incomplete().remove([id]);
     }
 
     fn can_retry(&mut self, batch: &ProducerBatch, answer: &Answer) -> bool {
@@ -294,7 +313,7 @@ impl<C: KafkaClient> Sender<C> {
         let records = record_errors.iter().map(|(index, error)| (*index, describe(error)));
         let record_errors = records.collect();
         batch.complete(Outcome::Failed { error, record_errors });
-        self.accumulator.incomplete().remove(batch.id());
+        self.accumulator.incomplete().remove([batch.id()]);
     }
 
     /// Fails what passed `delivery.timeout.ms`, oldest first: of one partition some may be on their way and others wait.
@@ -350,7 +369,7 @@ impl<C: KafkaClient> Sender<C> {
         let error = self.expiry_error(batch, None);
         let error = describe(batch, error.with_broker(self.broker_name(node)), now);
         batch.complete(Outcome::failed(error));
-        self.accumulator.incomplete().remove(batch.id());
+        self.accumulator.incomplete().remove([batch.id()]);
     }
 
     fn put_back(&mut self, correlation_id: i32, mut handler: ProduceHandler) {

@@ -198,7 +198,7 @@ impl<C: KafkaClient> Sender<C> {
     fn handle_answers(&mut self, handler: ProduceHandler, response: ProduceResponse, now: Instant) {
         let ProduceHandler { node, batches, topics, .. } = handler;
         let mut answers = Answers::new(&response, &topics);
-        let answered: Vec<_> = batches
+        let mut answered: Vec<_> = batches
             .into_iter()
             .map(|batch| {
                 let answer = answers.of(&batch).map_or_else(Answer::missing, Answer::of_broker);
@@ -209,6 +209,8 @@ impl<C: KafkaClient> Sender<C> {
             log::warn!("broker {node} answered for partitions that it was not asked about");
         }
         self.apply_leader_hints(&response, &answered);
+        let succeed = answered.iter_mut().filter(|(_, answer)| answer.is_success());
+        self.return_memory(succeed.map(|(batch, _)| batch));
         for (batch, answer) in answered {
             self.complete_batch(batch, &answer, node, now);
         }
