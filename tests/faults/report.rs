@@ -8,7 +8,7 @@ use crate::fault::Kind;
 use crate::history::{History, Outcome, Sent, THREADS_A_PRODUCER};
 use crate::injector::Span;
 use crate::load::{PROFILES, Profile};
-use crate::resources::{Resources, slope};
+use crate::resources::{Resources, growth};
 
 /// From the end of a fault to the next acknowledgement of every partition.
 const RECOVERY_LIMIT_MS: u32 = 15_000;
@@ -111,24 +111,24 @@ impl Report<'_> {
     fn growth(&self) -> Option<String> {
         let looks = self.settled_looks();
         let minutes = f64::from(looks.last()?.at_ms - looks.first()?.at_ms) / 60_000.0;
-        let threads = slope(looks, |look| look.threads);
-        let descriptors = slope(looks, |look| look.descriptors);
-        let resident_kib = slope(looks, |look| look.resident_kib);
+        let threads = growth(looks, |look| look.threads);
+        let descriptors = growth(looks, |look| look.descriptors);
+        let resident_kib = growth(looks, |look| look.resident_kib);
         let grows = threads > 2.0 || descriptors > 2.0 || resident_kib > 4096.0;
-        (minutes >= GROWTH_MINUTES && grows).then(|| self.slopes())
+        (minutes >= GROWTH_MINUTES && grows).then(|| self.resources())
     }
 
-    fn slopes(&self) -> String {
+    fn resources(&self) -> String {
         let looks = self.settled_looks();
         let Some(last) = looks.last() else { return "resources unknown".to_owned() };
         format!(
-            "memory {} KiB, {:+.0} in 10 minutes; threads {}, {:+.1}; descriptors {}, {:+.1}",
+            "memory {} KiB, its peak {:+.0} in 10 minutes; threads {}, {:+.1}; descriptors {}, {:+.1}",
             last.resident_kib,
-            slope(looks, |look| look.resident_kib),
+            growth(looks, |look| look.resident_kib),
             last.threads,
-            slope(looks, |look| look.threads),
+            growth(looks, |look| look.threads),
             last.descriptors,
-            slope(looks, |look| look.descriptors),
+            growth(looks, |look| look.descriptors),
         )
     }
 
@@ -207,6 +207,6 @@ impl fmt::Display for Report<'_> {
             "ms from the end of a fault to an acknowledgement of each partition:{}",
             recoveries.trim_end_matches(',')
         )?;
-        write!(formatter, "{}", self.slopes())
+        write!(formatter, "{}", self.resources())
     }
 }

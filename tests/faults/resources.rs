@@ -30,16 +30,21 @@ impl Resources {
     }
 }
 
-/// By how much a value grows in ten minutes, after the method of least squares.
-pub(crate) fn slope(looks: &[Resources], value: impl Fn(&Resources) -> u64) -> f64 {
-    let points: Vec<_> =
-        looks.iter().map(|look| (f64::from(look.at_ms) / 600_000.0, value(look) as f64)).collect();
-    let count = points.len() as f64;
-    let mean_x = points.iter().map(|(x, _)| x).sum::<f64>() / count;
-    let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / count;
-    let spread: f64 = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
-    let product: f64 = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
-    if spread == 0.0 { 0.0 } else { product / spread }
+/// By how much the peak of a value is higher in the second half of the time than in the first, for ten minutes.
+///
+/// Peaks, for threads and descriptors come and go with connections: a node that leads nothing at the moment has none.
+pub(crate) fn growth(looks: &[Resources], value: impl Fn(&Resources) -> u64) -> f64 {
+    let (Some(first), Some(last)) = (looks.first(), looks.last()) else {
+        return 0.0;
+    };
+    let length_ms = last.at_ms - first.at_ms;
+    let middle = looks.partition_point(|look| look.at_ms - first.at_ms < length_ms / 2);
+    let peak = |looks: &[Resources]| looks.iter().map(&value).max().unwrap_or(0) as f64;
+    let (before, after) = looks.split_at(middle);
+    if length_ms == 0 || before.is_empty() {
+        return 0.0;
+    }
+    (peak(after) - peak(before)) * 600_000.0 / (f64::from(length_ms) / 2.0)
 }
 
 #[cfg(test)]
@@ -47,17 +52,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_its_slope() {
+    fn what_grows_steadily_has_its_slope_however_it_varies() {
         let look = |minute: u32| Resources {
             at_ms: minute * 60_000,
             resident_kib: 1000 + 3 * u64::from(minute),
-            threads: 7,
-            descriptors: 9,
+            threads: 7 + u64::from(minute % 2) * 8,
+            descriptors: 9 + u64::from(minute / 4) * 2,
         };
-        let looks: Vec<_> = (0..20).map(look).collect();
+        let looks: Vec<_> = (0..=40).map(look).collect();
 
-        assert!((slope(&looks, |look| look.resident_kib) - 30.0).abs() < 1e-6);
-        assert!(slope(&looks, |look| look.threads).abs() < 1e-6);
-        assert!(slope(&looks[..1], |look| look.threads).abs() < 1e-6);
+        assert!((growth(&looks, |look| look.resident_kib) - 30.0).abs() < 2.0);
+        assert!(growth(&looks, |look| look.threads).abs() < 1e-6);
+        assert!(growth(&looks, |look| look.descriptors) > 4.0);
+        assert!(growth(&looks[..1], |look| look.resident_kib).abs() < 1e-6);
     }
 }
