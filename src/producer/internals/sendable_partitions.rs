@@ -140,8 +140,6 @@ impl SendablePartitions {
             return;
         };
         let lingers = slot.standing == Standing::Idle
-            && !slot.is_muted
-            && !turn.is_urgent
             && !self.rules.linger.is_zero()
             && turn.now < until
             && slot.leader(turn.metadata).is_some();

@@ -124,6 +124,24 @@ fn whoever_lingers_is_sent_at_once_when_memory_runs_out() {
     assert_eq!(drained.len(), usize::try_from(MANY).expect("small"));
 }
 
+// Another thread may have filled the batch, and told of it, before the one that began it does.
+#[test]
+fn whoever_tells_late_of_a_beginning_holds_up_nothing() {
+    let accumulator = accumulator_with_a_record_each();
+    let mut partitions = SendablePartitions::new(Duration::from_secs(1), Duration::from_secs(120));
+    let metadata = led_by(NODE_1, 1);
+    partitions.refresh(&accumulator, &turn(&metadata));
+    append(&accumulator, 0, Instant::ZERO);
+    append(&accumulator, 0, Instant::ZERO);
+    partitions.refresh(&accumulator, &turn(&metadata));
+    assert!(partitions.is_ready(NODE_1), "it is full");
+
+    accumulator.queue(0).expect("known").partition().begin(Instant::ZERO);
+    partitions.refresh(&accumulator, &turn(&metadata));
+
+    assert!(partitions.is_ready(NODE_1));
+}
+
 #[test]
 fn linger_ends_in_the_order_of_the_beginnings() {
     let mut lingering = Lingering::default();
