@@ -308,3 +308,53 @@ impl Waiters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::common::topic_partition::TopicPartition;
+    use crate::network::wakeup::Wakeup;
+    use crate::producer::internals::sender_signal::SenderSignal;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn whoever_waits_for_a_batch_is_woken_when_the_part_with_its_record_is_answered() {
+        let whole = result();
+        let parts = [0, 5].map(|first| (first, Arc::new(whole.new_part())));
+        whole.split(Vec::from(parts.clone()));
+        let waiter = Arc::clone(&whole);
+        let (awake, woken) = mpsc::channel();
+        thread::spawn(move || awake.send(waiter.wait_for(7, None)));
+        for _ in 0..1000 * YIELDS {
+            thread::yield_now(); // it sleeps by now
+        }
+        assert!(woken.try_recv().is_err());
+
+        parts[0].1.finish();
+        assert!(!whole.is_done(7) && !whole.is_settled());
+        parts[1].1.finish();
+
+        assert_eq!(woken.recv_timeout(LONG), Ok(true));
+        assert!(whole.is_settled());
+    }
+
+    #[test]
+    fn a_part_of_a_part_wakes_whoever_waits_for_the_whole() {
+        let whole = result();
+        let half = Arc::new(whole.new_part());
+        let quarter = half.new_part();
+
+        let waked = quarter.whole.as_ref().and_then(Weak::upgrade).expect("still there");
+
+        assert!(Arc::ptr_eq(&waked, &whole));
+    }
+
+    fn result() -> Arc<ProduceRequestResult> {
+        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let partition = PartitionRef::new(0, TopicPartition::new("t", 0), signal);
+        Arc::new(ProduceRequestResult::new(Arc::new(partition)))
+    }
+}
