@@ -23,13 +23,13 @@ pub(crate) struct ProduceRequestResult {
     is_drained: AtomicBool,
     /// Whether the outcome is there and all callbacks of the batch have run.
     is_done: AtomicBool,
-    /// The callbacks of a batch that a panic dropped before they ran.
+    /// The callbacks of a batch that a panic dropped before they ran. Boxed, for they are hardly ever there.
     kept: Mutex<Option<Box<Thunks>>>,
     /// The batches that the records were handed on to, where this one was split: for each the index, in this batch, of
     /// its first record.
     parts: OnceLock<Vec<(u32, Arc<Self>)>>,
     waiters: Waiters,
-    /// The batch that was split first, where this one has records of it: whoever waits for those waits there.
+    /// Of a part: what was split. Whoever waits for that is told of the part's end, too.
     whole: Option<Weak<Self>>,
 }
 
@@ -136,22 +136,17 @@ impl ProduceRequestResult {
 
     /// The result of a batch that takes over records of this one's.
     pub(super) fn new_part(self: &Arc<Self>) -> Self {
-        let whole = self.whole.clone().unwrap_or_else(|| Arc::downgrade(self));
-        Self { whole: Some(whole), ..Self::new(Arc::clone(&self.partition)) }
+        Self { whole: Some(Arc::downgrade(self)), ..Self::new(Arc::clone(&self.partition)) }
+    }
+
+    /// Of a part, what was split; `None` also once nobody is left who could wait there.
+    fn whole(&self) -> Option<Arc<Self>> {
+        self.whole.as_ref()?.upgrade()
     }
 
     /// Becomes that of a new batch.
     pub(super) fn renew(&mut self, partition: &Arc<PartitionRef>) {
-        if !Arc::ptr_eq(&self.partition, partition) {
-            self.partition = Arc::clone(partition);
-        }
-        self.outcome.take();
-        self.is_urgent = AtomicBool::new(false);
-        self.is_drained = AtomicBool::new(false);
-        self.is_done = AtomicBool::new(false);
-        *self.kept.get_mut() = None;
-        self.parts.take();
-        self.whole = None;
+        *self = Self::new(Arc::clone(partition));
     }
 
     pub(crate) fn partition(&self) -> &Arc<PartitionRef> {
@@ -185,9 +180,11 @@ impl ProduceRequestResult {
     /// Releases those who wait; every callback of the batch has run.
     pub(crate) fn finish(&self) {
         self.is_done.store(true, Ordering::Release);
-        self.waiters.tell();
-        if let Some(whole) = self.whole.as_ref().and_then(Weak::upgrade) {
-            whole.waiters.tell();
+        self.waiters.notify_all();
+        let mut above = self.whole();
+        while let Some(whole) = above {
+            whole.waiters.notify_all();
+            above = whole.whole();
         }
     }
 
@@ -286,7 +283,7 @@ const YIELDS: u32 = 100;
 
 impl Waiters {
     /// Lets everybody look again.
-    fn tell(&self) {
+    fn notify_all(&self) {
         drop(self.lock.lock()); // whoever has looked before the change sleeps by now
         self.done.notify_all();
     }
@@ -323,33 +320,51 @@ mod tests {
     #[test]
     fn whoever_waits_for_a_batch_is_woken_when_the_part_with_its_record_is_answered() {
         let whole = result();
-        let parts = [0, 5].map(|first| (first, Arc::new(whole.new_part())));
-        whole.split(Vec::from(parts.clone()));
-        let waiter = Arc::clone(&whole);
-        let (awake, woken) = mpsc::channel();
-        thread::spawn(move || awake.send(waiter.wait_for(7, None)));
-        for _ in 0..1000 * YIELDS {
-            thread::yield_now(); // it sleeps by now
-        }
-        assert!(woken.try_recv().is_err());
+        let [first, second] = split(&whole);
+        let woken = wait(&whole, |whole| whole.wait_for(7, None));
 
-        parts[0].1.finish();
+        first.finish();
         assert!(!whole.is_done(7) && !whole.is_settled());
-        parts[1].1.finish();
+        second.finish();
 
         assert_eq!(woken.recv_timeout(LONG), Ok(true));
         assert!(whole.is_settled());
     }
 
+    // A flush waits for parts, too, and they may be split again.
     #[test]
-    fn a_part_of_a_part_wakes_whoever_waits_for_the_whole() {
+    fn whoever_waits_for_a_part_that_is_split_again_is_woken_when_its_parts_are_answered() {
         let whole = result();
-        let half = Arc::new(whole.new_part());
-        let quarter = half.new_part();
+        let [first, second] = split(&whole);
+        let (of_whole, of_part) =
+            (wait(&whole, |whole| whole.wait(None)), wait(&second, |part| part.wait(None)));
 
-        let waked = quarter.whole.as_ref().and_then(Weak::upgrade).expect("still there");
+        split(&second).iter().chain([&first]).for_each(|part| part.finish());
 
-        assert!(Arc::ptr_eq(&waked, &whole));
+        assert_eq!(of_part.recv_timeout(LONG), Ok(true));
+        assert_eq!(of_whole.recv_timeout(LONG), Ok(true));
+    }
+
+    /// Splits off the records from the sixth on.
+    fn split(result: &Arc<ProduceRequestResult>) -> [Arc<ProduceRequestResult>; 2] {
+        let parts = [(); 2].map(|()| Arc::new(result.new_part()));
+        result.split([0, 5].into_iter().zip(parts.clone()).collect());
+        parts
+    }
+
+    /// Lets a thread sleep by `wait`; tells its answer when it is awake again.
+    fn wait(
+        result: &Arc<ProduceRequestResult>,
+        wait: fn(&ProduceRequestResult) -> bool,
+    ) -> mpsc::Receiver<bool> {
+        let result = Arc::clone(result);
+        let (awake, woken) = mpsc::channel();
+        thread::spawn(move || awake.send(wait(&result)));
+        for _ in 0..1000 * YIELDS {
+            thread::yield_now(); // it sleeps by now
+        }
+        assert!(woken.try_recv().is_err());
+        woken
     }
 
     fn result() -> Arc<ProduceRequestResult> {
