@@ -8,7 +8,7 @@ use crate::fault::Kind;
 use crate::history::{History, Outcome, Sent, THREADS_A_PRODUCER};
 use crate::injector::Span;
 use crate::load::{PROFILES, Profile};
-use crate::resources::{Resources, growth};
+use crate::resources::{Resources, rise};
 
 /// From the end of a fault to the next acknowledgement of every partition.
 const RECOVERY_LIMIT_MS: u32 = 15_000;
@@ -16,8 +16,14 @@ const RECOVERY_LIMIT_MS: u32 = 15_000;
 /// How much later than its time-out says a call may return, or a callback run.
 const GRACE_MS: u32 = 1_000;
 
-/// From this length on, a run is long enough to judge growth by.
+/// The least time, without a run's first quarter, to judge growth by.
 const GROWTH_MINUTES: f64 = 10.0;
+/// By how many KiB the peak of this process's memory may rise in ten minutes,
+const MEMORY_RISE_KIB: f64 = 4096.0;
+/// or by which share, if that is more: it goes up and down with what callers and brokers have under way.
+const MEMORY_RISE: f64 = 0.05;
+/// And how many threads or descriptors more there may be in ten minutes.
+const COUNT_RISE: f64 = 2.0;
 
 /// What one producer went through.
 #[derive(Debug, Default)]
@@ -67,7 +73,7 @@ impl Report<'_> {
             wrong.push(format!("brokers complained {count} times, first: {complaint}"));
         }
         wrong.extend(self.leftovers.clone());
-        wrong.extend(self.growth());
+        wrong.extend(self.too_much_growth());
         wrong
     }
 
@@ -108,27 +114,30 @@ impl Report<'_> {
         &self.looks[self.looks.len() / 4..]
     }
 
-    fn growth(&self) -> Option<String> {
+    fn too_much_growth(&self) -> Option<String> {
         let looks = self.settled_looks();
-        let minutes = f64::from(looks.last()?.at_ms - looks.first()?.at_ms) / 60_000.0;
-        let threads = growth(looks, |look| look.threads);
-        let descriptors = growth(looks, |look| look.descriptors);
-        let resident_kib = growth(looks, |look| look.resident_kib);
-        let grows = threads > 2.0 || descriptors > 2.0 || resident_kib > 4096.0;
-        (minutes >= GROWTH_MINUTES && grows).then(|| self.resources())
+        let (first, last) = (looks.first()?, looks.last()?);
+        let minutes = f64::from(last.at_ms - first.at_ms) / 60_000.0;
+        let times = minutes / 2.0 / 10.0; // from one half to the other
+        let memory_kib = (MEMORY_RISE_KIB * times).max(MEMORY_RISE * last.resident_kib as f64);
+        let grows = rise(looks, |look| look.resident_kib) > memory_kib
+            || rise(looks, |look| look.threads) > COUNT_RISE * times
+            || rise(looks, |look| look.descriptors) > COUNT_RISE * times;
+        (minutes >= GROWTH_MINUTES && grows).then(|| self.describe_resources())
     }
 
-    fn resources(&self) -> String {
+    fn describe_resources(&self) -> String {
         let looks = self.settled_looks();
         let Some(last) = looks.last() else { return "resources unknown".to_owned() };
         format!(
-            "memory {} KiB, its peak {:+.0} in 10 minutes; threads {}, {:+.1}; descriptors {}, {:+.1}",
+            "memory {} KiB, threads {}, descriptors {}; their peaks in the second half of the time against the first: \
+             {:+} KiB, {:+}, {:+}",
             last.resident_kib,
-            growth(looks, |look| look.resident_kib),
             last.threads,
-            growth(looks, |look| look.threads),
             last.descriptors,
-            growth(looks, |look| look.descriptors),
+            rise(looks, |look| look.resident_kib),
+            rise(looks, |look| look.threads),
+            rise(looks, |look| look.descriptors),
         )
     }
 
@@ -207,6 +216,6 @@ impl fmt::Display for Report<'_> {
             "ms from the end of a fault to an acknowledgement of each partition:{}",
             recoveries.trim_end_matches(',')
         )?;
-        write!(formatter, "{}", self.resources())
+        write!(formatter, "{}", self.describe_resources())
     }
 }
