@@ -129,10 +129,11 @@ impl Accumulator {
 
     /// Answers every record.
     pub fn complete(&self, drained: Drained) {
-        for mut batch in drained.0 {
+        let mut batches = drained.0;
+        for batch in &mut batches {
             batch.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
-            self.accumulator.incomplete().remove([batch.id()]);
         }
+        self.accumulator.retire(&mut batches);
     }
 
     /// Sends everything to nowhere.

@@ -115,7 +115,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     #[inline]
     pub fn send(&self, mut record: ProducerRecord<'_, K, V>) -> FutureRecordMetadata {
         let mut future = FutureRecordMetadata::unset();
-        self.inner.send(&mut record, &mut None, MayWait::ForMaxBlock, &mut future);
+        self.inner.send(&mut record, None, MayWait::ForMaxBlock, &mut future);
         future
     }
 
@@ -131,8 +131,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         callback: impl FnOnce(Result<&RecordMetadata, &Error>) + Send + 'static,
     ) -> FutureRecordMetadata {
         let mut future = FutureRecordMetadata::unset();
-        let mut callback: Option<Callback> = Some(Box::new(callback));
-        self.inner.send(&mut record, &mut callback, MayWait::ForMaxBlock, &mut future);
+        let callback: Callback = Box::new(callback);
+        self.inner.send(&mut record, Some(callback), MayWait::ForMaxBlock, &mut future);
         future
     }
 

@@ -2,8 +2,10 @@
 
 use crate::common::header::Headers;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
-use crate::utils::varint;
+use crate::utils::varint::{self, ShortVarints};
 
+/// None are defined.
+const ATTRIBUTES: u64 = 0;
 /// The most that a record takes beside key, value and headers: length, attributes, timestamp and offset.
 const MAX_RECORD_OVERHEAD: usize = 21;
 /// The most that the length of a key or value takes.
@@ -41,7 +43,7 @@ impl<'a> RecordContents<'a> {
     }
 
     /// The bytes of the record behind its length, at the given distance from the batch's first.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn body_size(&self, timestamp_delta: i64, offset_delta: u32) -> usize {
         prefix_size(timestamp_delta, offset_delta) + self.variable_size
     }
@@ -94,7 +96,7 @@ impl RecordContents<'_> {
 }
 
 /// The bytes between a record's length and its key.
-#[inline]
+#[inline(always)]
 pub(crate) fn prefix_size(timestamp_delta: i64, offset_delta: u32) -> usize {
     1 + varint::size(timestamp_delta) + varint::size(i64::from(offset_delta))
 }
@@ -108,11 +110,28 @@ pub(crate) fn write_prefix(
     offset_delta: u32,
     out: &mut [u8],
 ) -> usize {
-    let mut end = write_length(body_size, out);
-    out[end] = 0; // attributes: none are defined
-    end += 1;
-    end += varint::put(varint::zigzag(timestamp_delta), &mut out[end..]);
-    end + varint::put(u64::from(offset_delta) << 1, &mut out[end..])
+    let length = (body_size as u64) << 1;
+    let (time, place) = (varint::zigzag(timestamp_delta), u64::from(offset_delta) << 1);
+    match out.first_chunk_mut() {
+        Some(out) if (length | time | place) < ShortVarints::LIMIT => {
+            let mut varints = ShortVarints::default();
+            varints.push(length);
+            varints.push(ATTRIBUTES);
+            varints.push(time);
+            varints.push(place);
+            varints.write(out)
+        }
+        _ => write_long_prefix([length, ATTRIBUTES, time, place], out),
+    }
+}
+
+#[inline(never)]
+fn write_long_prefix(values: [u64; 4], out: &mut [u8]) -> usize {
+    let mut end = 0;
+    for value in values {
+        end += varint::put(value, &mut out[end..]);
+    }
+    end
 }
 
 #[inline(always)]

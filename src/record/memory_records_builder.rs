@@ -107,7 +107,7 @@ impl MemoryRecordsBuilder {
     }
 
     /// Room for a record with a body of this size, if the batch may take it.
-    #[inline]
+    #[inline(always)]
     fn claim(&mut self, body_size: usize) -> Option<&mut [u8]> {
         let size = size_of_record(body_size);
         if !self.fits(size) {
@@ -121,7 +121,7 @@ impl MemoryRecordsBuilder {
     }
 
     /// Whether there is room for a record of this size.
-    #[inline]
+    #[inline(always)]
     fn fits(&self, size: usize) -> bool {
         let has_room = self.position + size <= self.room && self.record_count < MAX_RECORDS;
         self.record_count == 0 || has_room
@@ -129,6 +129,7 @@ impl MemoryRecordsBuilder {
 
     /// Makes the buffer longer, by a good piece at a time if more of them are to be expected: the lines of memory that the
     /// next records go to are fetched all at once then, instead of one after the other.
+    #[inline(never)]
     fn stretch(&mut self, end: usize) {
         let length = end + end.min(STRETCH_BYTES);
         self.buffer.resize(end.max(self.room.min(length)), 0);

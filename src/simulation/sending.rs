@@ -111,7 +111,7 @@ impl Outlet {
             timestamp_ms,
             accepted_at: now,
             answer: None,
-            future: Some(appended.future(&append.record)),
+            future: Some(appended.future),
         });
         Attempt::Accepted { id }
     }

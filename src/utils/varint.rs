@@ -75,6 +75,34 @@ pub(crate) fn put(mut value: u64, out: &mut [u8]) -> usize {
     length + 1
 }
 
+/// A few small values in a row, put together in a register and written at once: byte by byte costs more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ShortVarints {
+    bytes: u64,
+    length: usize,
+}
+
+impl ShortVarints {
+    /// What every value has to be less than. Four of them fit.
+    pub(crate) const LIMIT: u64 = 1 << 14;
+
+    /// Appends `value`.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, value: u64) {
+        let is_long = u64::from(value >= 1 << 7);
+        let bytes = (value & 0x7f) | (is_long << 7) | ((value >> 7) << 8);
+        self.bytes |= bytes << (8 * self.length);
+        self.length += 1 + usize::from(is_long == 1);
+    }
+
+    /// Writes the values to the start of `out`, and zeros behind them; returns how many bytes they took.
+    #[inline(always)]
+    pub(crate) fn write(self, out: &mut [u8; 8]) -> usize {
+        *out = self.bytes.to_le_bytes();
+        self.length
+    }
+}
+
 /// The value at the start of `data` and the bytes it took, at most `max_bytes`; `None` if it is cut off or too long.
 pub(crate) fn read_unsigned(data: &[u8], max_bytes: usize) -> Option<(u64, usize)> {
     let mut value = 0_u64;
@@ -96,6 +124,22 @@ pub(crate) fn read(data: &[u8], max_bytes: usize) -> Option<(i64, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_values_in_a_row_are_what_each_is_alone() {
+        let values = [0, 1, 127, 128, 300, ShortVarints::LIMIT - 1];
+        for (first, second) in values.iter().flat_map(|a| values.map(|b| (*a, b))) {
+            let row = [first, second, ShortVarints::LIMIT - 1, 0];
+            let mut expected = Vec::new();
+            row.iter().for_each(|value| write_unsigned(*value, &mut expected));
+
+            let (mut varints, mut out) = (ShortVarints::default(), [0xff; 8]);
+            row.iter().for_each(|value| varints.push(*value));
+            let length = varints.write(&mut out);
+
+            assert_eq!(out[..length], expected, "{row:?}");
+        }
+    }
 
     #[test]
     fn writes_the_bytes_that_java_writes_and_reads_them_back() {

@@ -45,9 +45,9 @@ struct Waiter {
     condvar: Arc<Condvar>,
 }
 
-/// What a loan was of.
+/// A buffer that comes back from a loan.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct Returned {
     size: usize,
     bytes: Vec<u8>,
 }
@@ -217,22 +217,23 @@ impl BufferPool {
         state.waiters.is_empty() && state.promise(size, self.poolable_size)
     }
 
-    fn give_back(&self, size: usize, bytes: Vec<u8>) {
+    fn give_back(&self, mut returned: Returned) {
         let mut state = self.state.lock();
-        state.take_back(size, bytes, self);
+        state.take_back(&mut returned, self);
         state.serve_waiters(self.poolable_size);
     }
 
     /// Takes back what [`surrender`](PooledBuffer::surrender) gave; the lock is taken once for several.
-    pub(super) fn give_back_all(&self, memory: &mut Vec<Memory>) {
-        while !memory.is_empty() {
+    pub(super) fn give_back_all(&self, returned: &mut Vec<Returned>) {
+        while !returned.is_empty() {
+            let rest = returned.len().saturating_sub(GIVEN_BACK_AT_ONCE);
             let mut state = self.state.lock();
-            for Memory { size, bytes } in
-                memory.drain(memory.len().saturating_sub(GIVEN_BACK_AT_ONCE)..)
-            {
-                state.take_back(size, bytes, self);
+            for returned in &mut returned[rest..] {
+                state.take_back(returned, self);
             }
             state.serve_waiters(self.poolable_size);
+            drop(state);
+            returned.truncate(rest);
         }
     }
 }
@@ -286,20 +287,21 @@ impl State {
         }
     }
 
-    fn take_back(&mut self, size: usize, mut bytes: Vec<u8>, pool: &BufferPool) {
-        let poolable_size = pool.poolable_size;
+    /// What is not to be used again stays with the caller, to be freed without the lock.
+    fn take_back(&mut self, returned: &mut Returned, pool: &BufferPool) {
+        let (size, bytes) = (returned.size, &mut returned.bytes);
         bytes.clear();
         let is_whole = bytes.capacity() == size;
         self.is_short = false;
-        if size == poolable_size && is_whole {
-            self.free.push(bytes);
+        if size == pool.poolable_size && is_whole {
+            self.free.push(std::mem::take(bytes));
             return;
         }
         self.unpooled += size;
         let is_welcome = self.spare_bytes + size <= pool.total / SPARE_SHARE;
-        if is_whole && is_welcome && is_usual(size, poolable_size) {
+        if is_whole && is_welcome && is_usual(size, pool.poolable_size) {
             self.spare_bytes += size;
-            self.spare.entry(size).or_default().push(bytes);
+            self.spare.entry(size).or_default().push(std::mem::take(bytes));
         }
     }
 
@@ -367,7 +369,7 @@ impl PooledBuffer {
     pub(crate) fn shrink(&mut self) {
         let size = self.usual_size().max(self.bytes.len()).min(self.size);
         if size < self.size {
-            self.pool.give_back(self.size - size, Vec::new());
+            self.pool.give_back(Returned { size: self.size - size, bytes: Vec::new() });
             self.size = size;
         }
     }
@@ -390,18 +392,19 @@ impl PooledBuffer {
         &mut self.bytes
     }
 
-    /// Ends the loan: what it gives out is for [`BufferPool::give_back_all`]. `bytes` are the buffer, if it was taken out.
-    pub(super) fn surrender(&mut self, bytes: Vec<u8>) -> Memory {
+    /// Ends the loan, if it is one: what this gives out is for [`BufferPool::give_back_all`]. `bytes` are the buffer, if
+    /// it was taken out.
+    pub(super) fn surrender(&mut self, bytes: Vec<u8>) -> Option<Returned> {
         let kept = std::mem::take(&mut self.bytes);
         let bytes = if kept.capacity() > 0 { kept } else { bytes };
-        Memory { size: std::mem::take(&mut self.size), bytes }
+        let size = std::mem::take(&mut self.size);
+        (size > 0).then_some(Returned { size, bytes })
     }
 
     /// Ends the loan. `bytes` are the buffer, if it was taken out.
     pub(super) fn give_back(&mut self, bytes: Vec<u8>) {
-        let Memory { size, bytes } = self.surrender(bytes);
-        if size > 0 {
-            self.pool.give_back(size, bytes);
+        if let Some(returned) = self.surrender(bytes) {
+            self.pool.give_back(returned);
         }
     }
 

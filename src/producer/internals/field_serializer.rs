@@ -29,10 +29,10 @@ impl<T: ?Sized> FieldSerializer<T> {
         Self { field, serializer: Box::new(serializer), plain_bytes }
     }
 
-    /// Whether it needs no buffer.
+    /// What gives out the bytes of data, if that takes neither a buffer nor user code.
     #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
-        self.plain_bytes.is_some()
+    pub(crate) fn plain_bytes(&self) -> Option<PlainBytes<T>> {
+        self.plain_bytes
     }
 
     /// The bytes of `data`; null stays null. `buffer` is empty.

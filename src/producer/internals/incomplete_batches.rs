@@ -9,7 +9,7 @@ use crate::utils::sync::Mutex;
 /// The batches that were created and not yet answered: what `flush` and `close` wait for.
 #[derive(Debug, Default)]
 pub(crate) struct IncompleteBatches {
-    /// By batch id, which grows.
+    /// By batch id. Later batches have greater ones.
     batches: Mutex<HashMap<u64, Arc<ProduceRequestResult>>>,
 }
 
@@ -21,7 +21,7 @@ impl IncompleteBatches {
         self.batches.lock().insert(id, result);
     }
 
-    /// Call it once the batches' callbacks have run: a `flush` that does not find one does not wait for them.
+    /// Forgets batches whose callbacks have run: a `flush` that does not find one does not wait for it.
     pub(crate) fn remove(&self, ids: impl IntoIterator<Item = u64>) {
         let mut ids = ids.into_iter().peekable();
         while ids.peek().is_some() {
@@ -38,18 +38,21 @@ impl IncompleteBatches {
 
     /// All of this moment, oldest first.
     pub(crate) fn snapshot(&self) -> Vec<Arc<ProduceRequestResult>> {
-        let batches = self.batches.lock();
-        in_order(batches.iter().map(|(id, result)| (*id, Arc::clone(result))))
+        let batches = {
+            let batches = self.batches.lock();
+            batches.iter().map(|(id, result)| (*id, Arc::clone(result))).collect()
+        };
+        in_order(batches)
     }
 
     /// All of them, oldest first, which are complete from now on.
     pub(super) fn take_all(&self) -> Vec<Arc<ProduceRequestResult>> {
-        in_order(std::mem::take(&mut *self.batches.lock()))
+        let batches = std::mem::take(&mut *self.batches.lock());
+        in_order(batches.into_iter().collect())
     }
 }
 
-fn in_order<R>(batches: impl IntoIterator<Item = (u64, R)>) -> Vec<R> {
-    let mut batches: Vec<_> = batches.into_iter().collect();
+fn in_order<R>(mut batches: Vec<(u64, R)>) -> Vec<R> {
     batches.sort_unstable_by_key(|(id, _)| *id);
     batches.into_iter().map(|(_, result)| result).collect()
 }

@@ -23,18 +23,37 @@ pub(crate) struct PartitionQueue {
     extra_length: AtomicU32,
     /// How many callbacks the next batch is likely to get, after those that were taken.
     callbacks_a_batch: AtomicU16,
-    /// How many bytes.
+    /// How many bytes, likewise.
     bytes_a_batch: AtomicU32,
     /// Whether batches may become larger than they have to while they wait: not after a broker found one too large.
     may_batches_grow: AtomicBool,
 }
 
-/// In the order of their creation. Most partitions of many never have more than one, which is one step away.
+/// The batches of a queue, in the order of their creation. Of many partitions most have one at most, which needs no deque.
 #[derive(Default)]
 struct Batches {
     /// All but the newest.
     older: VecDeque<Box<ProducerBatch>>,
+    /// `None` only if there are no older ones either.
     newest: Option<Box<ProducerBatch>>,
+}
+
+impl Batches {
+    fn push_newest(&mut self, batch: Box<ProducerBatch>) {
+        self.older.extend(self.newest.replace(batch));
+    }
+
+    fn pop_oldest(&mut self) -> Option<Box<ProducerBatch>> {
+        self.older.pop_front().or_else(|| self.newest.take())
+    }
+
+    fn len(&self) -> usize {
+        self.older.len() + usize::from(self.newest.is_some())
+    }
+
+    fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut ProducerBatch> {
+        self.older.iter_mut().chain(&mut self.newest).map(|batch| &mut **batch)
+    }
 }
 
 /// How often to try for a lock before sleeping for it: a few microseconds.
@@ -104,9 +123,9 @@ impl fmt::Debug for PartitionQueue {
     }
 }
 
-/// What to expect of the next batch after one with `latest`: as much, or a bit less than before. To have too much ready
-/// costs less than to need more.
-fn expect(before: usize, latest: usize) -> usize {
+/// What the next batch is likely to need after one with `latest`: as much, or a bit less than `before` if that is more.
+/// Room to spare costs less than growing.
+fn expected_next(before: usize, latest: usize) -> usize {
     latest.max(before - before.saturating_sub(latest).div_ceil(4))
 }
 
@@ -157,8 +176,7 @@ impl LockedQueue<'_> {
 
     pub(super) fn push_tail(&mut self, batch: Box<ProducerBatch>) {
         self.add_extra_length(batch.extra_length());
-        let Batches { older, newest } = &mut *self.batches;
-        older.extend(newest.replace(batch));
+        self.batches.push_newest(batch);
     }
 
     /// Makes room for `record` in the newest batch, up to `limit` bytes.
@@ -179,13 +197,13 @@ impl LockedQueue<'_> {
     }
 
     pub(super) fn pop_head(&mut self) -> Option<Box<ProducerBatch>> {
-        let Batches { older, newest } = &mut *self.batches;
-        let batch = older.pop_front().or_else(|| newest.take())?;
+        let batch = self.batches.pop_oldest()?;
         self.add_extra_length(-batch.extra_length());
         let (callbacks, bytes) = (&self.queue.callbacks_a_batch, &self.queue.bytes_a_batch);
-        let expected = expect(callbacks.load(Ordering::Relaxed).into(), batch.callback_count());
+        let expected =
+            expected_next(callbacks.load(Ordering::Relaxed).into(), batch.callback_count());
         callbacks.store(u16::try_from(expected).unwrap_or(u16::MAX), Ordering::Relaxed);
-        let expected = expect(bytes.load(Ordering::Relaxed) as usize, batch.size());
+        let expected = expected_next(bytes.load(Ordering::Relaxed) as usize, batch.size());
         bytes.store(small(expected), Ordering::Relaxed);
         Some(batch)
     }
@@ -195,8 +213,7 @@ impl LockedQueue<'_> {
         self.add_extra_length(batch.extra_length());
         let Batches { older, newest } = &mut *self.batches;
         if newest.as_ref().is_none_or(|newest| newest.order() < batch.order()) {
-            older.extend(newest.replace(batch));
-            return;
+            return self.batches.push_newest(batch);
         }
         let position = older.iter().take_while(|other| other.order() < batch.order()).count();
         older.insert(position, batch);
@@ -206,16 +223,6 @@ impl LockedQueue<'_> {
         self.queue.extra_length.store(0, Ordering::Relaxed);
         let Batches { older, newest } = std::mem::take(&mut *self.batches);
         older.into_iter().chain(newest)
-    }
-}
-
-impl Batches {
-    fn len(&self) -> usize {
-        self.older.len() + usize::from(self.newest.is_some())
-    }
-
-    fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut ProducerBatch> {
-        self.older.iter_mut().chain(&mut self.newest).map(|batch| &mut **batch)
     }
 }
 

@@ -59,10 +59,10 @@ impl PartitionRef {
         }
     }
 
-    /// Tells the sender of a batch that began at `created`, where there was none, and can linger. Call it without the
+    /// Tells the sender of a batch that began at `created`, where there was none, and is not full. Call it without the
     /// queue's lock.
-    pub(super) fn begin(&self, created: Instant) {
-        self.signal.begin(self.id, created);
+    pub(super) fn announce_first_batch(&self, created: Instant) {
+        self.signal.announce_first_batch(self.id, created);
     }
 
     /// The sender is about to look: what changes from now on has to be announced again.

@@ -10,7 +10,7 @@ use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
 use crate::error::Error;
 use crate::producer::callback::Callback;
-use crate::producer::internals::buffer_pool::{Memory, PooledBuffer};
+use crate::producer::internals::buffer_pool::{PooledBuffer, Returned};
 use crate::producer::internals::packing::{Loan, Packing};
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{
@@ -42,7 +42,7 @@ pub(crate) struct ProducerBatch {
     packing: Packing,
     /// Empty until the batch is compressed or sealed, as the builder fills the bytes; `None` once it is completed.
     buffer: Option<Arc<PooledBuffer>>,
-    /// Where its memory was, once that went back to the pool.
+    /// The place of its memory, once that went back to the pool: that of the next batch goes there.
     emptied: Option<Arc<PooledBuffer>>,
     /// Whom the header names, once there is one.
     sealed_for: Option<ProducerState>,
@@ -139,7 +139,7 @@ impl ProducerBatch {
         self.order = BatchOrder { original: id, first_record: 0 };
         self.packing = Packing::for_batch_of(partition);
         self.builder = builder_in(&mut buffer, self.packing.write_limit(write_limit));
-        self.buffer = Some(put_in(self.emptied.take(), buffer));
+        self.buffer = Some(share_in(self.emptied.take(), buffer));
         self.sealed_for = None;
         self.thunks.renew(callbacks);
         self.created = now;
@@ -149,19 +149,22 @@ impl ProducerBatch {
         self.is_perhaps_persisted = false;
     }
 
-    /// Appends `record` and takes its callback; returns its index, or `None` if there is no room for it.
+    /// Appends `record`; gives its callback back if there is no room for it.
     #[inline(always)]
     pub(crate) fn try_append(
         &mut self,
         record: &RecordContents<'_>,
-        callback: &mut Option<Callback>,
-    ) -> Option<u32> {
+        callback: Option<Callback>,
+    ) -> Result<RecordShare, Option<Callback>> {
         if self.is_closed_for_appends {
-            return None;
+            return Err(callback);
         }
-        let index = self.builder.try_append(record)?;
-        self.thunks.push(RecordShare::new(index, record), callback);
-        Some(index)
+        let Some(index) = self.builder.try_append(record) else {
+            return Err(callback);
+        };
+        let share = RecordShare::new(index, record);
+        self.thunks.push(&share, callback);
+        Ok(share)
     }
 
     /// By how many times its usual size it may become larger than that.
@@ -244,7 +247,7 @@ impl ProducerBatch {
     }
 
     /// The bytes so far, header included; as long as they are to be compressed, what they are expected to become.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn size(&self) -> usize {
         match self.sealed_for {
             None => self.packing.size(self.builder.size()),
@@ -441,7 +444,7 @@ impl ProducerBatch {
             let position = parts.partition_point(|part| part.order.first_record <= record);
             if let Some(part) = position.checked_sub(1).and_then(|last| parts.get_mut(last)) {
                 let share = RecordShare { index: record - part.order.first_record, ..*share };
-                part.thunks.push(share, &mut Some(callback));
+                part.thunks.push(&share, Some(callback));
             }
         });
     }
@@ -456,7 +459,7 @@ impl ProducerBatch {
             return;
         };
         self.return_memory();
-        run_callbacks(&result, std::mem::take(&mut self.thunks), outcome);
+        run_callbacks(&result, &mut self.thunks, outcome);
         result.finish();
     }
 }
@@ -475,19 +478,14 @@ impl ProducerBatch {
     }
 
     /// Gives out the memory, for the pool, unless a request still has it.
-    pub(super) fn surrender(&mut self) -> Option<Memory> {
+    pub(super) fn surrender(&mut self) -> Option<Returned> {
         let buffer = self.buffer.as_mut().and_then(Arc::get_mut)?;
-        Some(buffer.surrender(self.builder.take_records()))
+        buffer.surrender(self.builder.take_records())
     }
 
     /// For how many callbacks it has memory.
     pub(super) fn callback_capacity(&self) -> usize {
         self.thunks.capacity()
-    }
-
-    /// Lets go of the memory for callbacks.
-    pub(super) fn drop_callback_memory(&mut self) {
-        self.thunks = Thunks::default();
     }
 }
 
@@ -495,14 +493,14 @@ fn builder_in(buffer: &mut PooledBuffer, write_limit: usize) -> MemoryRecordsBui
     MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size(), write_limit)
 }
 
-/// `buffer`, where another was if that is free.
-fn put_in(place: Option<Arc<PooledBuffer>>, buffer: PooledBuffer) -> Arc<PooledBuffer> {
-    let Some(mut place) = place else {
+/// Shares `buffer`, in the place of an emptied one if there is one.
+fn share_in(emptied: Option<Arc<PooledBuffer>>, buffer: PooledBuffer) -> Arc<PooledBuffer> {
+    let Some(mut place) = emptied else {
         return Arc::new(buffer);
     };
     match Arc::get_mut(&mut place) {
-        Some(free) => {
-            *free = buffer;
+        Some(emptied) => {
+            *emptied = buffer;
             place
         }
         None => Arc::new(buffer),
@@ -522,13 +520,13 @@ impl Drop for ProducerBatch {
 pub(super) fn complete_orphan(result: &ProduceRequestResult, error: Error) {
     result.publish(Outcome::failed(error));
     if let Some(outcome) = result.outcome() {
-        run_callbacks(result, result.take_kept(), outcome);
+        run_callbacks(result, &mut result.take_kept(), outcome);
     }
     result.finish();
 }
 
 /// One that panics does not keep the others from being told.
-fn run_callbacks(result: &ProduceRequestResult, mut thunks: Thunks, outcome: &Outcome) {
+fn run_callbacks(result: &ProduceRequestResult, thunks: &mut Thunks, outcome: &Outcome) {
     let mut metadata = RecordMetadata {
         topic_partition: result.partition().topic_partition().clone(),
         offset: UNKNOWN,

@@ -22,10 +22,9 @@ use crate::producer::internals::lane::Lane;
 use crate::producer::internals::packing::Loan;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
 use crate::producer::internals::partition_ref::PartitionRef;
-use crate::producer::internals::produce_request_result::RecordShare;
 use crate::producer::internals::producer_batch::{self, BatchStart, ProducerBatch};
 use crate::producer::internals::sender_signal::SenderSignal;
-use crate::producer::internals::shared_result::{SharedResult, Spare};
+use crate::producer::internals::shared_result::Spare;
 use crate::producer::internals::spare_batches::SpareBatches;
 use crate::producer::internals::topic_compression::TopicCompression;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
@@ -53,7 +52,7 @@ pub(crate) struct RecordAccumulator {
     /// `None` if batches travel uncompressed.
     compressors: Option<Arc<Compressors>>,
     incomplete: IncompleteBatches,
-    spare: SpareBatches,
+    spare_batches: SpareBatches,
     next_batch: AtomicU64,
     is_closed: AtomicBool,
     /// Whether a broker is connected that takes message sets only.
@@ -88,10 +87,8 @@ pub(crate) struct Append<'a> {
 /// What [`RecordAccumulator::append`] did.
 #[derive(Debug)]
 pub(crate) struct Appended {
-    /// Of the batch that took it.
-    pub(crate) result: SharedResult,
-    /// Its index there.
-    pub(crate) index: u32,
+    /// The answer to come.
+    pub(crate) future: FutureRecordMetadata,
     pub(crate) news: News,
 }
 
@@ -145,21 +142,6 @@ impl Append<'_> {
     }
 }
 
-impl Appended {
-    /// Sets `future` to the answer to come, of the record that was appended.
-    #[inline(always)]
-    pub(crate) fn set(self, future: &mut FutureRecordMetadata, record: &RecordContents<'_>) {
-        future.set_accepted(self.result, &RecordShare::new(self.index, record));
-    }
-
-    #[cfg(test)]
-    pub(crate) fn future(self, record: &RecordContents<'_>) -> FutureRecordMetadata {
-        let mut future = FutureRecordMetadata::unset();
-        self.set(&mut future, record);
-        future
-    }
-}
-
 impl RecordAccumulator {
     /// Lets a batch that waits behind others grow up to `bytes`. Call it before the first [`append`](Self::append).
     pub(crate) fn with_largest_batch(self, bytes: usize) -> Self {
@@ -184,7 +166,7 @@ impl RecordAccumulator {
             sticky,
             compressors: None,
             incomplete: IncompleteBatches::default(),
-            spare: SpareBatches::default(),
+            spare_batches: SpareBatches::default(),
             next_batch: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
             has_old_brokers: AtomicBool::new(false),
@@ -203,7 +185,6 @@ impl RecordAccumulator {
     ///
     /// Waits only for memory, and then with no lock held. Takes `callback` if, and only if, it takes the record. Reads
     /// the clock only for a new batch.
-    #[cfg(any(test, feature = "bench"))]
     pub(crate) fn append(
         &self,
         append: &Append<'_>,
@@ -216,20 +197,56 @@ impl RecordAccumulator {
         }
     }
 
+    /// Copies the record into the newest batch of its partition, if that has room for it and nobody else is at it, and
+    /// sets `future`. Gives the callback back if not.
+    #[inline(always)]
+    pub(crate) fn append_at_once(
+        &self,
+        append: &Append<'_>,
+        callback: Option<Callback>,
+        future: &mut FutureRecordMetadata,
+    ) -> Result<News, Option<Callback>> {
+        let mut spare = Spare::take(); // let go of after the lock
+        let Some(target) = append.target(Lane::current()) else {
+            return Err(callback);
+        };
+        match target.queue.try_lock() {
+            Some(batches) => self.append_under_lock(&target, batches, &mut spare, callback, future),
+            None => Err(callback),
+        }
+    }
+
     /// Copies the record into the newest batch of its partition, if that has room for it. Takes `callback` if, and only
     /// if, it takes the record.
-    #[inline(always)]
-    pub(crate) fn append_to_open_batch(
+    ///
+    /// Keyless records go to another lane's partition where the queue of their own is taken.
+    fn append_to_open_batch(
         &self,
         append: &Append<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        let mut spare = Spare::take(); // let go of after the lock
         let target = append.target(Lane::current())?;
-        let Some(batches) = target.queue.try_lock() else {
-            return self.append_where_nobody_is(append, callback);
+        if let Some(batches) = target.queue.try_lock() {
+            return self.append_or_give_back(&target, batches, callback);
+        }
+        let target = match append.partition {
+            Some(_) => target,
+            None => append.target(Lane::current().leave())?,
         };
-        self.append_under_lock(&target, batches, &mut spare, callback)
+        self.append_or_give_back(&target, target.queue.lock(), callback)
+    }
+
+    fn append_or_give_back(
+        &self,
+        target: &Target<'_>,
+        batches: LockedQueue<'_>,
+        callback: &mut Option<Callback>,
+    ) -> Option<Appended> {
+        let (mut spare, mut future) = (Spare::none(), FutureRecordMetadata::unset());
+        let news =
+            self.append_under_lock(target, batches, &mut spare, callback.take(), &mut future);
+        let news = news.map_err(|back| *callback = back).ok()?;
+        Some(Appended { future, news })
     }
 
     #[inline(always)]
@@ -238,39 +255,20 @@ impl RecordAccumulator {
         target: &Target<'_>,
         mut batches: LockedQueue<'_>,
         spare: &mut Spare,
-        callback: &mut Option<Callback>,
-    ) -> Option<Appended> {
+        callback: Option<Callback>,
+        future: &mut FutureRecordMetadata,
+    ) -> Result<News, Option<Callback>> {
         if self.is_closed() || target.has_moved() {
-            return None;
+            return Err(callback);
         }
-        let appended = target.append_to_tail(&mut batches, spare, callback)?;
-        if appended.news == News::FullBatch {
+        let news = target.append_to_tail(&mut batches, spare, callback, future)?;
+        if news == News::FullBatch {
             self.announce(batches, target.queue);
         }
-        Some(appended)
+        Ok(news)
     }
 
-    /// As [`append_to_open_batch`](Self::append_to_open_batch), after the partition's queue was found taken: keyless
-    /// records go to another lane's.
-    #[cold]
-    fn append_where_nobody_is(
-        &self,
-        append: &Append<'_>,
-        callback: &mut Option<Callback>,
-    ) -> Option<Appended> {
-        let lane = match append.partition {
-            Some(_) => Lane::current(),
-            None => Lane::current().leave(),
-        };
-        let target = append.target(lane)?;
-        let batches = target.queue.lock();
-        self.append_under_lock(&target, batches, &mut Spare::none(), callback)
-    }
-
-    /// As [`append_to_open_batch`](Self::append_to_open_batch), or into a new batch, in `buffer` if memory for it was
-    /// waited for already.
-    ///
-    /// Waits only for memory, and then with no lock held. Reads the clock only for a new batch.
+    /// As [`append`](Self::append), for a record that needs a new batch: in `buffer`, if memory was waited for already.
     #[cold]
     pub(crate) fn append_into(
         &self,
@@ -335,7 +333,7 @@ impl RecordAccumulator {
             None => self.memory_for_batch(&target.append.record, batches.bytes_a_batch())?,
         };
         let (id, created) = (self.next_batch_id(), now());
-        let batch = self.spare.start(BatchStart {
+        let batch = self.spare_batches.start(BatchStart {
             id,
             partition: target.queue.partition(),
             buffer,
@@ -348,8 +346,8 @@ impl RecordAccumulator {
         let appended = target.append_rarely(&mut batches, callback).ok_or(Obstacle::Moved)?;
         let news = if batches.len() > 1 { News::NextBatch } else { News::FirstBatch };
         if news == News::FirstBatch && appended.news == News::Nothing {
-            drop(batches);
-            target.queue.partition().begin(created);
+            drop(batches); // not full, so it lingers: the sender need not look at it
+            target.queue.partition().announce_first_batch(created);
         } else {
             self.announce(batches, target.queue);
         }
@@ -411,7 +409,8 @@ impl RecordAccumulator {
         target.append_rarely(batches, callback)
     }
 
-    /// Memory for a new batch that begins with `record`: as much as the last one of the partition needed, or less.
+    /// Memory for a new batch that begins with `record`: as much as the partition's batches have needed lately, or less
+    /// where there is not that much.
     fn memory_for_batch(
         &self,
         record: &RecordContents<'_>,
@@ -447,7 +446,7 @@ impl RecordAccumulator {
     }
 
     /// The topics as the newest metadata describes them. Takes no lock unless the metadata changed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn topics(&self, metadata: &Metadata) -> &TopicTable {
         if self.table_version.load(Ordering::Acquire) != metadata.version() {
             self.update_table(&metadata.snapshot());
@@ -502,9 +501,9 @@ impl RecordAccumulator {
     }
 
     /// Lets go of batches that were answered, and whose callbacks have run.
-    pub(super) fn retire(&self, batches: &mut Vec<Box<ProducerBatch>>) {
+    pub(crate) fn retire(&self, batches: &mut Vec<Box<ProducerBatch>>) {
         self.incomplete.remove(batches.iter().map(|batch| batch.id()));
-        self.spare.keep(batches);
+        self.spare_batches.keep(batches);
     }
 
     pub(crate) fn pool(&self) -> &Arc<BufferPool> {
@@ -650,7 +649,10 @@ impl Target<'_> {
         batches: &mut LockedQueue<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        self.append_to_tail(batches, &mut Spare::none(), callback)
+        let (mut spare, mut future) = (Spare::none(), FutureRecordMetadata::unset());
+        let news = self.append_to_tail(batches, &mut spare, callback.take(), &mut future);
+        let news = news.map_err(|back| *callback = back).ok()?;
+        Some(Appended { future, news })
     }
 
     #[inline(always)]
@@ -658,20 +660,22 @@ impl Target<'_> {
         &self,
         batches: &mut LockedQueue<'_>,
         spare: &mut Spare,
-        callback: &mut Option<Callback>,
-    ) -> Option<Appended> {
-        let tail = batches.tail()?;
+        callback: Option<Callback>,
+        future: &mut FutureRecordMetadata,
+    ) -> Result<News, Option<Callback>> {
+        let Some(tail) = batches.tail() else {
+            return Err(callback);
+        };
         let size_before = match tail.size() {
             RECORD_BATCH_OVERHEAD => 0, // its first record pays for the header
             size => size,
         };
         let was_full = tail.is_full();
-        let index = tail.try_append(&self.append.record, callback)?;
-        let result = spare.share(tail.result());
+        let share = tail.try_append(&self.append.record, callback)?;
+        future.set_accepted(spare.share(tail.result()), &share);
         let is_full = tail.is_full();
         self.note_produced(tail.size() - size_before, is_full);
-        let news = if is_full && !was_full { News::FullBatch } else { News::Nothing };
-        Some(Appended { result, index, news })
+        Ok(if is_full && !was_full { News::FullBatch } else { News::Nothing })
     }
 }
 

@@ -1,7 +1,8 @@
 //! The sender's side of the accumulator: Java's `RecordAccumulator.ready`, `drain` and `expiredBatches`.
 //!
 //! Differs in that a turn costs what changed: partitions are looked at when their batches, their leader or an answer
-//! changed something, or when a deadline passed, and never otherwise.
+//! changed something, or when a deadline passed, and never otherwise. A first batch that may linger is not even looked at.
+//! What a partition waits for is in `slot.rs`; who waits for a node, or for company, in `line.rs` and `lingering.rs`.
 
 mod line;
 mod lingering;
@@ -119,9 +120,9 @@ impl SendablePartitions {
     fn take_news(&mut self, accumulator: &RecordAccumulator, turn: &Turn<'_>) {
         let mut news = std::mem::take(&mut self.news);
         accumulator.signal().take_announcements(&mut news);
-        for (id, created) in news.begun.drain(..) {
+        for (id, created) in news.first_batches.drain(..) {
             self.adopt(id, accumulator);
-            self.begin(id, created, turn);
+            self.handle_first_batch(id, created, turn);
         }
         for id in news.changed.drain(..) {
             if let Some(slot) = self.adopt(id, accumulator) {
@@ -132,18 +133,18 @@ impl SendablePartitions {
         self.news = news;
     }
 
-    /// An empty queue got its first batch, at `created`. That it lingers is clear without a look, for which the callers'
-    /// memory would have to be fetched: what changes it is announced.
-    fn begin(&mut self, id: usize, created: Instant, turn: &Turn<'_>) {
+    /// An empty queue got its first batch, at `created`. Lets it linger without a look, which would fetch the caller's
+    /// cache lines; whatever ends that early is announced.
+    fn handle_first_batch(&mut self, id: usize, created: Instant, turn: &Turn<'_>) {
         let until = created + self.rules.linger;
         let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        let lingers = slot.standing == Standing::Idle
+        let may_linger = slot.standing == Standing::Idle
             && !self.rules.linger.is_zero()
             && turn.now < until
             && slot.leader(turn.metadata).is_some();
-        if lingers {
+        if may_linger {
             let expires = Some(created + self.rules.delivery_timeout);
             self.place(id, Finding { verdict: Verdict::Linger(until), expires });
         } else {
@@ -201,8 +202,8 @@ impl SendablePartitions {
 
     /// When to look again although nothing happens.
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
-        let lingers = self.lingering.next_end(|id, until| lingers(&self.slots, id, until));
-        let deadlines = [lingers, self.backoffs.next(), self.expiries.next()];
+        let linger_end = self.lingering.next_end(|id, until| lingers(&self.slots, id, until));
+        let deadlines = [linger_end, self.backoffs.next(), self.expiries.next()];
         deadlines.into_iter().flatten().min()
     }
 
@@ -243,7 +244,7 @@ impl SendablePartitions {
             let batch = match self.take_head(id, &departure) {
                 Taken::Batch(batch) => batch,
                 Taken::Nothing => {
-                    line.served();
+                    line.leave_front();
                     continue;
                 }
                 Taken::TooLarge => {
@@ -251,7 +252,7 @@ impl SendablePartitions {
                     break;
                 }
             };
-            line.served();
+            line.leave_front();
             let batch_size = batch.size_in(version);
             if batch_size > departure.room {
                 left_over = Some(batch); // it is larger than was expected
@@ -284,6 +285,7 @@ impl SendablePartitions {
             let may_go = |it: &TransactionManager| it.may_send(id, head.id(), log, turn.now);
             !head.is_lent() && transactions.is_none_or(may_go)
         });
+        // Not by `stand`: the line is not among the nodes' now, and `drain` counts who left it.
         if !may_send {
             slot.standing = Standing::Held;
             return Taken::Nothing;
@@ -333,7 +335,7 @@ impl SendablePartitions {
         }
     }
 
-    /// Holds a partition back until the next [`answered`](Self::answered).
+    /// Holds a partition back until [`unmute`](Self::unmute).
     pub(crate) fn mute(&mut self, id: usize) {
         if let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) {
             slot.is_muted = true;
@@ -343,14 +345,14 @@ impl SendablePartitions {
         }
     }
 
-    /// Something of a partition was answered: what waited for that may go on.
-    pub(crate) fn answered(&mut self, id: usize) {
+    /// Ends [`mute`](Self::mute). A partition that [`is_held`](Self::is_held) has to be reconsidered then.
+    pub(crate) fn unmute(&mut self, id: usize) {
         if let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) {
             slot.is_muted = false;
         }
     }
 
-    /// Whether a partition waits for an answer.
+    /// Whether a partition can go on only after an answer or an announcement.
     pub(crate) fn is_held(&self, id: usize) -> bool {
         let slot = self.slots.get(id).and_then(Option::as_ref);
         slot.is_some_and(|slot| slot.standing == Standing::Held)
@@ -428,7 +430,7 @@ impl SendablePartitions {
         match standing {
             Standing::InLine(Place { node, .. }) => self.leave_line(node),
             Standing::Lingering(_) => {
-                self.lingering.left(|id, until| lingers(&self.slots, id, until));
+                self.lingering.leave(|id, until| lingers(&self.slots, id, until));
             }
             Standing::BackingOff => {
                 self.backing_off.remove(&id);
@@ -446,7 +448,7 @@ impl SendablePartitions {
         let Some(line) = self.nodes.get_mut(&node) else {
             return;
         };
-        line.left(|id, place| stands(&self.slots, id, place));
+        line.leave(|id, place| stands(&self.slots, id, place));
         if line.is_empty() {
             self.nodes.remove(&node);
         }

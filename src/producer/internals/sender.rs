@@ -18,7 +18,7 @@ use crate::client::metadata::Metadata;
 use crate::common::node::NodeId;
 use crate::compress::CompressionType;
 use crate::error::{Error, ErrorCode, ErrorKind};
-use crate::producer::internals::buffer_pool::Memory;
+use crate::producer::internals::buffer_pool::Returned;
 use crate::producer::internals::node_availability::NodeAvailability;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
@@ -60,9 +60,10 @@ pub(crate) struct Sender<C> {
     /// Why there is no producer id yet, if one was refused.
     producer_id_error: Option<Error>,
     random: Random,
-    /// What is over of the answers at hand. Reused from one to the next.
+    /// The batches of the answer at hand that succeeded. Reused.
     succeeded: Vec<Box<ProducerBatch>>,
-    returned: Vec<Memory>,
+    /// Their memory, on its way to the pool. Reused.
+    returned: Vec<Returned>,
 }
 
 /// The properties that the sender goes by.

@@ -19,8 +19,8 @@ pub(crate) struct SenderSignal {
 /// What happened to partitions, known by their numbers, since the sender last looked.
 #[derive(Debug, Default)]
 pub(super) struct Announcements {
-    /// Those whose queue was empty and got a batch, which lingers, with the time of its creation.
-    pub(super) begun: Vec<(usize, Instant)>,
+    /// Those whose queue was empty and got a batch that is not full, with the time of its creation.
+    pub(super) first_batches: Vec<(usize, Instant)>,
     /// Those whose batches changed in another way, each once.
     pub(super) changed: Vec<usize>,
 }
@@ -44,8 +44,8 @@ impl SenderSignal {
     }
 
     /// Tells the sender's next turn of the first batch in a queue; does not wake it.
-    pub(super) fn begin(&self, partition: usize, created: Instant) {
-        self.announcements.lock().begun.push((partition, created));
+    pub(super) fn announce_first_batch(&self, partition: usize, created: Instant) {
+        self.announcements.lock().first_batches.push((partition, created));
     }
 
     /// Wakes the sender thread; costs a system call only if it sleeps.
@@ -77,7 +77,7 @@ impl SenderSignal {
 
     /// What was announced, into `taken`, which has to be empty.
     pub(super) fn take_announcements(&self, taken: &mut Announcements) {
-        debug_assert!(taken.begun.is_empty() && taken.changed.is_empty());
+        debug_assert!(taken.first_batches.is_empty() && taken.changed.is_empty());
         std::mem::swap(taken, &mut self.announcements.lock());
     }
 

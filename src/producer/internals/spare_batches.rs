@@ -5,7 +5,7 @@ use std::fmt;
 use crate::producer::internals::producer_batch::{BatchStart, ProducerBatch};
 use crate::utils::sync::Mutex;
 
-/// Batches that are over: a new one takes their place in memory, for what one thread allocates and another frees is dear.
+/// Batches that are over, for new ones to take their memory: what one thread allocates and another frees is dear.
 #[derive(Default)]
 pub(super) struct SpareBatches(Mutex<Spares>);
 
@@ -20,6 +20,9 @@ struct Spares {
 const MOST_BATCHES: usize = 4096;
 /// And with memory for so many callbacks: some 2.5 MiB.
 const MOST_CALLBACKS: usize = 64 * 1024;
+
+/// And added under one lock, which callers wait for meanwhile.
+const KEPT_AT_ONCE: usize = 32;
 
 impl SpareBatches {
     /// A new batch.
@@ -36,13 +39,13 @@ impl SpareBatches {
 
     /// Keeps batches that are over, and drops those that are too many.
     pub(super) fn keep(&self, batches: &mut Vec<Box<ProducerBatch>>) {
-        let mut spares = self.0.lock();
-        let welcome = MOST_BATCHES.saturating_sub(spares.batches.len()).min(batches.len());
-        for batch in batches.drain(..welcome) {
-            spares.add(batch);
+        let mut unwanted = Vec::new(); // dropped without the lock
+        while !batches.is_empty() {
+            let mut spares = self.0.lock();
+            for batch in batches.drain(batches.len().saturating_sub(KEPT_AT_ONCE)..) {
+                unwanted.extend(spares.add(batch));
+            }
         }
-        drop(spares);
-        batches.clear();
     }
 }
 
@@ -53,12 +56,15 @@ impl Spares {
         Some(batch)
     }
 
-    fn add(&mut self, mut batch: Box<ProducerBatch>) {
-        if self.callbacks + batch.callback_capacity() > MOST_CALLBACKS {
-            batch.drop_callback_memory();
+    /// Gives the batch back if there is enough.
+    fn add(&mut self, batch: Box<ProducerBatch>) -> Option<Box<ProducerBatch>> {
+        let callbacks = self.callbacks + batch.callback_capacity();
+        if self.batches.len() >= MOST_BATCHES || callbacks > MOST_CALLBACKS {
+            return Some(batch);
         }
-        self.callbacks += batch.callback_capacity();
+        self.callbacks = callbacks;
         self.batches.push(batch);
+        None
     }
 }
 
@@ -138,13 +144,17 @@ mod tests {
         let many = MOST_BATCHES as u64 + 10;
         let mut over: Vec<_> =
             (0..many).map(|id| spares.start(start(id, &partition(0), &pool))).collect();
+        for batch in &mut over {
+            append(batch);
+            batch.complete(Outcome::Appended { base_offset: 7, log_append_time_ms: -1 });
+        }
 
         spares.keep(&mut over);
 
         assert!(over.is_empty());
         let kept = spares.0.lock();
-        assert_eq!(kept.batches.len(), MOST_BATCHES);
-        assert!(kept.callbacks <= MOST_CALLBACKS, "{}", kept.callbacks);
+        assert_eq!(kept.callbacks, 50 * kept.batches.len());
+        assert_eq!(kept.batches.len(), MOST_BATCHES.min(MOST_CALLBACKS / 50));
     }
 
     fn start<'a>(
@@ -159,7 +169,7 @@ mod tests {
     fn append(batch: &mut ProducerBatch) -> Option<u32> {
         let headers = Headers::new();
         let record = RecordContents::new(1, None, Some(b"value"), &headers);
-        batch.try_append(&record, &mut Some(Box::new(|_| {})))
+        batch.try_append(&record, Some(Box::new(|_| {}))).ok().map(|share| share.index)
     }
 
     fn partition(number: i32) -> Arc<PartitionRef> {

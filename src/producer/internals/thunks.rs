@@ -30,7 +30,7 @@ const SPARE_TIMES: usize = 4;
 const SLOTS: usize = 16;
 
 impl Thunks {
-    /// Is empty again, after [`drain`](Self::drain), with memory for `expected` callbacks.
+    /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks.
     pub(super) fn renew(&mut self, expected: usize) {
         let is_enough = self.slots.capacity() >= expected;
         if !is_enough || self.slots.capacity() > SPARE_TIMES * expected.max(SLOTS) {
@@ -43,8 +43,9 @@ impl Thunks {
         self.taken as usize
     }
 
+    /// Whether there is none that was not given out yet.
     pub(super) fn is_empty(&self) -> bool {
-        self.taken == 0
+        self.given == self.taken
     }
 
     /// For how many callbacks there is memory.
@@ -54,7 +55,7 @@ impl Thunks {
 
     /// Takes the callback, if there is one.
     #[inline(always)]
-    pub(super) fn push(&mut self, share: RecordShare, callback: &mut Option<Callback>) {
+    pub(super) fn push(&mut self, share: &RecordShare, callback: Option<Callback>) {
         if callback.is_none() {
             return;
         }
@@ -62,8 +63,8 @@ impl Thunks {
             self.make_slots();
         }
         if let Some(slot) = self.slots.get_mut(self.taken as usize) {
-            slot.share.set(&share);
-            slot.callback = callback.take();
+            slot.share.set(share);
+            slot.callback = callback;
             self.taken += 1;
         }
     }

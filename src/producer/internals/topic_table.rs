@@ -46,7 +46,7 @@ const BITS_A_LEVEL: u32 = 4;
 
 impl TopicTable {
     /// What is known of `topic`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, topic: &str) -> Option<&TopicEntry> {
         self.place(topic).get().map(|node| &node.topic)
     }
@@ -62,19 +62,29 @@ impl TopicTable {
     }
 
     /// Where the topic is, or would be put.
-    #[inline]
+    #[inline(always)]
     fn place(&self, topic: &str) -> &OnceLock<Box<TrieNode>> {
-        let mut place = &self.root;
+        match self.root.get() {
+            Some(root) if *root.topic.name != *topic => root.place_below(topic),
+            _ => &self.root, // of one topic, the hash is not needed
+        }
+    }
+}
+
+impl TrieNode {
+    /// Where a topic other than this one is, or would be put.
+    fn place_below(&self, topic: &str) -> &OnceLock<Box<Self>> {
+        let mut node = self;
         let mut bits = hash::of_bytes(topic.as_bytes());
-        #[expect(clippy::cast_possible_truncation, reason = "the low bits are what counts")]
-        while let Some(node) = place.get() {
-            if *node.topic.name == *topic {
-                break;
+        loop {
+            #[expect(clippy::cast_possible_truncation, reason = "the low bits are what counts")]
+            let place = &node.children[bits as usize % CHILDREN];
+            match place.get() {
+                Some(child) if *child.topic.name != *topic => node = child,
+                _ => return place,
             }
-            place = &node.children[bits as usize % CHILDREN];
             bits >>= BITS_A_LEVEL;
         }
-        place
     }
 }
 

@@ -14,7 +14,7 @@ use crate::producer::internals::built_in_partitioner::partition_for_key;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_batch::run_callback;
 use crate::producer::internals::producer_interceptors::ProducerInterceptors;
-use crate::producer::internals::record_accumulator::{Append, AppendError, Appended, News};
+use crate::producer::internals::record_accumulator::{Append, AppendError, News};
 use crate::producer::internals::sender::headers_need_newer_brokers;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::producer::kafka_producer::Inner;
@@ -70,30 +70,90 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     pub(super) fn send(
         &self,
         record: &mut ProducerRecord<'_, K, V>,
-        callback: &mut Option<Callback>,
+        callback: Option<Callback>,
+        may_wait: MayWait,
+        future: &mut FutureRecordMetadata,
+    ) {
+        if let Err(callback) = self.place_at_once(record, callback, future) {
+            self.send_thoroughly(record, callback, may_wait, future);
+        }
+    }
+
+    /// Steps 2 to 8 for what most records are like: there is no user code to be run and nothing to be waited for, and an
+    /// open batch has room. Else gives the callback back, and nothing has happened.
+    #[inline(always)]
+    fn place_at_once(
+        &self,
+        record: &ProducerRecord<'_, K, V>,
+        callback: Option<Callback>,
+        future: &mut FutureRecordMetadata,
+    ) -> Result<(), Option<Callback>> {
+        let Some(append) = self.plain_append(record) else {
+            return Err(callback);
+        };
+        let news = self.accumulator.append_at_once(&append, callback, future)?;
+        if news != News::Nothing {
+            self.pass_on(news, append.topic);
+        }
+        Ok(())
+    }
+
+    /// Steps 2 to 5 for what most records are like.
+    #[inline(always)]
+    fn plain_append<'r>(&'r self, record: &'r ProducerRecord<'_, K, V>) -> Option<Append<'r>> {
+        let key_bytes = self.key_serializer.plain_bytes()?;
+        let value_bytes = self.value_serializer.plain_bytes()?;
+        let is_plain = self.interceptors.is_empty()
+            && self.partitioner.is_none()
+            && record.headers().is_empty()
+            && record.requested_timestamp().is_none_or(|timestamp_ms| timestamp_ms >= 0);
+        if !is_plain {
+            return None;
+        }
+        let known = self.accumulator.topics(&self.metadata);
+        let requested = record.requested_partition();
+        let Known { entry: topic, partition_count } = find(known, record.topic(), requested)?;
+        let (key, value) = (record.key().map(key_bytes), record.value().map(value_bytes));
+        let partition = match requested {
+            Some(partition) => Some(partition),
+            None => self.partition_of_key(key, partition_count),
+        };
+        let timestamp_ms = match record.requested_timestamp() {
+            Some(timestamp_ms) => timestamp_ms,
+            None => self.clock.epoch_millis(),
+        };
+        let record = RecordContents::new(timestamp_ms, key, value, record.headers());
+        let append = Append { topic, partition_count, partition, record, max_wait: Duration::ZERO };
+        (append.record.batch_size_upper_bound() <= self.largest_record()).then_some(append)
+    }
+
+    /// As [`send`](Self::send), whatever has to be done for it.
+    #[inline(never)]
+    fn send_thoroughly(
+        &self,
+        record: &mut ProducerRecord<'_, K, V>,
+        mut callback: Option<Callback>,
         may_wait: MayWait,
         future: &mut FutureRecordMetadata,
     ) {
         if !self.interceptors.is_empty() {
             self.interceptors.on_send(record);
         }
-        let mut listener =
-            Listener { interceptors: &self.interceptors, callback, is_wrapped: false };
-        let budget = self.budget(may_wait);
-        let sent = match self.key_serializer.is_plain() && self.value_serializer.is_plain() {
-            true => self.place(record, &mut Scratch::default(), &mut listener, budget, future),
-            false => self.place_serialized(record, &mut listener, budget, future),
+        let mut listener = Listener {
+            interceptors: &self.interceptors,
+            callback: &mut callback,
+            is_wrapped: false,
         };
-        if let Err(error) = sent {
+        let budget = self.budget(may_wait);
+        if let Err(error) = self.place(record, &mut listener, budget, future) {
             listener.wrap(record.headers());
             let error = error.with_topic(&record.topic().into());
             *future = self.refuse(error, listener.callback.take(), may_wait);
         }
     }
 
-    /// With the thread's own buffers for what serializers write.
-    #[inline(never)]
-    fn place_serialized(
+    /// Steps 2 to 8, with the thread's own buffers for what serializers write.
+    fn place(
         &self,
         record: &mut ProducerRecord<'_, K, V>,
         listener: &mut Listener<'_, K, V>,
@@ -103,12 +163,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         let in_own = |scratch: &RefCell<Scratch>| {
             let mut scratch = scratch.try_borrow_mut().ok()?;
             scratch.clear();
-            Some(self.place(record, &mut scratch, listener, budget, future))
+            Some(self.place_with(&mut scratch, record, listener, budget, future))
         };
         match SCRATCH.try_with(in_own) {
             Ok(Some(sent)) => sent,
             // A serializer that is at work has the thread's own, and a thread that ends has given it up.
-            _ => self.place(record, &mut Scratch::default(), listener, budget, future),
+            _ => self.place_with(&mut Scratch::default(), record, listener, budget, future),
         }
     }
 
@@ -116,10 +176,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     pub(super) fn try_send(
         &self,
         mut record: ProducerRecord<'_, K, V>,
-        mut callback: Option<Callback>,
+        callback: Option<Callback>,
     ) -> Result<FutureRecordMetadata, Error> {
         let mut future = FutureRecordMetadata::unset();
-        self.send(&mut record, &mut callback, MayWait::No, &mut future);
+        self.send(&mut record, callback, MayWait::No, &mut future);
         future.or_would_block()
     }
 
@@ -139,12 +199,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         FutureRecordMetadata::failed(error)
     }
 
-    /// Steps 2 to 8.
-    #[inline(always)]
-    fn place(
+    fn place_with(
         &self,
-        record: &mut ProducerRecord<'_, K, V>,
         scratch: &mut Scratch,
+        record: &mut ProducerRecord<'_, K, V>,
         listener: &mut Listener<'_, K, V>,
         mut budget: Budget,
         future: &mut FutureRecordMetadata,
@@ -191,8 +249,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         if let Some(partitioner) = &self.partitioner {
             return self.ask_partitioner(&**partitioner, topic, key, value).map(Some);
         }
-        let key = key.filter(|_| !self.config.partitioner_ignore_keys());
-        Ok(key.map(|key| partition_for_key(key, topic.partition_count)))
+        Ok(self.partition_of_key(key, topic.partition_count))
+    }
+
+    #[inline]
+    fn partition_of_key(&self, key: Option<&[u8]>, partition_count: usize) -> Option<i32> {
+        let key = key.filter(|_| !self.config.partitioner_ignore_keys())?;
+        Some(partition_for_key(key, partition_count))
     }
 
     fn ask_partitioner(
@@ -223,12 +286,17 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     }
 
     /// Step 5.
-    #[inline]
     fn check_size(&self, size: usize) -> Result<(), Error> {
-        if size <= self.config.max_request_size().min(self.config.buffer_memory()) {
+        if size <= self.largest_record() {
             return Ok(());
         }
         Err(self.too_large(size))
+    }
+
+    /// How large a record may be, as a batch of its own.
+    #[inline]
+    fn largest_record(&self) -> usize {
+        self.config.max_request_size().min(self.config.buffer_memory())
     }
 
     #[cold]
@@ -241,7 +309,6 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     }
 
     /// Steps 7 and 8.
-    #[inline(always)]
     fn append(
         &self,
         append: &Append<'_>,
@@ -249,38 +316,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         budget: Budget,
         future: &mut FutureRecordMetadata,
     ) -> Result<(), Error> {
-        match self.accumulator.append_to_open_batch(append, callback) {
-            Some(appended) if appended.news == News::Nothing => {
-                appended.set(future, &append.record);
-                Ok(())
-            }
-            rest => self.append_with_news(append, rest, callback, budget, future),
-        }
-    }
-
-    /// As [`append`](Self::append), for the few records of each batch that no batch took yet, or that the sender has to
-    /// know of.
-    #[inline(never)]
-    fn append_with_news(
-        &self,
-        append: &Append<'_>,
-        appended: Option<Appended>,
-        callback: &mut Option<Callback>,
-        budget: Budget,
-        future: &mut FutureRecordMetadata,
-    ) -> Result<(), Error> {
         let now = || self.clock.now();
-        let appended = match appended {
-            Some(appended) => appended,
-            None => self
-                .accumulator
-                .append_into(append, None, callback, &now)
-                .map_err(|error| self.append_error(error, append.partition, budget))?,
-        };
+        let appended = self
+            .accumulator
+            .append(append, callback, &now)
+            .map_err(|error| self.append_error(error, append.partition, budget))?;
         if appended.news != News::Nothing {
             self.pass_on(appended.news, append.topic);
         }
-        appended.set(future, &append.record);
+        *future = appended.future;
         Ok(())
     }
 
@@ -460,7 +504,7 @@ struct Known<'a> {
 }
 
 /// The topic, if it is known and has the partition that was asked for, or any.
-#[inline]
+#[inline(always)]
 fn find<'t>(topics: &'t TopicTable, topic: &str, partition: Option<i32>) -> Option<Known<'t>> {
     let entry = topics.get(topic)?;
     let partition_count = entry.partition_count();

@@ -213,7 +213,7 @@ fn a_partition_is_announced_once_however_many_records_come() {
     let mut news = Announcements::default();
     accumulator.signal().take_announcements(&mut news);
 
-    assert_eq!((news.begun.len(), news.changed.len()), (1, 1), "empty, then not");
+    assert_eq!((news.first_batches.len(), news.changed.len()), (1, 1), "empty, then not");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_first_batch_that_is_full_at_once_is_not_taken_for_one_that_lingers() {
 
     let mut news = Announcements::default();
     accumulator.signal().take_announcements(&mut news);
-    assert_eq!((news.begun.len(), news.changed.len()), (0, 1));
+    assert_eq!((news.first_batches.len(), news.changed.len()), (0, 1));
 }
 
 fn accumulator(buffer_memory: usize) -> RecordAccumulator {

@@ -41,7 +41,7 @@ impl Line {
     }
 
     /// A partition has given up its place. `stands` tells whether one still has the place given.
-    pub(super) fn left(&mut self, stands: impl Fn(usize, Place) -> bool) {
+    pub(super) fn leave(&mut self, stands: impl Fn(usize, Place) -> bool) {
         self.standing -= 1;
         if self.places.len() > 2 * self.standing + SPARE_PLACES {
             self.places.retain(|(id, place)| stands(*id, *place));
@@ -49,7 +49,7 @@ impl Line {
     }
 
     /// A partition has given up the place that [`next`](Self::next) gave.
-    pub(super) fn served(&mut self) {
+    pub(super) fn leave_front(&mut self) {
         self.standing -= 1;
     }
 

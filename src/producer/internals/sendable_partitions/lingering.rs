@@ -26,7 +26,7 @@ impl Lingering {
     }
 
     /// A partition waits no more. `waits` tells whether one still does, until the moment given.
-    pub(super) fn left(&mut self, waits: impl Fn(usize, Instant) -> bool) {
+    pub(super) fn leave(&mut self, waits: impl Fn(usize, Instant) -> bool) {
         self.waiting -= 1;
         if self.entries.len() > 2 * self.waiting + SPARE_ENTRIES {
             self.entries.retain(|(until, id)| waits(*id, *until));
@@ -44,14 +44,15 @@ impl Lingering {
         }
     }
 
-    /// Removes the first one if its wait ends by `now`.
+    /// Takes out the first entry if it ends by `now`. Its partition may wait no more; if it does, it counts until
+    /// [`leave`](Self::leave).
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<(usize, Instant)> {
         let (until, id) = *self.entries.front().filter(|(until, _)| *until <= now)?;
         self.entries.pop_front();
         Some((id, until))
     }
 
-    /// Removes everybody.
+    /// Takes out all entries; those who still wait count until [`leave`](Self::leave).
     pub(super) fn take(&mut self) -> impl Iterator<Item = (usize, Instant)> + use<> {
         std::mem::take(&mut self.entries).into_iter().map(|(until, id)| (id, until))
     }

@@ -15,6 +15,7 @@ use crate::producer::internals::sendable_partitions::line::Place;
 use crate::producer::internals::txn_partition_entry::LogIdentity;
 use crate::utils::clock::Instant;
 
+/// What the sender knows of one partition, and what that waits for.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) queue: Arc<PartitionQueue>,
@@ -103,7 +104,7 @@ impl Slot {
         self.home.insert(known.unwrap_or_else(|| Home::of(topic_partition, metadata)))
     }
 
-    /// Judges the head of the queue, whose lock is `batches`.
+    /// Judges the head of the queue; `batches` is its lock.
     pub(super) fn look(
         &mut self,
         batches: &mut LockedQueue<'_>,

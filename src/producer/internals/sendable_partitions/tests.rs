@@ -48,7 +48,7 @@ fn whoever_comes_and_goes_leaves_no_places_behind() {
 
     for id in (0..1900).cycle().take(20_000) {
         partitions.mute(id);
-        partitions.answered(id);
+        partitions.unmute(id);
         partitions.reconsider(id, &turn(&metadata));
     }
 
@@ -136,7 +136,7 @@ fn whoever_tells_late_of_a_beginning_holds_up_nothing() {
     partitions.refresh(&accumulator, &turn(&metadata));
     assert!(partitions.is_ready(NODE_1), "it is full");
 
-    accumulator.queue(0).expect("known").partition().begin(Instant::ZERO);
+    accumulator.queue(0).expect("known").partition().announce_first_batch(Instant::ZERO);
     partitions.refresh(&accumulator, &turn(&metadata));
 
     assert!(partitions.is_ready(NODE_1));

@@ -63,10 +63,6 @@ impl Answer {
         Self::local(ErrorCode::NetworkException, error, true)
     }
 
-    pub(super) fn is_success(&self) -> bool {
-        self.error.is_none()
-    }
-
     pub(super) fn of_broker(answer: &PartitionProduceResponse) -> Self {
         let code = answer.error_code;
         if code.is_ok() {
@@ -87,6 +83,11 @@ impl Answer {
             log_append_time_ms: answer.log_append_time_ms,
             ..Self::local(code, error, false)
         }
+    }
+
+    /// Whether the records are in the log; those of a duplicate are, too.
+    pub(super) fn is_success(&self) -> bool {
+        self.error.is_none() || self.code == ErrorCode::DuplicateSequenceNumber
     }
 }
 
@@ -124,12 +125,10 @@ impl<C: KafkaClient> Sender<C> {
         if let Some(transactions) = &mut self.transactions {
             transactions.left_wire(queue);
         }
-        self.partitions.answered(queue);
+        self.partitions.unmute(queue);
         match &answer.error {
             None => self.succeed(batch, answer, now),
-            Some(_) if answer.code == ErrorCode::DuplicateSequenceNumber => {
-                self.succeed(batch, answer, now);
-            }
+            Some(_) if answer.is_success() => self.succeed(batch, answer, now),
             Some(error) => {
                 if let Some(transactions) = &mut self.transactions {
                     transactions.attempt_failed(queue);
@@ -149,7 +148,7 @@ impl<C: KafkaClient> Sender<C> {
         }
     }
 
-    /// The batch is over, but for what [`retire`](Self::retire) does.
+    /// Completes the batch; [`retire`](Self::retire) forgets it.
     fn succeed(&mut self, mut batch: Box<ProducerBatch>, answer: &Answer, now: Instant) {
         if let (Some(transactions), Some(state)) = (&mut self.transactions, batch.sealed_for()) {
             let (queue, id) = (batch.partition().id(), batch.id());
@@ -162,7 +161,7 @@ impl<C: KafkaClient> Sender<C> {
         self.succeeded.push(batch);
     }
 
-    /// Gives the memory of batches that succeed back to the pool, of all at once: callers wait for its lock.
+    /// Gives the memory of batches that succeeded back to the pool, all at once: callers wait for its lock.
     pub(super) fn return_memory<'a>(
         &mut self,
         batches: impl Iterator<Item = &'a mut Box<ProducerBatch>>,
