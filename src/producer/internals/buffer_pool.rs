@@ -1,7 +1,8 @@
 //! Mirrors `org.apache.kafka.clients.producer.internals.BufferPool`.
 //!
 //! Unlike Java's, a newcomer never overtakes those who wait, and a buffer returns when its last user drops it: it
-//! cannot be written again while a socket still reads it. And buffers of other sizes than `batch.size` are used again as well.
+//! cannot be written again while a socket still reads it. Buffers of other sizes than `batch.size` are used again as well.
+//! And those who wait are served several at a time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -30,6 +31,8 @@ struct State {
     spare_bytes: usize,
     /// First come, first served: the head takes what is free, and nobody else does while it waits.
     waiters: VecDeque<Waiter>,
+    /// The ticket of the head that was told of some memory, which is not enough yet to be worth it.
+    told: Option<u64>,
     /// Memory that was taken for a waiter which has not woken yet.
     served: Vec<(u64, Vec<u8>)>,
     next_ticket: u64,
@@ -82,6 +85,7 @@ impl BufferPool {
             spare: BTreeMap::new(),
             spare_bytes: 0,
             waiters: VecDeque::new(),
+            told: None,
             served: Vec::new(),
             next_ticket: 0,
             is_short: false,
@@ -144,7 +148,11 @@ impl BufferPool {
         }
         let ticket = self.queue_up(size)?;
         let waits = |state: &mut State| !state.is_closed && state.is_waiting(ticket.number);
-        ticket.condvar.wait_while_for(&mut self.state.lock(), waits, timeout);
+        let hears_nothing = |state: &mut State| waits(state) && !state.is_told(ticket.number);
+        let mut state = self.state.lock();
+        ticket.condvar.wait_while_for(&mut state, hears_nothing, timeout);
+        ticket.condvar.wait_while_for(&mut state, waits, timeout.min(PATIENCE));
+        drop(state);
         self.leave_queue(&ticket)
     }
 
@@ -159,7 +167,7 @@ impl BufferPool {
         state.next_ticket += 1;
         let waiter = Waiter { ticket: number, requested: size, condvar: Arc::clone(&condvar) };
         state.waiters.push_back(waiter);
-        state.serve_waiters(self.poolable_size);
+        state.serve_waiters(self);
         drop(state);
         (self.on_wait)();
         Ok(Ticket { number, size, condvar })
@@ -169,17 +177,17 @@ impl BufferPool {
     #[cfg(test)]
     pub(crate) fn is_served(&self, ticket: &Ticket) -> bool {
         let state = self.state.lock();
-        state.is_closed || !state.is_waiting(ticket.number)
+        state.is_closed || !state.is_waiting(ticket.number) || state.is_told(ticket.number)
     }
 
-    /// Ends the wait of `ticket`, with the memory if it was its turn.
+    /// Ends the wait of `ticket`, with the memory if it is its turn.
     pub(crate) fn leave_queue(
         self: &Arc<Self>,
         ticket: &Ticket,
     ) -> Result<PooledBuffer, AllocateError> {
         let mut state = self.state.lock();
-        let served = state.leave(ticket.number);
-        state.serve_waiters(self.poolable_size);
+        let served = state.leave(ticket.number, self);
+        state.serve_waiters(self);
         let is_closed = state.is_closed;
         drop(state);
         match served {
@@ -220,7 +228,7 @@ impl BufferPool {
     fn give_back(&self, mut returned: Returned) {
         let mut state = self.state.lock();
         state.take_back(&mut returned, self);
-        state.serve_waiters(self.poolable_size);
+        state.serve_waiters(self);
     }
 
     /// Takes back what [`surrender`](PooledBuffer::surrender) gave; the lock is taken once for several.
@@ -231,13 +239,17 @@ impl BufferPool {
             for returned in &mut returned[rest..] {
                 state.take_back(returned, self);
             }
-            state.serve_waiters(self.poolable_size);
+            state.serve_waiters(self);
             drop(state);
             returned.truncate(rest);
         }
     }
 }
 
+/// Those who wait are served once this part of `buffer.memory` is there,
+const WORTH_SERVING: usize = 8;
+/// or when the first of them has known for so long that there is less.
+const PATIENCE: Duration = Duration::from_millis(2);
 /// How many buffers come back under one lock, which callers wait for meanwhile.
 const GIVEN_BACK_AT_ONCE: usize = 32;
 /// At most this part of `buffer.memory` is kept in buffers of other sizes than `batch.size`.
@@ -305,7 +317,22 @@ impl State {
         }
     }
 
-    fn serve_waiters(&mut self, poolable_size: usize) {
+    /// Serves those who wait, if that lasts for a while: to wake somebody for each buffer that comes back costs more than
+    /// to fill it, and where many wait for room in one batch, all but one wake for nothing. If there is less, the head is
+    /// told, and takes what there is when its patience is over.
+    fn serve_waiters(&mut self, pool: &BufferPool) {
+        let available = self.unpooled + self.free.len() * pool.poolable_size;
+        if available >= pool.total / WORTH_SERVING {
+            return self.serve_all(pool.poolable_size);
+        }
+        if let Some(head) = self.waiters.front().filter(|head| head.requested <= available) {
+            if self.told.replace(head.ticket) != Some(head.ticket) {
+                head.condvar.notify_one();
+            }
+        }
+    }
+
+    fn serve_all(&mut self, poolable_size: usize) {
         while let Some(head) = self.waiters.front() {
             let (ticket, requested) = (head.ticket, head.requested);
             let Some(buffer) = self.take(requested, poolable_size) else {
@@ -322,8 +349,16 @@ impl State {
         !self.served.iter().any(|(served, _)| *served == ticket)
     }
 
-    /// Ends the wait of `ticket`; gives what it was served.
-    fn leave(&mut self, ticket: u64) -> Option<Vec<u8>> {
+    /// Whether the owner of `ticket` was told of some memory.
+    fn is_told(&self, ticket: u64) -> bool {
+        self.told == Some(ticket)
+    }
+
+    /// Ends the wait of `ticket`; gives what it was served, or what is there if it is the first.
+    fn leave(&mut self, ticket: u64, pool: &BufferPool) -> Option<Vec<u8>> {
+        if self.waiters.front().is_some_and(|head| head.ticket == ticket) {
+            self.serve_all(pool.poolable_size);
+        }
         self.waiters.retain(|waiter| waiter.ticket != ticket);
         let position = self.served.iter().position(|(served, _)| *served == ticket)?;
         Some(self.served.swap_remove(position).1)
@@ -595,6 +630,36 @@ mod tests {
         assert_eq!(pool.leave_queue(&ticket).map(|buffer| buffer.size()), Ok(64));
     }
 
+    #[test]
+    fn those_who_wait_are_served_when_it_is_worth_it() {
+        let pool = pool(1600, 16);
+        let mut all: Vec<_> = (0..100).map(|_| pool.try_allocate(16).expect("free")).collect();
+        let tickets = [16, 16, 32].map(|size| pool.queue_up(size).expect("open"));
+        let waiting = || tickets.each_ref().map(|it| pool.state.lock().is_waiting(it.number));
+
+        all.truncate(100 - 12);
+        assert_eq!((waiting(), pool.available()), ([true; 3], 12 * 16), "an eighth is 200");
+        assert!(pool.is_served(&tickets[0]) && !pool.is_served(&tickets[1]), "told");
+
+        all.truncate(100 - 13);
+        assert_eq!((waiting(), pool.available()), ([false; 3], 13 * 16 - 64));
+    }
+
+    #[test]
+    fn whoever_waits_first_takes_what_there_is_before_long() {
+        let (pool, waiting) = pool_that_tells(1600, 16);
+        let mut all: Vec<_> = (0..100).map(|_| pool.try_allocate(16).expect("free")).collect();
+        let waiter = {
+            let pool = Arc::clone(&pool);
+            thread::spawn(move || pool.allocate(16, FOREVER).map(|buffer| buffer.size()))
+        };
+        waiting.recv().expect("the thread waits");
+
+        all.truncate(99);
+
+        assert_eq!(waiter.join().expect("no panic"), Ok(16));
+    }
+
     // Java: an int overflow made more than 2 GiB of free buffers look like none.
     #[test]
     fn counts_beyond_what_32_bits_hold() {
@@ -604,6 +669,7 @@ mod tests {
             spare: BTreeMap::new(),
             spare_bytes: 0,
             waiters: VecDeque::new(),
+            told: None,
             served: Vec::new(),
             next_ticket: 0,
             is_short: false,
