@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::node::NodeId;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
@@ -27,6 +26,8 @@ use crate::producer::internals::txn_partition_entry::LogIdentity;
 use crate::record::record_version::RecordVersion;
 use crate::utils::clock::Instant;
 use crate::utils::deadlines::Deadlines;
+
+pub(crate) use crate::producer::internals::sendable_partitions::slot::Turn;
 
 /// Which partitions have something to send, and to whom. Owned by the sender thread.
 #[derive(Debug)]
@@ -58,15 +59,6 @@ pub(crate) struct SendablePartitions {
     /// Partitions that were drained and have more, while others are still in line.
     rejoining: Vec<(usize, Finding)>,
     expired: Vec<Box<ProducerBatch>>,
-}
-
-/// The world of one turn.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Turn<'a> {
-    pub(crate) now: Instant,
-    pub(crate) metadata: &'a MetadataSnapshot,
-    /// Whether batches are worth sending though they are neither full nor old: memory ran out, or the producer closes.
-    pub(crate) is_urgent: bool,
 }
 
 /// What a request to a node can take.

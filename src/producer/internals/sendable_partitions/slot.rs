@@ -10,7 +10,6 @@ use crate::common::topic_partition::TopicPartition;
 use crate::common::uuid::Uuid;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
 use crate::producer::internals::producer_batch::ProducerBatch;
-use crate::producer::internals::sendable_partitions::Turn;
 use crate::producer::internals::sendable_partitions::line::Place;
 use crate::producer::internals::txn_partition_entry::LogIdentity;
 use crate::utils::clock::Instant;
@@ -50,6 +49,15 @@ struct Home {
     leader: Option<NodeId>,
     topic_id: Uuid,
     leader_epoch: Option<i32>,
+}
+
+/// The world of one turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Instant,
+    pub(crate) metadata: &'a MetadataSnapshot,
+    /// Whether batches are worth sending though they are neither full nor old: memory ran out, or the producer closes.
+    pub(crate) is_urgent: bool,
 }
 
 /// What was found in a queue.

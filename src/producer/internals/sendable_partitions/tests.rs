@@ -1,6 +1,7 @@
 use arc_swap::ArcSwap;
 
 use super::*;
+use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::cluster::{Cluster, TopicInfo};
 use crate::common::header::Headers;
 use crate::common::node::Node;
