@@ -196,6 +196,28 @@ mod tests {
     use super::*;
     use crate::common::header::Header;
 
+    #[test]
+    fn what_stands_before_the_key_is_the_same_however_it_is_written() {
+        let deltas = [0, 1, -1, 63, 64, -64, -65, 8191, 8192, -8192, -8193, i64::MAX, i64::MIN];
+        let offsets = [0, 63, 64, 8191, 8192, u32::MAX / 2];
+        for (delta, offset) in deltas.iter().flat_map(|delta| offsets.map(|it| (*delta, it))) {
+            for body_size in [7, 64, 8191, 8192, 1 << 30] {
+                let mut expected = Vec::new();
+                varint::write_unsigned(body_size << 1, &mut expected);
+                expected.push(0);
+                varint::write_unsigned(varint::zigzag(delta), &mut expected);
+                varint::write_unsigned(u64::from(offset) << 1, &mut expected);
+
+                for room in [40, expected.len()] {
+                    let mut out = vec![0xff; room];
+                    let body_size = usize::try_from(body_size).expect("32 bits");
+                    let size = write_prefix(body_size, delta, offset, &mut out);
+                    assert_eq!(out[..size], expected, "{body_size} {delta} {offset} in {room}");
+                }
+            }
+        }
+    }
+
     /// Java: `AbstractRecords.estimateSizeInBytesUpperBound`.
     #[test]
     fn estimates_the_upper_bound_that_java_estimates() {
