@@ -151,7 +151,9 @@ impl BufferPool {
         let hears_nothing = |state: &mut State| waits(state) && !state.is_told(ticket.number);
         let mut state = self.state.lock();
         ticket.condvar.wait_while_for(&mut state, hears_nothing, timeout);
-        ticket.condvar.wait_while_for(&mut state, waits, timeout.min(PATIENCE));
+        if state.is_told(ticket.number) {
+            ticket.condvar.wait_while_for(&mut state, waits, timeout.min(PATIENCE));
+        }
         drop(state);
         self.leave_queue(&ticket)
     }
@@ -354,9 +356,9 @@ impl State {
         self.told == Some(ticket)
     }
 
-    /// Ends the wait of `ticket`; gives what it was served, or what is there if it is the first.
+    /// Ends the wait of `ticket`; gives what it was served, or what is there after those before it were served.
     fn leave(&mut self, ticket: u64, pool: &BufferPool) -> Option<Vec<u8>> {
-        if self.waiters.front().is_some_and(|head| head.ticket == ticket) {
+        if self.waiters.iter().any(|waiter| waiter.ticket == ticket) {
             self.serve_all(pool.poolable_size);
         }
         self.waiters.retain(|waiter| waiter.ticket != ticket);
@@ -643,6 +645,18 @@ mod tests {
 
         all.truncate(100 - 13);
         assert_eq!((waiting(), pool.available()), ([false; 3], 13 * 16 - 64));
+    }
+
+    #[test]
+    fn whoever_leaves_takes_what_there_is_after_those_before() {
+        let pool = pool(1600, 16);
+        let mut all: Vec<_> = (0..100).map(|_| pool.try_allocate(16).expect("free")).collect();
+        let [first, second, third] = [16, 16, 16].map(|size| pool.queue_up(size).expect("open"));
+
+        all.truncate(98);
+
+        let left = [&third, &second, &first].map(|it| pool.leave_queue(it).map(|it| it.size()));
+        assert_eq!(left, [Err(AllocateError::Exhausted), Ok(16), Ok(16)]);
     }
 
     #[test]

@@ -242,7 +242,7 @@ impl RecordAccumulator {
         batches: LockedQueue<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        let (mut spare, mut future) = (Spare::none(), FutureRecordMetadata::unset());
+        let (mut spare, mut future) = (Spare::take(), FutureRecordMetadata::unset());
         let news =
             self.append_under_lock(target, batches, &mut spare, callback.take(), &mut future);
         let news = news.map_err(|back| *callback = back).ok()?;
