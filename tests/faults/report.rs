@@ -16,8 +16,9 @@ const RECOVERY_LIMIT_MS: u32 = 15_000;
 /// How much later than its time-out says a call may return, or a callback run.
 const GRACE_MS: u32 = 1_000;
 
-/// The least time, without a run's first quarter, to judge growth by.
-const GROWTH_MINUTES: f64 = 10.0;
+/// The least time, without a run's first quarter, to judge growth by: it takes ten minutes of faults until every buffer was
+/// full once.
+const GROWTH_MINUTES: f64 = 14.0;
 /// By how many KiB the peak of this process's memory may rise in ten minutes,
 const MEMORY_RISE_KIB: f64 = 4096.0;
 /// or by which share, if that is more: it goes up and down with what callers and brokers have under way.
