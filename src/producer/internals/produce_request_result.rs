@@ -72,14 +72,11 @@ pub(crate) struct RecordShare {
 impl RecordShare {
     #[inline(always)]
     pub(crate) fn new(index: u32, record: &RecordContents<'_>) -> Self {
-        let size = |field: Option<&[u8]>| {
-            field.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
-        };
         Self {
             index,
             timestamp_ms: record.timestamp_ms,
-            key_size: size(record.key),
-            value_size: size(record.value),
+            key_size: size_of_field(record.key),
+            value_size: size_of_field(record.value),
         }
     }
 
@@ -91,6 +88,12 @@ impl RecordShare {
         self.key_size = other.key_size;
         self.value_size = other.value_size;
     }
+}
+
+/// A length as metadata tells it: -1 for null.
+#[inline(always)]
+pub(crate) fn size_of_field(field: Option<&[u8]>) -> i32 {
+    field.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
 }
 
 impl Outcome {

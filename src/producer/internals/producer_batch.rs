@@ -104,18 +104,39 @@ pub(crate) struct Retry {
 impl ProducerBatch {
     /// An empty batch in the memory of `start`.
     pub(crate) fn new(start: BatchStart<'_>) -> Self {
+        let result = Arc::new(ProduceRequestResult::new(Arc::clone(start.partition)));
+        Self::with(start, result, Thunks::default(), None)
+    }
+
+    /// As [`new`](Self::new), in place of a batch that is over, with the memory that this one has left.
+    pub(super) fn renew(&mut self, start: BatchStart<'_>) {
+        match Arc::get_mut(&mut self.result) {
+            Some(result) => result.renew(start.partition),
+            // Somebody keeps a future.
+            None => self.result = Arc::new(ProduceRequestResult::new(Arc::clone(start.partition))),
+        }
+        let (result, thunks) = (Arc::clone(&self.result), std::mem::take(&mut self.thunks));
+        *self = Self::with(start, result, thunks, self.emptied.take());
+    }
+
+    fn with(
+        start: BatchStart<'_>,
+        result: Arc<ProduceRequestResult>,
+        mut thunks: Thunks,
+        emptied: Option<Arc<PooledBuffer>>,
+    ) -> Self {
         let BatchStart { id, partition, mut buffer, write_limit, callbacks, now } = start;
         let packing = Packing::for_batch_of(partition);
-        let builder = builder_in(&mut buffer, packing.write_limit(write_limit));
-        let mut thunks = Thunks::default();
+        let limit = packing.write_limit(write_limit);
+        let builder = MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size(), limit);
         thunks.renew(callbacks);
         Self {
             id,
             order: BatchOrder { original: id, first_record: 0 },
-            result: Arc::new(ProduceRequestResult::new(Arc::clone(partition))),
+            result,
             builder,
             packing,
-            buffer: Some(Arc::new(buffer)),
+            buffer: Some(share_in(emptied, buffer)),
             emptied: None,
             sealed_for: None,
             thunks,
@@ -125,28 +146,6 @@ impl ProducerBatch {
             retry: None,
             is_perhaps_persisted: false,
         }
-    }
-
-    /// As [`new`](Self::new), in place of a batch that is over, with the memory that this one has left.
-    pub(super) fn renew(&mut self, start: BatchStart<'_>) {
-        let BatchStart { id, partition, mut buffer, write_limit, callbacks, now } = start;
-        match Arc::get_mut(&mut self.result) {
-            Some(result) => result.renew(partition),
-            // Somebody keeps a future.
-            None => self.result = Arc::new(ProduceRequestResult::new(Arc::clone(partition))),
-        }
-        self.id = id;
-        self.order = BatchOrder { original: id, first_record: 0 };
-        self.packing = Packing::for_batch_of(partition);
-        self.builder = builder_in(&mut buffer, self.packing.write_limit(write_limit));
-        self.buffer = Some(share_in(self.emptied.take(), buffer));
-        self.sealed_for = None;
-        self.thunks.renew(callbacks);
-        self.created = now;
-        self.is_closed_for_appends = false;
-        self.attempts = 0;
-        self.retry = None;
-        self.is_perhaps_persisted = false;
     }
 
     /// Appends `record`; gives its callback back if there is no room for it.
@@ -489,10 +488,6 @@ impl ProducerBatch {
     }
 }
 
-fn builder_in(buffer: &mut PooledBuffer, write_limit: usize) -> MemoryRecordsBuilder {
-    MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size(), write_limit)
-}
-
 /// Shares `buffer`, in the place of an emptied one if there is one.
 fn share_in(emptied: Option<Arc<PooledBuffer>>, buffer: PooledBuffer) -> Arc<PooledBuffer> {
     let Some(mut place) = emptied else {
@@ -560,12 +555,6 @@ pub(crate) fn run_callback(callback: Callback, answer: Result<&RecordMetadata, &
 
 fn tell_of_panic() {
     log::error!("a callback panicked; the producer goes on");
-}
-
-/// A length as metadata tells it: -1 for null.
-#[inline]
-pub(crate) fn size_of_field(field: Option<&[u8]>) -> i32 {
-    field.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
 }
 
 impl fmt::Debug for ProducerBatch {

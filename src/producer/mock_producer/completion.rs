@@ -7,9 +7,9 @@ use crate::producer::callback::Callback;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{
-    Outcome, ProduceRequestResult, RecordShare,
+    Outcome, ProduceRequestResult, RecordShare, size_of_field,
 };
-use crate::producer::internals::producer_batch::{run_callback, size_of_field};
+use crate::producer::internals::producer_batch::run_callback;
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::shared_result::SharedResult;
 use crate::producer::mock_producer::SentRecord;
