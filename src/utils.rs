@@ -1,5 +1,6 @@
 //! Tools that know nothing of Kafka. Mirrors `org.apache.kafka.common.utils`.
 
+pub(crate) mod brief_mutex;
 pub(crate) mod clock;
 pub(crate) mod crc32;
 pub(crate) mod crc32c;

@@ -1,3 +1,5 @@
 //! The locks of this crate: one place to swap them.
 
-pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+#[cfg(feature = "mock-cluster")]
+pub(crate) use parking_lot::MutexGuard;
+pub(crate) use parking_lot::{Condvar, Mutex};

@@ -2,21 +2,20 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::hint;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::record::default_record::RecordContents;
-use crate::utils::sync::{Mutex, MutexGuard};
+use crate::utils::brief_mutex::{BriefGuard, BriefMutex};
 
 /// Callers append at the tail, the sender takes from the head and puts back what it has to send again.
 ///
 /// Only the tail takes records. The lock is held for one append, or to move one batch, and never across user code.
 pub(crate) struct PartitionQueue {
     partition: Arc<PartitionRef>,
-    batches: Mutex<Batches>,
+    batches: BriefMutex<Batches>,
     /// The number of batches, as if none were larger than `batch.size`, for whoever weighs partitions without the lock.
     length: AtomicU32,
     /// By how many batches that is more than there are.
@@ -56,14 +55,11 @@ impl Batches {
     }
 }
 
-/// How often to try for a lock before sleeping for it: a few microseconds.
-const PATIENCE: u32 = 100;
-
 impl PartitionQueue {
     pub(super) fn new(partition: PartitionRef) -> Self {
         Self {
             partition: Arc::new(partition),
-            batches: Mutex::default(),
+            batches: BriefMutex::default(),
             length: AtomicU32::new(0),
             extra_length: AtomicU32::new(0),
             callbacks_a_batch: AtomicU16::new(0),
@@ -102,18 +98,6 @@ impl PartitionQueue {
     pub(super) fn try_lock(&self) -> Option<LockedQueue<'_>> {
         Some(LockedQueue { batches: self.batches.try_lock()?, queue: self })
     }
-
-    /// As [`lock`](Self::lock), for the sender: a caller holds the lock for less than it would cost to wake whoever
-    /// sleeps for it, but takes it again at once.
-    pub(super) fn lock_patiently(&self) -> LockedQueue<'_> {
-        for _ in 0..PATIENCE {
-            if let Some(locked) = self.try_lock() {
-                return locked;
-            }
-            hint::spin_loop();
-        }
-        self.lock()
-    }
 }
 
 impl fmt::Debug for PartitionQueue {
@@ -134,9 +118,9 @@ fn small(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }
 
-/// The batches under their lock; keeps the count on release.
+/// The batches under their lock.
 pub(super) struct LockedQueue<'q> {
-    batches: MutexGuard<'q, Batches>,
+    batches: BriefGuard<'q, Batches>,
     queue: &'q PartitionQueue,
 }
 
@@ -175,8 +159,9 @@ impl LockedQueue<'_> {
     }
 
     pub(super) fn push_tail(&mut self, batch: Box<ProducerBatch>) {
-        self.add_extra_length(batch.extra_length());
+        let extra = batch.extra_length();
         self.batches.push_newest(batch);
+        self.note_length(extra);
     }
 
     /// Makes room for `record` in the newest batch, up to `limit` bytes.
@@ -187,18 +172,21 @@ impl LockedQueue<'_> {
         let before = tail.extra_length();
         tail.make_room(record, limit);
         let grown = tail.extra_length() - before;
-        self.add_extra_length(grown);
+        self.note_length(grown);
     }
 
-    /// Under the lock, so nothing is lost between the two.
-    fn add_extra_length(&self, extra: i32) {
-        let length = self.queue.extra_length.load(Ordering::Relaxed);
-        self.queue.extra_length.store(length.saturating_add_signed(extra), Ordering::Relaxed);
+    /// Tells those without the lock how many batches there are by now, and by how many more than before they count.
+    fn note_length(&self, extra: i32) {
+        let extra_length = self.queue.extra_length.load(Ordering::Relaxed);
+        let extra_length = extra_length.saturating_add_signed(extra); // under the lock, so nothing is lost in between
+        self.queue.extra_length.store(extra_length, Ordering::Relaxed);
+        let length = small(self.batches.len()).saturating_add(extra_length);
+        self.queue.length.store(length, Ordering::Relaxed);
     }
 
     pub(super) fn pop_head(&mut self) -> Option<Box<ProducerBatch>> {
         let batch = self.batches.pop_oldest()?;
-        self.add_extra_length(-batch.extra_length());
+        self.note_length(-batch.extra_length());
         let (callbacks, bytes) = (&self.queue.callbacks_a_batch, &self.queue.bytes_a_batch);
         let expected =
             expected_next(callbacks.load(Ordering::Relaxed).into(), batch.callback_count());
@@ -210,26 +198,21 @@ impl LockedQueue<'_> {
 
     /// Puts back a batch that has to be sent again, in front of all that were created after it.
     pub(super) fn reinsert(&mut self, batch: Box<ProducerBatch>) {
-        self.add_extra_length(batch.extra_length());
+        let extra = batch.extra_length();
         let Batches { older, newest } = &mut *self.batches;
         if newest.as_ref().is_none_or(|newest| newest.order() < batch.order()) {
-            return self.batches.push_newest(batch);
+            self.batches.push_newest(batch);
+        } else {
+            let position = older.iter().take_while(|other| other.order() < batch.order()).count();
+            older.insert(position, batch);
         }
-        let position = older.iter().take_while(|other| other.order() < batch.order()).count();
-        older.insert(position, batch);
+        self.note_length(extra);
     }
 
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Box<ProducerBatch>> + use<> {
         self.queue.extra_length.store(0, Ordering::Relaxed);
+        self.queue.length.store(0, Ordering::Relaxed);
         let Batches { older, newest } = std::mem::take(&mut *self.batches);
         older.into_iter().chain(newest)
-    }
-}
-
-impl Drop for LockedQueue<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        let extra = self.queue.extra_length.load(Ordering::Relaxed);
-        self.queue.length.store(small(self.batches.len()).saturating_add(extra), Ordering::Relaxed);
     }
 }

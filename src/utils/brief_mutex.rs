@@ -1,0 +1,193 @@
+//! A lock that is taken for every record, and never for long.
+
+use std::hint;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use spin::mutex::{SpinMutex, SpinMutexGuard};
+
+use crate::utils::sync::{Condvar, Mutex};
+
+/// Released by a plain store, where a lock whose release looks for sleepers in the same step has the processor wait until
+/// all that was written under it has reached the cache.
+///
+/// Who finds it taken tries again for a moment, then sleeps until it is free.
+#[derive(Debug, Default)]
+pub(crate) struct BriefMutex<T> {
+    value: SpinMutex<T>,
+    sleepers: Sleepers,
+}
+
+/// Those who wait for a [`BriefMutex`] whose holder the system has put aside.
+#[derive(Debug, Default)]
+struct Sleepers {
+    /// Whether one of them is to be woken at the next release. Whoever was woken has to ask anew.
+    is_one_due: AtomicBool,
+    count: Mutex<usize>,
+    is_free: Condvar,
+}
+
+/// Releases the lock when it is dropped.
+pub(crate) struct BriefGuard<'m, T> {
+    value: SpinMutexGuard<'m, T>,
+    /// Dropped after the guard: whoever is woken is to find the lock free.
+    _wake: WakeOne<'m>,
+}
+
+struct WakeOne<'m>(&'m Sleepers);
+
+/// How often to try before sleeping.
+const ATTEMPTS: u32 = SPINS + 10;
+/// Without letting other threads run in between: a microsecond or two, which is more than the lock is held for. Then it is
+/// likely that its holder waits for a processor.
+const SPINS: u32 = 50;
+/// Whoever asks to be woken in the very moment of the release can be overlooked, for no barrier keeps the store of the one
+/// and the load of the other in order: so long does that one sleep at most.
+const LONGEST_SLEEP: Duration = Duration::from_millis(1);
+
+impl<T> BriefMutex<T> {
+    /// The lock, once it is free.
+    #[inline]
+    pub(crate) fn lock(&self) -> BriefGuard<'_, T> {
+        self.try_lock().unwrap_or_else(|| self.lock_late())
+    }
+
+    /// The lock, if it is free.
+    #[inline(always)]
+    pub(crate) fn try_lock(&self) -> Option<BriefGuard<'_, T>> {
+        let value = self.value.try_lock()?;
+        Some(BriefGuard { value, _wake: WakeOne(&self.sleepers) })
+    }
+
+    #[cold]
+    fn lock_late(&self) -> BriefGuard<'_, T> {
+        for attempt in 0..ATTEMPTS {
+            if let Some(guard) = self.try_lock() {
+                return guard;
+            }
+            match attempt {
+                ..SPINS => hint::spin_loop(),
+                _ => thread::yield_now(),
+            }
+        }
+        let Sleepers { is_one_due, count, is_free } = &self.sleepers;
+        let mut count = count.lock();
+        *count += 1;
+        loop {
+            is_one_due.store(true, Ordering::SeqCst);
+            if let Some(guard) = self.try_lock() {
+                *count -= 1;
+                is_one_due.store(*count > 0, Ordering::SeqCst);
+                return guard;
+            }
+            is_free.wait_for(&mut count, LONGEST_SLEEP);
+        }
+    }
+}
+
+impl<T> Deref for BriefGuard<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for BriefGuard<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl Sleepers {
+    #[cold]
+    fn wake_one(&self) {
+        let _count = self.count.lock(); // who has asked for it sleeps by now
+        self.is_one_due.store(false, Ordering::SeqCst);
+        self.is_free.notify_one();
+    }
+}
+
+impl Drop for WakeOne<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.0.is_one_due.load(Ordering::Relaxed) {
+            self.0.wake_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    impl<T> BriefMutex<T> {
+        fn is_sleeper_due(&self) -> bool {
+            self.sleepers.is_one_due.load(Ordering::SeqCst)
+        }
+    }
+
+    #[test]
+    fn one_thread_at_a_time_has_the_value() {
+        let counter = Arc::new(BriefMutex::<u32>::default());
+        let count = || {
+            for _ in 0..20_000 {
+                let mut value = counter.lock();
+                *value = hint::black_box(*value) + 1;
+            }
+        };
+
+        thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(count))));
+
+        assert_eq!(*counter.lock(), 80_000);
+        assert!(!counter.is_sleeper_due(), "nobody is left");
+    }
+
+    #[test]
+    fn who_sleeps_for_it_is_woken_by_the_release() {
+        let mutex = BriefMutex::<u32>::default();
+        let held = mutex.lock();
+        thread::scope(|scope| {
+            let sleepers = [(); 2].map(|()| scope.spawn(|| *mutex.lock() += 1));
+            while *mutex.sleepers.count.lock() < 2 {
+                thread::yield_now();
+            }
+            assert!(mutex.is_sleeper_due() && mutex.try_lock().is_none());
+
+            drop(held);
+
+            sleepers.into_iter().for_each(|sleeper| sleeper.join().expect("no panic"));
+        });
+        assert_eq!(*mutex.lock(), 2);
+        assert_eq!(*mutex.sleepers.count.lock(), 0);
+        assert!(!mutex.is_sleeper_due());
+    }
+
+    #[test]
+    fn a_release_wakes_one_and_no_other_until_that_one_asks() {
+        let mutex = BriefMutex::<u32>::default();
+        let held = mutex.lock();
+        mutex.sleepers.is_one_due.store(true, Ordering::SeqCst);
+
+        drop(held);
+
+        assert!(!mutex.is_sleeper_due());
+    }
+
+    #[test]
+    fn a_panic_releases_it() {
+        let mutex = BriefMutex::<u32>::default();
+        let panicking = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _held = mutex.lock();
+            panic!("while it is held");
+        }));
+
+        assert!(panicking.is_err());
+        assert!(mutex.try_lock().is_some());
+    }
+}
