@@ -2,14 +2,10 @@
 
 use crate::common::header::Headers;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
-use crate::utils::varint::{self, ShortVarints};
+use crate::utils::varint::{self, ShortBytes};
 
-/// None are defined.
-const ATTRIBUTES: u64 = 0;
 /// The most that a record takes beside key, value and headers: length, attributes, timestamp and offset.
 const MAX_RECORD_OVERHEAD: usize = 21;
-/// The most that the length of a key or value takes.
-const MAX_LENGTH_BYTES: usize = 10;
 /// What stands for the length of a null key or value.
 const NULL_LENGTH: i64 = -1;
 
@@ -17,11 +13,35 @@ const NULL_LENGTH: i64 = -1;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RecordContents<'a> {
     pub(crate) timestamp_ms: i64,
-    pub(crate) key: Option<&'a [u8]>,
-    pub(crate) value: Option<&'a [u8]>,
-    pub(crate) headers: &'a Headers<'a>,
+    key: Field<'a>,
+    value: Field<'a>,
+    headers: &'a Headers<'a>,
     /// The bytes of key, value and headers with their lengths.
     variable_size: usize,
+}
+
+/// A key or a value.
+#[derive(Clone, Copy, Debug)]
+struct Field<'a> {
+    /// None for null.
+    bytes: &'a [u8],
+    /// What stands in front of the bytes.
+    length: ShortBytes,
+    /// As metadata tells it: -1 for null.
+    size: i32,
+}
+
+/// What stands in front of a record's key: its length, attributes, timestamp and offset.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordPrefix {
+    /// Unless it is long.
+    bytes: ShortBytes,
+    /// What the record takes behind its length.
+    body_size: usize,
+    /// The distance in time from the batch's first record, in zig-zag form.
+    time: u64,
+    /// The distance from the batch's first record, likewise.
+    place: u64,
 }
 
 impl<'a> RecordContents<'a> {
@@ -32,62 +52,62 @@ impl<'a> RecordContents<'a> {
         value: Option<&'a [u8]>,
         headers: &'a Headers<'a>,
     ) -> Self {
-        let variable_size = field_size(key) + field_size(value) + headers_size(headers);
+        let (key, value) = (Field::new(key), Field::new(value));
+        let variable_size = key.encoded_size() + value.encoded_size() + headers_size(headers);
         Self { timestamp_ms, key, value, headers, variable_size }
     }
 
+    /// The key's size as metadata tells it, -1 for null.
+    #[inline(always)]
+    pub(crate) fn key_size(&self) -> i32 {
+        self.key.size
+    }
+
+    /// The value's size, likewise.
+    #[inline(always)]
+    pub(crate) fn value_size(&self) -> i32 {
+        self.value.size
+    }
+
     /// The most that a batch of this record alone can take, in bytes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn batch_size_upper_bound(&self) -> usize {
         RECORD_BATCH_OVERHEAD + MAX_RECORD_OVERHEAD + self.variable_size
     }
 
-    /// The bytes of the record behind its length, at the given distance from the batch's first.
+    /// What stands in front of this record's key, at the given distance from the batch's first.
     #[inline(always)]
-    pub(crate) fn body_size(&self, timestamp_delta: i64, offset_delta: u32) -> usize {
-        prefix_size(timestamp_delta, offset_delta) + self.variable_size
+    pub(crate) fn prefix(&self, timestamp_delta: i64, offset_delta: u32) -> RecordPrefix {
+        RecordPrefix::new(timestamp_delta, offset_delta, self.variable_size)
     }
 
-    /// Writes the record, of which [`body_size`](Self::body_size) was `body_size`, to the start of `out`, which has room
-    /// for it; returns how many bytes it took.
+    /// Writes the record to the start of `out`, which has room for it, and perhaps zeros behind it.
     ///
     /// Straight to its place: what is put together elsewhere byte by byte and copied then costs a stall.
     #[inline(always)]
-    pub(crate) fn write(
-        &self,
-        body_size: usize,
-        timestamp_delta: i64,
-        offset_delta: u32,
-        out: &mut [u8],
-    ) -> usize {
-        let mut end = write_prefix(body_size, timestamp_delta, offset_delta, out);
-        end += write_field(self.key, &mut out[end..]);
-        end += write_field(self.value, &mut out[end..]);
+    pub(crate) fn write(&self, prefix: RecordPrefix, out: &mut [u8]) {
+        let mut end = prefix.write(out);
+        end += self.key.write(&mut out[end..]);
+        end += self.value.write(&mut out[end..]);
         if self.headers.is_empty() {
             out[end] = 0;
-            return end + 1;
+        } else {
+            write_headers(self.headers, &mut out[end..]);
         }
-        end + write_headers(self.headers, &mut out[end..])
     }
 }
 
 impl RecordContents<'_> {
     /// As [`write`](Self::write), to the end of `out`: what is large should not be written twice, first as zeros.
-    pub(crate) fn extend(
-        &self,
-        body_size: usize,
-        timestamp_delta: i64,
-        offset_delta: u32,
-        out: &mut Vec<u8>,
-    ) {
-        let mut prefix = [0; MAX_RECORD_OVERHEAD];
-        let size = write_prefix(body_size, timestamp_delta, offset_delta, &mut prefix);
-        out.extend_from_slice(&prefix[..size]);
+    pub(crate) fn extend(&self, prefix: RecordPrefix, out: &mut Vec<u8>) {
+        let mut front = [0; MAX_RECORD_OVERHEAD];
+        let size = prefix.write(&mut front);
+        out.extend_from_slice(&front[..size]);
         for field in [self.key, self.value] {
-            let mut length = [0; MAX_LENGTH_BYTES];
-            let size = write_field_length(field, &mut length);
-            out.extend_from_slice(&length[..size]);
-            out.extend_from_slice(field.unwrap_or_default());
+            let mut length = [0; 8];
+            field.length.write(&mut length);
+            out.extend_from_slice(&length[..field.length.len()]);
+            out.extend_from_slice(field.bytes);
         }
         let start = out.len();
         out.resize(start + headers_size(self.headers), 0);
@@ -95,44 +115,86 @@ impl RecordContents<'_> {
     }
 }
 
-/// The bytes between a record's length and its key.
-#[inline(always)]
-pub(crate) fn prefix_size(timestamp_delta: i64, offset_delta: u32) -> usize {
-    1 + varint::size(timestamp_delta) + varint::size(i64::from(offset_delta))
-}
-
-/// Writes a record's length and what stands between it and the key to the start of `out`; returns how many bytes it
-/// took.
-#[inline(always)]
-pub(crate) fn write_prefix(
-    body_size: usize,
-    timestamp_delta: i64,
-    offset_delta: u32,
-    out: &mut [u8],
-) -> usize {
-    let length = (body_size as u64) << 1;
-    let (time, place) = (varint::zigzag(timestamp_delta), u64::from(offset_delta) << 1);
-    match out.first_chunk_mut() {
-        Some(out) if (length | time | place) < ShortVarints::LIMIT => {
-            let mut varints = ShortVarints::default();
-            varints.push(length);
-            varints.push(ATTRIBUTES);
-            varints.push(time);
-            varints.push(place);
-            varints.write(out)
+impl<'a> Field<'a> {
+    #[inline(always)]
+    fn new(field: Option<&'a [u8]>) -> Self {
+        match field {
+            Some(bytes) => Self {
+                bytes,
+                length: ShortBytes::of_any((bytes.len() as u64) << 1),
+                size: i32::try_from(bytes.len()).unwrap_or(i32::MAX),
+            },
+            None => {
+                Self { bytes: &[], length: ShortBytes::of(varint::zigzag(NULL_LENGTH)), size: -1 }
+            }
         }
-        _ => write_long_prefix([length, ATTRIBUTES, time, place], out),
+    }
+
+    #[inline(always)]
+    fn encoded_size(self) -> usize {
+        self.length.len() + self.bytes.len()
+    }
+
+    /// Writes it to the start of `out`; returns how many bytes it took.
+    #[inline(always)]
+    fn write(self, out: &mut [u8]) -> usize {
+        self.length.write(out);
+        if !self.bytes.is_empty() {
+            out[self.length.len()..self.encoded_size()].copy_from_slice(self.bytes);
+        }
+        self.encoded_size()
     }
 }
 
-#[inline(never)]
-fn write_long_prefix(values: [u64; 4], out: &mut [u8]) -> usize {
-    let mut end = 0;
-    for value in values {
-        end += varint::put(value, &mut out[end..]);
+impl RecordPrefix {
+    /// Of a record that takes `variable_size` bytes from its key on, at the given distance from the batch's first.
+    #[inline(always)]
+    pub(crate) fn new(timestamp_delta: i64, offset_delta: u32, variable_size: usize) -> Self {
+        let (time, place) = (varint::zigzag(timestamp_delta), u64::from(offset_delta) << 1);
+        if (time | place) < ShortBytes::LIMIT {
+            let attributes = ShortBytes::of(0); // none are defined
+            let bytes = attributes.then(ShortBytes::of(time)).then(ShortBytes::of(place));
+            let body_size = bytes.len() + variable_size;
+            if body_size < SHORT_BODY {
+                let bytes = ShortBytes::of((body_size as u64) << 1).then(bytes);
+                return Self { bytes, body_size, time, place };
+            }
+        }
+        let body_size =
+            1 + varint::unsigned_size(time) + varint::unsigned_size(place) + variable_size;
+        Self { bytes: ShortBytes::default(), body_size, time, place }
     }
-    end
+
+    /// What the whole record takes.
+    #[inline(always)]
+    pub(crate) fn record_size(self) -> usize {
+        varint::unsigned_size((self.body_size as u64) << 1) + self.body_size
+    }
+
+    /// Writes it to the start of `out`, and perhaps zeros behind it; returns how many bytes it took.
+    #[inline(always)]
+    pub(crate) fn write(self, out: &mut [u8]) -> usize {
+        match self.bytes.len() {
+            0 => self.write_long(out),
+            length => {
+                self.bytes.write(out);
+                length
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn write_long(self, out: &mut [u8]) -> usize {
+        let mut end = 0;
+        for value in [(self.body_size as u64) << 1, 0, self.time, self.place] {
+            end += varint::put(value, &mut out[end..]);
+        }
+        end
+    }
 }
+
+/// The length of what is shorter takes two bytes at most.
+const SHORT_BODY: usize = 1 << 13;
 
 #[inline(always)]
 fn headers_size(headers: &Headers<'_>) -> usize {
@@ -142,53 +204,25 @@ fn headers_size(headers: &Headers<'_>) -> usize {
 #[inline(never)]
 fn size_of_some_headers(headers: &Headers<'_>) -> usize {
     let sizes = headers.iter().map(|header| {
-        length_size(header.key().len()) + header.key().len() + field_size(header.value())
+        length_size(header.key().len())
+            + header.key().len()
+            + Field::new(header.value()).encoded_size()
     });
     length_size(headers.len()) + sizes.sum::<usize>()
 }
 
 #[cold]
-fn write_headers(headers: &Headers<'_>, out: &mut [u8]) -> usize {
-    let mut end = write_length(headers.len(), out);
+fn write_headers(headers: &Headers<'_>, out: &mut [u8]) {
+    let mut end = varint::put((headers.len() as u64) << 1, out);
     for header in headers {
-        end += write_field(Some(header.key().as_bytes()), &mut out[end..]);
-        end += write_field(header.value(), &mut out[end..]);
+        end += Field::new(Some(header.key().as_bytes())).write(&mut out[end..]);
+        end += Field::new(header.value()).write(&mut out[end..]);
     }
-    end
-}
-
-#[inline]
-fn field_size(field: Option<&[u8]>) -> usize {
-    field.map_or(1, |bytes| length_size(bytes.len()) + bytes.len())
 }
 
 #[inline]
 fn length_size(length: usize) -> usize {
     varint::unsigned_size((length as u64) << 1)
-}
-
-#[inline(always)]
-fn write_field(field: Option<&[u8]>, out: &mut [u8]) -> usize {
-    let start = write_field_length(field, out);
-    let Some(bytes) = field else {
-        return start;
-    };
-    out[start..start + bytes.len()].copy_from_slice(bytes);
-    start + bytes.len()
-}
-
-#[inline(always)]
-fn write_field_length(field: Option<&[u8]>, out: &mut [u8]) -> usize {
-    match field {
-        Some(bytes) => write_length(bytes.len(), out),
-        None => varint::put(varint::zigzag(NULL_LENGTH), out),
-    }
-}
-
-/// Zig-zag of a number that is not negative.
-#[inline(always)]
-fn write_length(length: usize, out: &mut [u8]) -> usize {
-    varint::put((length as u64) << 1, out)
 }
 
 #[cfg(test)]
@@ -201,18 +235,22 @@ mod tests {
         let deltas = [0, 1, -1, 63, 64, -64, -65, 8191, 8192, -8192, -8193, i64::MAX, i64::MIN];
         let offsets = [0, 63, 64, 8191, 8192, u32::MAX / 2];
         for (delta, offset) in deltas.iter().flat_map(|delta| offsets.map(|it| (*delta, it))) {
-            for body_size in [7, 64, 8191, 8192, 1 << 30] {
+            for variable_size in [3, 60, 61, 8185, 8190, 1 << 30] {
+                let mut body = vec![0];
+                varint::write_unsigned(varint::zigzag(delta), &mut body);
+                varint::write_unsigned(u64::from(offset) << 1, &mut body);
                 let mut expected = Vec::new();
-                varint::write_unsigned(body_size << 1, &mut expected);
-                expected.push(0);
-                varint::write_unsigned(varint::zigzag(delta), &mut expected);
-                varint::write_unsigned(u64::from(offset) << 1, &mut expected);
+                let body_size = body.len() + variable_size;
+                varint::write_unsigned((body_size as u64) << 1, &mut expected);
+                expected.append(&mut body);
 
+                let prefix = RecordPrefix::new(delta, offset, variable_size);
+                let tried = format!("{prefix:?} of {delta}, {offset}, {variable_size}");
+                assert_eq!(prefix.record_size(), expected.len() + variable_size, "{tried}");
                 for room in [40, expected.len()] {
                     let mut out = vec![0xff; room];
-                    let body_size = usize::try_from(body_size).expect("32 bits");
-                    let size = write_prefix(body_size, delta, offset, &mut out);
-                    assert_eq!(out[..size], expected, "{body_size} {delta} {offset} in {room}");
+                    let size = prefix.write(&mut out);
+                    assert_eq!(out[..size], expected, "{tried} in {room}");
                 }
             }
         }
@@ -257,15 +295,17 @@ mod tests {
         for length in [0, 1, 63, 64, 8191, 8192, 100_000] {
             let value = vec![7; length];
             let record = RecordContents::new(5, Some(b"k"), Some(&value), &headers);
-            let body = record.body_size(-300, 200);
-            let mut out = vec![0; length + 100];
+            let prefix = record.prefix(-300, 200);
 
-            let written = record.write(body, -300, 200, &mut out);
-
-            assert_eq!(written, length_size(body) + body);
             let mut extended = vec![1, 2, 3];
-            record.extend(body, -300, 200, &mut extended);
-            assert_eq!(extended[3..], out[..written]);
+            record.extend(prefix, &mut extended);
+
+            assert_eq!(extended.len(), 3 + prefix.record_size());
+            for room in [prefix.record_size(), prefix.record_size() + 100] {
+                let mut out = vec![0xff; room];
+                record.write(prefix, &mut out);
+                assert_eq!(extended[3..], out[..prefix.record_size()], "{length} in {room}");
+            }
             headers.add(Header::new("h", Some([8; 3].as_slice()))); // with one more each time
         }
     }

@@ -1,12 +1,10 @@
 //! Mirrors `org.apache.kafka.common.record.MemoryRecordsBuilder`.
 
 use crate::compress::CompressionType;
-use crate::record::default_record;
-use crate::record::default_record::RecordContents;
+use crate::record::default_record::{RecordContents, RecordPrefix};
 use crate::record::default_record_batch::{
     self, BatchHeader, ProducerState, RECORD_BATCH_OVERHEAD,
 };
-use crate::utils::varint;
 
 /// Encodes records straight into one buffer until it is full, then writes the batch's header in front of them.
 #[derive(Debug)]
@@ -48,12 +46,13 @@ impl MemoryRecordsBuilder {
     #[inline(always)]
     pub(crate) fn try_append(&mut self, record: &RecordContents<'_>) -> Option<u32> {
         let (index, timestamp_delta) = self.place(record.timestamp_ms);
-        let body_size = record.body_size(timestamp_delta, index);
-        if body_size > LARGE_BYTES {
-            return self.try_append_large(record, index, timestamp_delta, body_size);
+        let prefix = record.prefix(timestamp_delta, index);
+        let size = prefix.record_size();
+        if size > LARGE_BYTES {
+            // By value: what is lent out has to be in memory, for small records, too.
+            return self.try_append_large(*record, prefix);
         }
-        let out = self.claim(body_size)?;
-        let size = record.write(body_size, timestamp_delta, index, out);
+        record.write(prefix, self.claim(size)?);
         self.appended(size, record.timestamp_ms);
         Some(index)
     }
@@ -62,18 +61,16 @@ impl MemoryRecordsBuilder {
     #[inline(never)]
     fn try_append_large(
         &mut self,
-        record: &RecordContents<'_>,
-        index: u32,
-        timestamp_delta: i64,
-        body_size: usize,
+        record: RecordContents<'_>,
+        prefix: RecordPrefix,
     ) -> Option<u32> {
-        let size = size_of_record(body_size);
+        let (index, size) = (self.record_count, prefix.record_size());
         if !self.fits(size) {
             return None;
         }
         self.buffer.truncate(self.position);
         self.buffer.reserve_exact(size);
-        record.extend(body_size, timestamp_delta, index, &mut self.buffer);
+        record.extend(prefix, &mut self.buffer);
         self.appended(size, record.timestamp_ms);
         Some(index)
     }
@@ -81,19 +78,19 @@ impl MemoryRecordsBuilder {
     /// As [`try_append`](Self::try_append), for a record taken out of another batch.
     pub(crate) fn try_append_encoded(&mut self, timestamp_ms: i64, contents: &[u8]) -> Option<u32> {
         let (index, timestamp_delta) = self.place(timestamp_ms);
-        let body_size = default_record::prefix_size(timestamp_delta, index) + contents.len();
-        let out = self.claim(body_size)?;
-        let start = default_record::write_prefix(body_size, timestamp_delta, index, out);
-        out[start..start + contents.len()].copy_from_slice(contents);
-        self.appended(start + contents.len(), timestamp_ms);
+        let prefix = RecordPrefix::new(timestamp_delta, index, contents.len());
+        let size = prefix.record_size();
+        let out = self.claim(size)?;
+        let start = prefix.write(out);
+        out[start..size].copy_from_slice(contents);
+        self.appended(size, timestamp_ms);
         Some(index)
     }
 
     /// How large the batch would be with `record`.
     pub(crate) fn size_with(&self, record: &RecordContents<'_>) -> usize {
         let timestamp_delta = record.timestamp_ms.wrapping_sub(self.base_timestamp_ms);
-        let body_size = record.body_size(timestamp_delta, self.record_count);
-        self.position + size_of_record(body_size)
+        self.position + record.prefix(timestamp_delta, self.record_count).record_size()
     }
 
     /// Where the next record would stand: its index, and its distance in time from the first.
@@ -106,10 +103,9 @@ impl MemoryRecordsBuilder {
         (self.record_count, timestamp_ms.wrapping_sub(self.base_timestamp_ms))
     }
 
-    /// Room for a record with a body of this size, if the batch may take it.
+    /// Room for a record of this size, if the batch may take it.
     #[inline(always)]
-    fn claim(&mut self, body_size: usize) -> Option<&mut [u8]> {
-        let size = size_of_record(body_size);
+    fn claim(&mut self, size: usize) -> Option<&mut [u8]> {
         if !self.fits(size) {
             return None;
         }
@@ -221,11 +217,6 @@ impl MemoryRecordsBuilder {
         };
         default_record_batch::write_header(batch, &header);
     }
-}
-
-#[inline]
-fn size_of_record(body_size: usize) -> usize {
-    varint::unsigned_size((body_size as u64) << 1) + body_size
 }
 
 /// Larger records are written without making the buffer ready first.

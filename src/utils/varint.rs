@@ -33,12 +33,6 @@ pub(crate) const fn unsigned_size(value: u64) -> usize {
     bits.div_ceil(7)
 }
 
-/// How many bytes `value` takes in zig-zag form.
-#[inline]
-pub(crate) const fn size(value: i64) -> usize {
-    unsigned_size(zigzag(value))
-}
-
 /// Appends `value`.
 #[expect(clippy::cast_possible_truncation, reason = "the low byte is what is written")]
 pub(crate) fn write_unsigned(mut value: u64, out: &mut Vec<u8>) {
@@ -75,31 +69,69 @@ pub(crate) fn put(mut value: u64, out: &mut [u8]) -> usize {
     length + 1
 }
 
-/// A few small values in a row, put together in a register and written at once: byte by byte costs more.
+/// Bytes that are put together in a register and stored at once: one by one costs more.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ShortVarints {
+pub(crate) struct ShortBytes {
+    /// The first one lowest, zeros behind the last one.
     bytes: u64,
     length: usize,
 }
 
-impl ShortVarints {
-    /// What every value has to be less than. Four of them fit.
+impl ShortBytes {
+    /// What [`of`](Self::of) takes is less than this, and no more than two bytes long: four of them fit.
     pub(crate) const LIMIT: u64 = 1 << 14;
 
-    /// Appends `value`.
+    /// `value`, less than [`LIMIT`](Self::LIMIT).
     #[inline(always)]
-    pub(crate) fn push(&mut self, value: u64) {
-        let is_long = u64::from(value >= 1 << 7);
-        let bytes = (value & 0x7f) | (is_long << 7) | ((value >> 7) << 8);
-        self.bytes |= bytes << (8 * self.length);
-        self.length += 1 + usize::from(is_long == 1);
+    pub(crate) fn of(value: u64) -> Self {
+        if value < 1 << 7 {
+            return Self { bytes: value, length: 1 };
+        }
+        Self { bytes: (value & 0x7f) | 0x80 | ((value >> 7) << 8), length: 2 }
     }
 
-    /// Writes the values to the start of `out`, and zeros behind them; returns how many bytes they took.
+    /// `value`, less than 2^56.
     #[inline(always)]
-    pub(crate) fn write(self, out: &mut [u8; 8]) -> usize {
-        *out = self.bytes.to_le_bytes();
+    pub(crate) fn of_any(value: u64) -> Self {
+        if value < Self::LIMIT { Self::of(value) } else { Self::of_large(value) }
+    }
+
+    #[cold]
+    fn of_large(value: u64) -> Self {
+        let mut bytes = [0; 8];
+        let length = put(value, &mut bytes);
+        Self { bytes: u64::from_le_bytes(bytes), length }
+    }
+
+    /// These, and `more` behind them, eight bytes at most.
+    #[inline(always)]
+    pub(crate) fn then(self, more: Self) -> Self {
+        let bytes = self.bytes | (more.bytes << (8 * self.length));
+        Self { bytes, length: self.length + more.length }
+    }
+
+    /// How many there are.
+    #[inline(always)]
+    pub(crate) fn len(self) -> usize {
         self.length
+    }
+
+    /// Writes the bytes to the start of `out`, and perhaps zeros behind them.
+    ///
+    /// # Panics
+    ///
+    /// If `out` is shorter than they are.
+    #[inline(always)]
+    pub(crate) fn write(self, out: &mut [u8]) {
+        match out.first_chunk_mut() {
+            Some(out) => *out = self.bytes.to_le_bytes(),
+            None => self.write_tightly(out),
+        }
+    }
+
+    #[cold]
+    fn write_tightly(self, out: &mut [u8]) {
+        out[..self.length].copy_from_slice(&self.bytes.to_le_bytes()[..self.length]);
     }
 }
 
@@ -127,17 +159,31 @@ mod tests {
 
     #[test]
     fn short_values_in_a_row_are_what_each_is_alone() {
-        let values = [0, 1, 127, 128, 300, ShortVarints::LIMIT - 1];
+        let values = [0, 1, 127, 128, 300, ShortBytes::LIMIT - 1];
         for (first, second) in values.iter().flat_map(|a| values.map(|b| (*a, b))) {
-            let row = [first, second, ShortVarints::LIMIT - 1, 0];
+            let row = [first, second, ShortBytes::LIMIT - 1, 0];
             let mut expected = Vec::new();
             row.iter().for_each(|value| write_unsigned(*value, &mut expected));
 
-            let (mut varints, mut out) = (ShortVarints::default(), [0xff; 8]);
-            row.iter().for_each(|value| varints.push(*value));
-            let length = varints.write(&mut out);
+            let bytes = row.map(ShortBytes::of).into_iter().reduce(ShortBytes::then).expect("four");
 
-            assert_eq!(out[..length], expected, "{row:?}");
+            assert_eq!(bytes.len(), expected.len());
+            for room in [expected.len(), 8, 9] {
+                let mut out = vec![0xff; room];
+                bytes.write(&mut out);
+                assert_eq!(out[..bytes.len()], expected, "{row:?} in {room}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_value_takes_the_bytes_that_it_takes() {
+        for value in [ShortBytes::LIMIT - 1, ShortBytes::LIMIT, 1 << 35, (1 << 56) - 1] {
+            let mut expected = Vec::new();
+            write_unsigned(value, &mut expected);
+            let (bytes, mut out) = (ShortBytes::of_any(value), [0xff; 8]);
+            bytes.write(&mut out);
+            assert_eq!(out[..bytes.len()], expected, "{value}");
         }
     }
 
@@ -163,7 +209,7 @@ mod tests {
             let mut place = [0; MAX_VARLONG_BYTES];
             let length = put(zigzag(value), &mut place);
             assert_eq!(&place[..length], bytes, "{value}");
-            assert_eq!(size(value), bytes.len(), "{value}");
+            assert_eq!(unsigned_size(zigzag(value)), bytes.len(), "{value}");
             assert_eq!(read(bytes, MAX_VARLONG_BYTES), Some((value, bytes.len())), "{value}");
         }
     }

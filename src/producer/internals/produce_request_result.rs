@@ -75,8 +75,8 @@ impl RecordShare {
         Self {
             index,
             timestamp_ms: record.timestamp_ms,
-            key_size: size_of_field(record.key),
-            value_size: size_of_field(record.value),
+            key_size: record.key_size(),
+            value_size: record.value_size(),
         }
     }
 
