@@ -40,7 +40,7 @@ impl fmt::Debug for Instant {
     }
 }
 
-/// Tells the time. Three shells hold one: `KafkaProducer`, the sender thread and `Selector`.
+/// Tells the time. Two shells hold one, the sender thread and `Selector`; a third, `KafkaProducer`, reads the system's.
 pub(crate) trait Clock: fmt::Debug + Send + Sync {
     /// The monotonic time, for every interval and deadline.
     fn now(&self) -> Instant;
@@ -61,6 +61,7 @@ impl Clock for SystemClock {
         Instant(START.elapsed())
     }
 
+    #[inline(always)]
     fn epoch_millis(&self) -> i64 {
         WALL_CLOCK.millis()
     }

@@ -3,7 +3,6 @@
 //! Java asks `System.currentTimeMillis` for every record.
 
 use std::ops::Range;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,18 +17,20 @@ use crate::utils::tick_counter;
 #[derive(Debug)]
 pub(super) struct WallClock {
     millisecond: Millisecond,
-    /// Held by whoever has asked the operating system. `None` if there is no counter.
-    pace: Option<Mutex<Pace>>,
+    /// Held by whoever has asked the operating system.
+    pace: Mutex<Pace>,
 }
 
-pub(super) static WALL_CLOCK: LazyLock<WallClock> = LazyLock::new(|| WallClock {
-    millisecond: Millisecond::default(),
-    pace: tick_counter::is_reliable().then(Mutex::default),
-});
+pub(super) static WALL_CLOCK: WallClock = WallClock::new();
 
 impl WallClock {
+    const fn new() -> Self {
+        let pace = Pace { is_reliable: None, first: None, ticks_a_milli: None };
+        Self { millisecond: Millisecond::new(), pace: Mutex::new(pace) }
+    }
+
     /// Milliseconds since 1970.
-    #[inline]
+    #[inline(always)]
     pub(super) fn millis(&self) -> i64 {
         self.millisecond.at(tick_counter::ticks()).unwrap_or_else(|| self.ask())
     }
@@ -42,7 +43,7 @@ impl WallClock {
     fn ask_by(&self, since_epoch: impl FnOnce() -> Duration) -> i64 {
         // First the lock: whoever has it next tells of a later moment. A thread that was held up on its way to the lock
         // would have everybody read a time that is long over.
-        let mut pace = self.pace.as_ref().and_then(Mutex::try_lock);
+        let mut pace = self.pace.try_lock();
         // Then the counter: if the thread is held up between the two, the millisecond ends too early and not too late.
         let reading = Reading { ticks: tick_counter::ticks(), since_epoch: since_epoch() };
         if let Some(length) = pace.as_mut().and_then(|pace| pace.ticks_a_milli()) {
@@ -60,8 +61,10 @@ struct Reading {
 }
 
 /// How fast the counter is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pace {
+    /// Whether there is a counter to rely on, once somebody looked.
+    is_reliable: Option<bool>,
     /// The counter, and the moment at which it was read.
     first: Option<(u64, Instant)>,
     ticks_a_milli: Option<u64>,
@@ -70,7 +73,8 @@ struct Pace {
 impl Pace {
     /// The counter's pace, if it is known by now.
     fn ticks_a_milli(&mut self) -> Option<u64> {
-        if self.ticks_a_milli.is_none() {
+        let is_reliable = *self.is_reliable.get_or_insert_with(tick_counter::is_reliable);
+        if self.ticks_a_milli.is_none() && is_reliable {
             let (ticks, now) = (tick_counter::ticks(), SystemClock.now());
             if tick_counter::ticks().wrapping_sub(ticks) < LONGEST_READING {
                 self.measure(ticks, now);
@@ -107,7 +111,7 @@ const PLAUSIBLE: Range<u64> = 100_000..10_000_000;
 const LONGEST_READING: u64 = 20_000;
 
 /// The millisecond that the clock is in, in ticks of the counter.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Millisecond {
     /// In ticks; 0 while it is not known.
     length: AtomicU64,
@@ -117,6 +121,12 @@ struct Millisecond {
 }
 
 impl Millisecond {
+    /// None yet.
+    const fn new() -> Self {
+        let (length, end) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { length, end, since_epoch: AtomicI64::new(0) }
+    }
+
     /// The time, if `ticks` is within this millisecond. A counter that jumped is not.
     #[inline]
     fn at(&self, ticks: u64) -> Option<i64> {
@@ -163,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_millisecond_ends_when_the_clock_says_so() {
-        let millisecond = Millisecond::default();
+        let millisecond = Millisecond::new();
         assert_eq!(millisecond.at(0), None);
         millisecond.begin(reading(1000, 5750), LENGTH);
 
@@ -174,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_counter_that_jumped_tells_nothing() {
-        let millisecond = Millisecond::default();
+        let millisecond = Millisecond::new();
         millisecond.begin(reading(10 * LENGTH, 5000), LENGTH);
 
         assert_eq!(millisecond.at(8 * LENGTH), None, "back, as after a move to another machine");
@@ -184,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_pace_is_told_from_two_readings_some_time_apart() {
-        let mut pace = Pace::default();
+        let mut pace = WallClock::new().pace.into_inner();
         pace.measure(7, at(1000));
         pace.measure(8, at(1001));
         assert_eq!(pace.ticks_a_milli, None, "too soon");
@@ -202,7 +212,7 @@ mod tests {
             (8, 1060),               // or stood still
         ];
         for (ticks, millis) in jumps {
-            let mut pace = Pace::default();
+            let mut pace = WallClock::new().pace.into_inner();
             pace.measure(7, at(1000));
 
             pace.measure(ticks, at(millis));
@@ -214,10 +224,7 @@ mod tests {
     // Set back while the pace was measured, it made every millisecond longer for good: timestamps came late.
     #[test]
     fn a_wall_clock_that_is_set_leaves_the_pace_as_it_is() {
-        let clock = WallClock {
-            millisecond: Millisecond::default(),
-            pace: tick_counter::is_reliable().then(Mutex::default),
-        };
+        let clock = WallClock::new();
         let start = SystemClock.now();
         let passed = || SystemClock.now().saturating_duration_since(start);
         while passed() < Duration::from_millis(100) {
@@ -225,7 +232,7 @@ mod tests {
             clock.ask_by(|| Duration::from_secs(1) + passed() / 3);
         }
 
-        let told = clock.pace.and_then(|pace| pace.lock().ticks_a_milli);
+        let told = clock.pace.lock().ticks_a_milli;
         let (ticks, now) = (tick_counter::ticks(), SystemClock.now());
         while SystemClock.now().saturating_duration_since(now) < Duration::from_millis(30) {}
         let passed = SystemClock.now().saturating_duration_since(now).as_micros();
@@ -237,10 +244,10 @@ mod tests {
     // Read before the lock was taken, it could be minutes old when everybody was told of it.
     #[test]
     fn the_clock_is_read_by_one_thread_at_a_time() {
-        let clock = WallClock { millisecond: Millisecond::default(), pace: Some(Mutex::default()) };
+        let clock = WallClock::new();
 
         clock.ask_by(|| {
-            assert!(clock.pace.as_ref().is_some_and(|pace| pace.try_lock().is_none()));
+            assert!(clock.pace.try_lock().is_none());
             Duration::ZERO
         });
     }
