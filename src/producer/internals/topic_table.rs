@@ -65,10 +65,30 @@ impl TopicTable {
     #[inline(always)]
     fn place(&self, topic: &str) -> &OnceLock<Box<TrieNode>> {
         match self.root.get() {
-            Some(root) if *root.topic.name != *topic => root.place_below(topic),
+            Some(root) if !is_same(&root.topic.name, topic) => root.place_below(topic),
             _ => &self.root, // of one topic, the hash is not needed
         }
     }
+}
+
+/// Whether the names are equal. As they are short mostly, and compared for every record, without a call where their first
+/// and their last few bytes are all there is.
+#[inline(always)]
+fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    match one.len() {
+        4..=8 => ends_are_same::<4>(one, other),
+        9..=16 => ends_are_same::<8>(one, other),
+        _ => one == other,
+    }
+}
+
+#[inline(always)]
+fn ends_are_same<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+    one.first_chunk::<N>() == other.first_chunk() && one.last_chunk::<N>() == other.last_chunk()
 }
 
 impl TrieNode {
@@ -187,5 +207,24 @@ impl TopicEntry {
 
     fn info(&self) -> Guard<Arc<TopicInfo>> {
         self.info.load()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_same_to_the_last_byte() {
+        let name = "a.name-of-some-length_0";
+        for length in 0..=name.len() {
+            let one = &name[..length];
+            assert!(is_same(one, one), "{one}");
+            assert!(!is_same(one, &format!("{one}x")) && !is_same(&format!("{one}x"), one));
+            for changed in 0..length {
+                let other = format!("{}!{}", &one[..changed], &one[changed + 1..]);
+                assert!(!is_same(one, &other), "{one} and {other}");
+            }
+        }
     }
 }
