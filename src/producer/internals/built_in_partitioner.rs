@@ -44,8 +44,10 @@ pub(crate) struct BuiltInPartitioner {
     weights: Mutex<Weights>,
 }
 
-/// What one lane sticks to.
+/// What one lane sticks to. Written with every record, so it shares no line of memory with what other threads write, or
+/// read; processors fetch lines in pairs.
 #[derive(Debug)]
+#[repr(align(128))]
 struct Sticky {
     /// The current partition; [`NONE`] before the first record.
     partition: AtomicI32,
