@@ -13,7 +13,6 @@ pub use builder::KafkaProducerBuilder;
 use crate::client::metadata::Metadata;
 use crate::common::partition_info::PartitionInfo;
 use crate::error::{Deadline, Error, ErrorKind};
-use crate::producer::callback::Callback;
 use crate::producer::internals::field_serializer::FieldSerializer;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::producer_interceptors::ProducerInterceptors;
@@ -27,7 +26,7 @@ use crate::producer::producer_config::ProducerConfig;
 use crate::producer::producer_record::ProducerRecord;
 use crate::producer::record_metadata::RecordMetadata;
 use crate::serialization::serializer::Serializer;
-use crate::utils::clock::Clock;
+use crate::utils::clock::{Clock, SystemClock};
 use crate::utils::sync::Mutex;
 
 /// Sends records to Kafka.
@@ -76,7 +75,7 @@ struct Inner<K: ?Sized + 'static, V: ?Sized + 'static> {
     interceptors: ProducerInterceptors<K, V>,
     metadata: Arc<Metadata>,
     accumulator: Arc<RecordAccumulator>,
-    clock: Arc<dyn Clock>,
+    clock: SystemClock,
     lifecycle: Arc<Lifecycle>,
     /// Taken by whoever closes.
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -114,9 +113,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// every error, also that the producer is closed.
     #[inline]
     pub fn send(&self, mut record: ProducerRecord<'_, K, V>) -> FutureRecordMetadata {
-        let mut future = FutureRecordMetadata::unset();
-        self.inner.send(&mut record, None, MayWait::ForMaxBlock, &mut future);
-        future
+        self.inner.send(&mut record, None, MayWait::ForMaxBlock)
     }
 
     /// As [`send`](Self::send), and calls `callback` once with what became of the record.
@@ -130,10 +127,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         mut record: ProducerRecord<'_, K, V>,
         callback: impl FnOnce(Result<&RecordMetadata, &Error>) + Send + 'static,
     ) -> FutureRecordMetadata {
-        let mut future = FutureRecordMetadata::unset();
-        let callback: Callback = Box::new(callback);
-        self.inner.send(&mut record, Some(callback), MayWait::ForMaxBlock, &mut future);
-        future
+        self.inner.send(&mut record, Some(Box::new(callback)), MayWait::ForMaxBlock)
     }
 
     /// As [`send`](Self::send), but never waits.

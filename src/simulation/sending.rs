@@ -111,7 +111,7 @@ impl Outlet {
             timestamp_ms,
             accepted_at: now,
             answer: None,
-            future: Some(appended.future),
+            future: Some(appended.future(&append.record)),
         });
         Attempt::Accepted { id }
     }

@@ -24,27 +24,9 @@ impl FutureRecordMetadata {
         Self(Repr::Failed(error))
     }
 
-    /// To be overwritten.
-    #[inline(always)]
-    pub(crate) fn unset() -> Self {
-        Self(Repr::Accepted { result: SharedResult::unset(), share: RecordShare::default() })
-    }
-
     #[inline(always)]
     pub(crate) fn accepted(result: SharedResult, share: RecordShare) -> Self {
         Self(Repr::Accepted { result, share })
-    }
-
-    /// The record is in a batch.
-    #[inline(always)]
-    pub(crate) fn set_accepted(&mut self, of_batch: SharedResult, of_record: &RecordShare) {
-        match &mut self.0 {
-            Repr::Accepted { result, share } => {
-                *result = of_batch;
-                share.set(of_record);
-            }
-            Repr::Failed(_) => *self = Self::accepted(of_batch, *of_record),
-        }
     }
 
     /// Itself, unless the record was not taken because it would have had to wait.

@@ -148,22 +148,21 @@ impl ProducerBatch {
         }
     }
 
-    /// Appends `record`; gives its callback back if there is no room for it.
+    /// Appends `record` and takes its callback, if there is room for it; returns its index in the batch.
     #[inline(always)]
     pub(crate) fn try_append(
         &mut self,
         record: &RecordContents<'_>,
-        callback: Option<Callback>,
-    ) -> Result<RecordShare, Option<Callback>> {
+        callback: &mut Option<Callback>,
+    ) -> Option<u32> {
         if self.is_closed_for_appends {
-            return Err(callback);
+            return None;
         }
-        let Some(index) = self.builder.try_append(record) else {
-            return Err(callback);
-        };
-        let share = RecordShare::new(index, record);
-        self.thunks.push(&share, callback);
-        Ok(share)
+        let index = self.builder.try_append(record)?;
+        if let Some(callback) = callback.take() {
+            self.thunks.push(&RecordShare::new(index, record), callback);
+        }
+        Some(index)
     }
 
     /// By how many times its usual size it may become larger than that.
@@ -252,6 +251,18 @@ impl ProducerBatch {
             None => self.packing.size(self.builder.size()),
             Some(_) => self.buffer.as_ref().map_or(0, |buffer| buffer.bytes().len()),
         }
+    }
+
+    /// The header and the records that were appended, uncompressed.
+    #[inline(always)]
+    pub(super) fn bytes_so_far(&self) -> usize {
+        self.builder.size()
+    }
+
+    /// What so many bytes of the records are expected to become.
+    #[inline(always)]
+    pub(super) fn expected(&self, bytes: usize) -> usize {
+        self.packing.of_some_records(bytes)
     }
 
     /// Whether no further record fits, or none may be added.
@@ -443,7 +454,7 @@ impl ProducerBatch {
             let position = parts.partition_point(|part| part.order.first_record <= record);
             if let Some(part) = position.checked_sub(1).and_then(|last| parts.get_mut(last)) {
                 let share = RecordShare { index: record - part.order.first_record, ..*share };
-                part.thunks.push(&share, Some(callback));
+                part.thunks.push(&share, callback);
             }
         });
     }

@@ -22,9 +22,10 @@ use crate::producer::internals::lane::Lane;
 use crate::producer::internals::packing::Loan;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
 use crate::producer::internals::partition_ref::PartitionRef;
+use crate::producer::internals::produce_request_result::RecordShare;
 use crate::producer::internals::producer_batch::{self, BatchStart, ProducerBatch};
 use crate::producer::internals::sender_signal::SenderSignal;
-use crate::producer::internals::shared_result::Spare;
+use crate::producer::internals::shared_result::{SharedResult, Spare};
 use crate::producer::internals::spare_batches::SpareBatches;
 use crate::producer::internals::topic_compression::TopicCompression;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
@@ -84,15 +85,18 @@ pub(crate) struct Append<'a> {
     pub(crate) max_wait: Duration,
 }
 
-/// What [`RecordAccumulator::append`] did.
+/// What [`RecordAccumulator::append`] did. Small enough to be returned in registers: what is put together in memory and
+/// read again in larger pieces costs a stall.
 #[derive(Debug)]
 pub(crate) struct Appended {
-    /// The answer to come.
-    pub(crate) future: FutureRecordMetadata,
+    /// Of the batch that the record is in.
+    result: SharedResult,
+    /// The record's place there.
+    index: u32,
     pub(crate) news: News,
 }
 
-/// What an append means for the sender. As large as an index, for what is moved with every record.
+/// What an append means for the sender. As large as an index: bytes between the two would be moved one by one.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum News {
@@ -131,6 +135,14 @@ pub(crate) fn largest_batch(batch_size: usize, max_request_size: usize) -> usize
 /// A first batch begins with `batch.size` divided by two to the power of this.
 const LARGEST_DIVISOR_BITS: u32 = 4;
 
+impl Appended {
+    /// The answer to come, for `record`.
+    #[inline(always)]
+    pub(crate) fn future(self, record: &RecordContents<'_>) -> FutureRecordMetadata {
+        FutureRecordMetadata::accepted(self.result, RecordShare::new(self.index, record))
+    }
+}
+
 impl Append<'_> {
     /// Where the record is to go now; `None` if there is no such partition, or none at all.
     #[inline(always)]
@@ -138,7 +150,7 @@ impl Append<'_> {
         let partition = self
             .partition
             .unwrap_or_else(|| self.topic.sticky_partition(lane, self.partition_count));
-        Some(Target { append: self, queue: self.topic.queue(partition)?, lane })
+        Some(Target { append: self, partition, queue: self.topic.queue(partition)?, lane })
     }
 }
 
@@ -197,23 +209,17 @@ impl RecordAccumulator {
         }
     }
 
-    /// Copies the record into the newest batch of its partition, if that has room for it and nobody else is at it, and
-    /// sets `future`. Gives the callback back if not.
+    /// Copies the record into the newest batch of its partition, if that has room for it and nobody else is at it. Takes
+    /// `callback` if, and only if, it takes the record.
     #[inline(always)]
     pub(crate) fn append_at_once(
         &self,
         append: &Append<'_>,
-        callback: Option<Callback>,
-        future: &mut FutureRecordMetadata,
-    ) -> Result<News, Option<Callback>> {
+        callback: &mut Option<Callback>,
+    ) -> Option<Appended> {
         let mut spare = Spare::take(); // let go of after the lock
-        let Some(target) = append.target(Lane::current()) else {
-            return Err(callback);
-        };
-        match target.queue.try_lock() {
-            Some(batches) => self.append_under_lock(&target, batches, &mut spare, callback, future),
-            None => Err(callback),
-        }
+        let target = append.target(Lane::current())?;
+        self.append_under_lock(&target, target.queue.try_lock()?, &mut spare, callback)
     }
 
     /// Copies the record into the newest batch of its partition, if that has room for it. Takes `callback` if, and only
@@ -225,28 +231,16 @@ impl RecordAccumulator {
         append: &Append<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
+        let mut spare = Spare::take(); // let go of after the lock
         let target = append.target(Lane::current())?;
         if let Some(batches) = target.queue.try_lock() {
-            return self.append_or_give_back(&target, batches, callback);
+            return self.append_under_lock(&target, batches, &mut spare, callback);
         }
         let target = match append.partition {
             Some(_) => target,
             None => append.target(Lane::current().leave())?,
         };
-        self.append_or_give_back(&target, target.queue.lock(), callback)
-    }
-
-    fn append_or_give_back(
-        &self,
-        target: &Target<'_>,
-        batches: LockedQueue<'_>,
-        callback: &mut Option<Callback>,
-    ) -> Option<Appended> {
-        let (mut spare, mut future) = (Spare::take(), FutureRecordMetadata::unset());
-        let news =
-            self.append_under_lock(target, batches, &mut spare, callback.take(), &mut future);
-        let news = news.map_err(|back| *callback = back).ok()?;
-        Some(Appended { future, news })
+        self.append_under_lock(&target, target.queue.lock(), &mut spare, callback)
     }
 
     #[inline(always)]
@@ -255,17 +249,16 @@ impl RecordAccumulator {
         target: &Target<'_>,
         mut batches: LockedQueue<'_>,
         spare: &mut Spare,
-        callback: Option<Callback>,
-        future: &mut FutureRecordMetadata,
-    ) -> Result<News, Option<Callback>> {
+        callback: &mut Option<Callback>,
+    ) -> Option<Appended> {
         if self.is_closed() || target.has_moved() {
-            return Err(callback);
+            return None;
         }
-        let news = target.append_to_tail(&mut batches, spare, callback, future)?;
-        if news == News::FullBatch {
+        let appended = target.append_to_tail(&mut batches, spare, callback)?;
+        if appended.news == News::FullBatch {
             self.announce(batches, target.queue);
         }
-        Ok(news)
+        Some(appended)
     }
 
     /// As [`append`](Self::append), for a record that needs a new batch: in `buffer`, if memory was waited for already.
@@ -608,6 +601,7 @@ impl Growth {
 /// Where a record is to go, for one attempt.
 struct Target<'a> {
     append: &'a Append<'a>,
+    partition: i32,
     queue: &'a Arc<PartitionQueue>,
     lane: Lane,
 }
@@ -631,8 +625,7 @@ impl Target<'_> {
     /// Whether keyless records go to another partition by now.
     #[inline]
     fn has_moved(&self) -> bool {
-        let partition = || self.queue.partition().topic_partition().partition();
-        self.is_keyless() && self.append.topic.has_moved_from(self.lane, partition())
+        self.is_keyless() && self.append.topic.has_moved_from(self.lane, self.partition)
     }
 
     #[inline]
@@ -649,10 +642,7 @@ impl Target<'_> {
         batches: &mut LockedQueue<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        let (mut spare, mut future) = (Spare::none(), FutureRecordMetadata::unset());
-        let news = self.append_to_tail(batches, &mut spare, callback.take(), &mut future);
-        let news = news.map_err(|back| *callback = back).ok()?;
-        Some(Appended { future, news })
+        self.append_to_tail(batches, &mut Spare::none(), callback)
     }
 
     #[inline(always)]
@@ -660,22 +650,17 @@ impl Target<'_> {
         &self,
         batches: &mut LockedQueue<'_>,
         spare: &mut Spare,
-        callback: Option<Callback>,
-        future: &mut FutureRecordMetadata,
-    ) -> Result<News, Option<Callback>> {
-        let Some(tail) = batches.tail() else {
-            return Err(callback);
-        };
-        let size_before = match tail.size() {
-            RECORD_BATCH_OVERHEAD => 0, // its first record pays for the header
-            size => size,
-        };
-        let was_full = tail.is_full();
-        let share = tail.try_append(&self.append.record, callback)?;
-        future.set_accepted(spare.share(tail.result()), &share);
+        callback: &mut Option<Callback>,
+    ) -> Option<Appended> {
+        let tail = batches.tail()?;
+        let (bytes_before, was_full) = (tail.bytes_so_far(), tail.is_full());
+        let index = tail.try_append(&self.append.record, callback)?;
+        let result = spare.share(tail.result());
         let is_full = tail.is_full();
-        self.note_produced(tail.size() - size_before, is_full);
-        Ok(if is_full && !was_full { News::FullBatch } else { News::Nothing })
+        let header = if index == 0 { RECORD_BATCH_OVERHEAD } else { 0 }; // the first record pays for it
+        self.note_produced(tail.expected(tail.bytes_so_far() - bytes_before) + header, is_full);
+        let news = if is_full && !was_full { News::FullBatch } else { News::Nothing };
+        Some(Appended { result, index, news })
     }
 }
 

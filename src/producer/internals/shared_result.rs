@@ -45,12 +45,6 @@ pub(crate) fn release_spare() {
 }
 
 impl SharedResult {
-    /// To be overwritten: refers to nothing.
-    #[inline(always)]
-    pub(super) fn unset() -> Self {
-        Self(None)
-    }
-
     pub(crate) fn new(result: &Arc<ProduceRequestResult>) -> Self {
         Self(Some(Arc::clone(result)))
     }
@@ -59,7 +53,7 @@ impl SharedResult {
 impl Deref for SharedResult {
     type Target = ProduceRequestResult;
 
-    #[expect(clippy::expect_used, reason = "set before anybody sees it, until the drop")]
+    #[expect(clippy::expect_used, reason = "there until the drop")]
     fn deref(&self) -> &ProduceRequestResult {
         self.0.as_deref().expect("a result")
     }

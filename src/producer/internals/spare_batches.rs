@@ -169,7 +169,7 @@ mod tests {
     fn append(batch: &mut ProducerBatch) -> Option<u32> {
         let headers = Headers::new();
         let record = RecordContents::new(1, None, Some(b"value"), &headers);
-        batch.try_append(&record, Some(Box::new(|_| {}))).ok().map(|share| share.index)
+        batch.try_append(&record, &mut Some(Box::new(|_| {})))
     }
 
     fn partition(number: i32) -> Arc<PartitionRef> {

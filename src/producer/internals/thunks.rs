@@ -36,6 +36,9 @@ impl Thunks {
         if !is_enough || self.slots.capacity() > SPARE_TIMES * expected.max(SLOTS) {
             self.slots = Vec::with_capacity(expected);
         }
+        if !self.is_empty() {
+            self.slots.clear(); // a slot that is taken is empty
+        }
         (self.taken, self.given) = (0, 0);
     }
 
@@ -53,18 +56,17 @@ impl Thunks {
         self.slots.capacity()
     }
 
-    /// Takes the callback, if there is one.
+    /// Takes the callback of a record.
     #[inline(always)]
-    pub(super) fn push(&mut self, share: &RecordShare, callback: Option<Callback>) {
-        if callback.is_none() {
-            return;
-        }
+    pub(super) fn push(&mut self, share: &RecordShare, callback: Callback) {
         if self.len() == self.slots.len() {
             self.make_slots();
         }
         if let Some(slot) = self.slots.get_mut(self.taken as usize) {
             slot.share.set(share);
-            slot.callback = callback;
+            if slot.callback.is_none() {
+                slot.callback = Some(callback); // always: said, so that what is dropped here is known to be nothing
+            }
             self.taken += 1;
         }
     }

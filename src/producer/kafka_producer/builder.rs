@@ -111,7 +111,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             config,
             metadata,
             accumulator,
-            clock,
+            clock: SystemClock,
             lifecycle,
             thread: Mutex::new(Some(thread)),
         };

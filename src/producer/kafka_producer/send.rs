@@ -22,7 +22,7 @@ use crate::producer::partitioner::Partitioner;
 use crate::producer::producer_record::{Parts, ProducerRecord};
 use crate::protocol::writable::MAX_STRING_BYTES;
 use crate::record::default_record::RecordContents;
-use crate::utils::clock::Instant;
+use crate::utils::clock::{Clock, Instant};
 use crate::utils::panics::contain;
 
 /// Whether a call may wait for metadata and memory.
@@ -62,40 +62,35 @@ struct Listener<'r, K: ?Sized + 'static, V: ?Sized + 'static> {
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
-    /// Steps 1 to 8 of a record's way. Sets `future`, also to what keeps a record from being accepted; with
+    /// Steps 1 to 8 of a record's way. The future also has what keeps a record from being accepted; with
     /// [`MayWait::No`], the callback of a record that would have to wait is not told.
-    ///
-    /// Here and below, what was just put together stays where it is: to move it costs a stall.
-    #[inline]
+    #[inline(never)]
     pub(super) fn send(
         &self,
         record: &mut ProducerRecord<'_, K, V>,
-        callback: Option<Callback>,
+        mut callback: Option<Callback>,
         may_wait: MayWait,
-        future: &mut FutureRecordMetadata,
-    ) {
-        if let Err(callback) = self.place_at_once(record, callback, future) {
-            self.send_thoroughly(record, callback, may_wait, future);
+    ) -> FutureRecordMetadata {
+        match self.place_at_once(record, &mut callback) {
+            Some(future) => future,
+            None => self.send_thoroughly(record, callback, may_wait),
         }
     }
 
     /// Steps 2 to 8 for what most records are like: there is no user code to be run and nothing to be waited for, and an
-    /// open batch has room. Else gives the callback back, and nothing has happened.
+    /// open batch has room. Else nothing has happened.
     #[inline(always)]
     fn place_at_once(
         &self,
         record: &ProducerRecord<'_, K, V>,
-        callback: Option<Callback>,
-        future: &mut FutureRecordMetadata,
-    ) -> Result<(), Option<Callback>> {
-        let Some(append) = self.plain_append(record) else {
-            return Err(callback);
-        };
-        let news = self.accumulator.append_at_once(&append, callback, future)?;
-        if news != News::Nothing {
-            self.pass_on(news, append.topic);
+        callback: &mut Option<Callback>,
+    ) -> Option<FutureRecordMetadata> {
+        let append = self.plain_append(record)?;
+        let appended = self.accumulator.append_at_once(&append, callback)?;
+        if appended.news != News::Nothing {
+            self.pass_on(appended.news, append.topic);
         }
-        Ok(())
+        Some(appended.future(&append.record))
     }
 
     /// Steps 2 to 5 for what most records are like.
@@ -134,8 +129,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         record: &mut ProducerRecord<'_, K, V>,
         mut callback: Option<Callback>,
         may_wait: MayWait,
-        future: &mut FutureRecordMetadata,
-    ) {
+    ) -> FutureRecordMetadata {
         if !self.interceptors.is_empty() {
             self.interceptors.on_send(record);
         }
@@ -145,11 +139,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
             is_wrapped: false,
         };
         let budget = self.budget(may_wait);
-        if let Err(error) = self.place(record, &mut listener, budget, future) {
+        self.place(record, &mut listener, budget).unwrap_or_else(|error| {
             listener.wrap(record.headers());
             let error = error.with_topic(&record.topic().into());
-            *future = self.refuse(error, listener.callback.take(), may_wait);
-        }
+            self.refuse(error, listener.callback.take(), may_wait)
+        })
     }
 
     /// Steps 2 to 8, with the thread's own buffers for what serializers write.
@@ -158,17 +152,16 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         record: &mut ProducerRecord<'_, K, V>,
         listener: &mut Listener<'_, K, V>,
         budget: Budget,
-        future: &mut FutureRecordMetadata,
-    ) -> Result<(), Error> {
+    ) -> Result<FutureRecordMetadata, Error> {
         let in_own = |scratch: &RefCell<Scratch>| {
             let mut scratch = scratch.try_borrow_mut().ok()?;
             scratch.clear();
-            Some(self.place_with(&mut scratch, record, listener, budget, future))
+            Some(self.place_with(&mut scratch, record, listener, budget))
         };
         match SCRATCH.try_with(in_own) {
             Ok(Some(sent)) => sent,
             // A serializer that is at work has the thread's own, and a thread that ends has given it up.
-            _ => self.place_with(&mut Scratch::default(), record, listener, budget, future),
+            _ => self.place_with(&mut Scratch::default(), record, listener, budget),
         }
     }
 
@@ -178,9 +171,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         mut record: ProducerRecord<'_, K, V>,
         callback: Option<Callback>,
     ) -> Result<FutureRecordMetadata, Error> {
-        let mut future = FutureRecordMetadata::unset();
-        self.send(&mut record, callback, MayWait::No, &mut future);
-        future.or_would_block()
+        self.send(&mut record, callback, MayWait::No).or_would_block()
     }
 
     /// Tells the callback of a record that was not accepted. Runs on: the caller's thread.
@@ -205,8 +196,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         record: &mut ProducerRecord<'_, K, V>,
         listener: &mut Listener<'_, K, V>,
         mut budget: Budget,
-        future: &mut FutureRecordMetadata,
-    ) -> Result<(), Error> {
+    ) -> Result<FutureRecordMetadata, Error> {
         if let Some(problem) = record.problem() {
             return Err(invalid_record(problem.to_string()));
         }
@@ -235,7 +225,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         let max_wait = budget.remaining;
         let append = Append { topic, partition_count, partition, record, max_wait };
         self.check_size(append.record.batch_size_upper_bound())?;
-        self.append(&append, listener.callback, budget, future)
+        self.append(&append, listener.callback, budget)
     }
 
     /// Step 4: `None` leaves the choice to the accumulator, which knows how full the batches are.
@@ -314,8 +304,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         append: &Append<'_>,
         callback: &mut Option<Callback>,
         budget: Budget,
-        future: &mut FutureRecordMetadata,
-    ) -> Result<(), Error> {
+    ) -> Result<FutureRecordMetadata, Error> {
         let now = || self.clock.now();
         let appended = self
             .accumulator
@@ -324,8 +313,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         if appended.news != News::Nothing {
             self.pass_on(appended.news, append.topic);
         }
-        *future = appended.future;
-        Ok(())
+        Ok(appended.future(&append.record))
     }
 
     /// Step 8. What may linger can wait for the sender's next event, too.

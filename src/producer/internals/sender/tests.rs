@@ -250,7 +250,7 @@ impl Fixture {
             max_wait: Duration::ZERO,
         };
         let appended = self.accumulator.append(&append, callback, &|| self.now);
-        appended.map(|appended| appended.future)
+        appended.map(|appended| appended.future(&append.record))
     }
 
     /// The bytes of the only batch of a request.
