@@ -63,15 +63,6 @@ impl Packing {
         }
     }
 
-    /// What so many bytes of the batch's records are expected to become.
-    #[inline(always)]
-    pub(super) fn of_some_records(self, bytes: usize) -> usize {
-        match self {
-            Self::Due { ratio } => compressed_size(bytes, ratio),
-            _ => bytes,
-        }
-    }
-
     /// Headers are not compressed.
     fn of_records(self, size: usize, become_with: fn(usize, f32) -> usize) -> usize {
         match self {

@@ -248,21 +248,15 @@ impl ProducerBatch {
     #[inline(always)]
     pub(crate) fn size(&self) -> usize {
         match self.sealed_for {
-            None => self.packing.size(self.builder.size()),
+            None => self.open_size(),
             Some(_) => self.buffer.as_ref().map_or(0, |buffer| buffer.bytes().len()),
         }
     }
 
-    /// The header and the records that were appended, uncompressed.
+    /// As [`size`](Self::size), of a batch that still takes records.
     #[inline(always)]
-    pub(super) fn bytes_so_far(&self) -> usize {
-        self.builder.size()
-    }
-
-    /// What so many bytes of the records are expected to become.
-    #[inline(always)]
-    pub(super) fn expected(&self, bytes: usize) -> usize {
-        self.packing.of_some_records(bytes)
+    pub(super) fn open_size(&self) -> usize {
+        self.packing.size(self.builder.size())
     }
 
     /// Whether no further record fits, or none may be added.

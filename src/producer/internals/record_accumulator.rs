@@ -96,7 +96,7 @@ pub(crate) struct Appended {
     pub(crate) news: News,
 }
 
-/// What an append means for the sender. As large as an index: bytes between the two would be moved one by one.
+/// What an append means for the sender. As large as the index beside it, so that both fill one register.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum News {
@@ -134,6 +134,8 @@ pub(crate) fn largest_batch(batch_size: usize, max_request_size: usize) -> usize
 
 /// A first batch begins with `batch.size` divided by two to the power of this.
 const LARGEST_DIVISOR_BITS: u32 = 4;
+
+const _: () = assert!(size_of::<Option<Appended>>() <= 2 * size_of::<u64>());
 
 impl Appended {
     /// The answer to come, for `record`.
@@ -217,7 +219,7 @@ impl RecordAccumulator {
         append: &Append<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        let mut spare = Spare::take(); // let go of after the lock
+        let mut spare = Spare::take(); // declared first: dropped after the lock
         let target = append.target(Lane::current())?;
         self.append_under_lock(&target, target.queue.try_lock()?, &mut spare, callback)
     }
@@ -231,7 +233,7 @@ impl RecordAccumulator {
         append: &Append<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        let mut spare = Spare::take(); // let go of after the lock
+        let mut spare = Spare::take(); // declared first: dropped after the lock
         let target = append.target(Lane::current())?;
         if let Some(batches) = target.queue.try_lock() {
             return self.append_under_lock(&target, batches, &mut spare, callback);
@@ -653,12 +655,12 @@ impl Target<'_> {
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
         let tail = batches.tail()?;
-        let (bytes_before, was_full) = (tail.bytes_so_far(), tail.is_full());
+        let (size_before, was_full) = (tail.open_size(), tail.is_full());
         let index = tail.try_append(&self.append.record, callback)?;
         let result = spare.share(tail.result());
         let is_full = tail.is_full();
         let header = if index == 0 { RECORD_BATCH_OVERHEAD } else { 0 }; // the first record pays for it
-        self.note_produced(tail.expected(tail.bytes_so_far() - bytes_before) + header, is_full);
+        self.note_produced(tail.open_size() - size_before + header, is_full);
         let news = if is_full && !was_full { News::FullBatch } else { News::Nothing };
         Some(Appended { result, index, news })
     }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arc_swap::ArcSwap;
 
@@ -225,6 +225,30 @@ fn a_first_batch_that_is_full_at_once_is_not_taken_for_one_that_lingers() {
     let mut news = Announcements::default();
     accumulator.signal().take_announcements(&mut news);
     assert_eq!((news.first_batches.len(), news.changed.len()), (0, 1));
+}
+
+// Each record's share was rounded down by itself: of small ones nothing was left.
+#[test]
+fn small_records_that_are_compressed_well_fill_a_partition_s_share() {
+    let compression = Compression { codec: CompressionType::Snappy, level: None };
+    let accumulator = accumulator(1000 * BATCH_SIZE).with_compression(compression);
+    let topic = topic(1000);
+    append(&accumulator, &topic, Some(0), 10).expect("room");
+    let compression = accumulator.table.get("t").and_then(TopicEntry::compression);
+    let compression = compression.expect("wanted");
+    while compression.estimation() > 0.06 {
+        compression.pack(vec![0; 4000], 8000); // it learns slowly
+    }
+
+    for _ in 0..3000 {
+        append(&accumulator, &topic, None, 10).expect("room");
+    }
+
+    let batches = accumulator.take_all();
+    let partitions: BTreeSet<_> = batches.iter().map(|batch| batch.partition().id()).collect();
+    assert!(batches.len() > 10, "{}", batches.len());
+    let most = 2 * partitions.len(); // what is a byte short of the share gets another one
+    assert!(batches.len() <= most, "{} in {}", batches.len(), partitions.len());
 }
 
 fn accumulator(buffer_memory: usize) -> RecordAccumulator {
