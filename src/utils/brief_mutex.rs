@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use spin::mutex::{SpinMutex, SpinMutexGuard};
 
-use crate::utils::sync::{Condvar, Mutex};
+use crate::utils::sync::{Condvar, Mutex, MutexGuard};
 
+/// A mutex for what is held for less than a microsecond.
+///
 /// Released by a plain store, where a lock whose release looks for sleepers in the same step has the processor wait until
 /// all that was written under it has reached the cache.
 ///
-/// Who finds it taken tries again for a moment, then sleeps until it is free.
+/// Who finds it taken tries again for a moment, then lets others run, then sleeps until it is released.
 #[derive(Debug, Default)]
 pub(crate) struct BriefMutex<T> {
     value: SpinMutex<T>,
@@ -26,7 +28,7 @@ struct Sleepers {
     /// Whether one of them is to be woken at the next release. Whoever was woken has to ask anew.
     is_one_due: AtomicBool,
     count: Mutex<usize>,
-    is_free: Condvar,
+    released: Condvar,
 }
 
 /// Releases the lock when it is dropped.
@@ -38,11 +40,11 @@ pub(crate) struct BriefGuard<'m, T> {
 
 struct WakeOne<'m>(&'m Sleepers);
 
-/// How often to try before sleeping.
-const ATTEMPTS: u32 = SPINS + 10;
-/// Without letting other threads run in between: a microsecond or two, which is more than the lock is held for. Then it is
-/// likely that its holder waits for a processor.
+/// How often to try at once: for a microsecond or two, which is more than the lock is held for. Then it is likely that its
+/// holder waits for a processor.
 const SPINS: u32 = 50;
+/// How often to try before sleeping, letting other threads run in between after the first [`SPINS`].
+const ATTEMPTS: u32 = SPINS + 10;
 /// Whoever asks to be woken in the very moment of the release can be overlooked, for no barrier keeps the store of the one
 /// and the load of the other in order: so long does that one sleep at most.
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
@@ -51,7 +53,7 @@ impl<T> BriefMutex<T> {
     /// The lock, once it is free.
     #[inline]
     pub(crate) fn lock(&self) -> BriefGuard<'_, T> {
-        self.try_lock().unwrap_or_else(|| self.lock_late())
+        self.try_lock().unwrap_or_else(|| self.lock_late(LONGEST_SLEEP))
     }
 
     /// The lock, if it is free.
@@ -61,29 +63,42 @@ impl<T> BriefMutex<T> {
         Some(BriefGuard { value, _wake: WakeOne(&self.sleepers) })
     }
 
+    /// As [`lock`](Self::lock); sleeps for `longest_sleep` at a time.
     #[cold]
-    fn lock_late(&self) -> BriefGuard<'_, T> {
-        for attempt in 0..ATTEMPTS {
-            if let Some(guard) = self.try_lock() {
+    fn lock_late(&self, longest_sleep: Duration) -> BriefGuard<'_, T> {
+        if let Some(guard) = self.try_for_a_moment() {
+            return guard;
+        }
+        let Sleepers { is_one_due, count, released } = &self.sleepers;
+        let mut count = count.lock();
+        *count += 1;
+        let mut woken = None;
+        loop {
+            is_one_due.store(true, Ordering::SeqCst);
+            if let Some(guard) = woken.take().or_else(|| self.try_lock()) {
+                *count -= 1;
+                is_one_due.store(*count > 0, Ordering::SeqCst);
                 return guard;
+            }
+            released.wait_for(&mut count, longest_sleep);
+            // Those who are awake take it as often as they can: one attempt could fail for long.
+            woken = MutexGuard::unlocked(&mut count, || self.try_for_a_moment());
+        }
+    }
+
+    fn try_for_a_moment(&self) -> Option<BriefGuard<'_, T>> {
+        for attempt in 0..ATTEMPTS {
+            // Looked at first: an attempt takes the line of memory away from whoever holds the lock.
+            let free = (!self.value.is_locked()).then(|| self.try_lock());
+            if let Some(guard) = free.flatten() {
+                return Some(guard);
             }
             match attempt {
                 ..SPINS => hint::spin_loop(),
                 _ => thread::yield_now(),
             }
         }
-        let Sleepers { is_one_due, count, is_free } = &self.sleepers;
-        let mut count = count.lock();
-        *count += 1;
-        loop {
-            is_one_due.store(true, Ordering::SeqCst);
-            if let Some(guard) = self.try_lock() {
-                *count -= 1;
-                is_one_due.store(*count > 0, Ordering::SeqCst);
-                return guard;
-            }
-            is_free.wait_for(&mut count, LONGEST_SLEEP);
-        }
+        None
     }
 }
 
@@ -108,7 +123,7 @@ impl Sleepers {
     fn wake_one(&self) {
         let _count = self.count.lock(); // who has asked for it sleeps by now
         self.is_one_due.store(false, Ordering::SeqCst);
-        self.is_free.notify_one();
+        self.released.notify_one();
     }
 }
 
@@ -150,10 +165,11 @@ mod tests {
 
     #[test]
     fn who_sleeps_for_it_is_woken_by_the_release() {
+        const AN_HOUR: Duration = Duration::from_secs(3600);
         let mutex = BriefMutex::<u32>::default();
         let held = mutex.lock();
         thread::scope(|scope| {
-            let sleepers = [(); 2].map(|()| scope.spawn(|| *mutex.lock() += 1));
+            let sleepers = [(); 2].map(|()| scope.spawn(|| *mutex.lock_late(AN_HOUR) += 1));
             while *mutex.sleepers.count.lock() < 2 {
                 thread::yield_now();
             }
@@ -169,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_release_wakes_one_and_no_other_until_that_one_asks() {
+    fn a_release_takes_the_mark_away() {
         let mutex = BriefMutex::<u32>::default();
         let held = mutex.lock();
         mutex.sleepers.is_one_due.store(true, Ordering::SeqCst);

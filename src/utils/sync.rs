@@ -1,5 +1,3 @@
-//! The locks of this crate: one place to swap them.
+//! The usual locks of this crate: one place to swap them. The one that every record takes is in `brief_mutex`.
 
-#[cfg(feature = "mock-cluster")]
-pub(crate) use parking_lot::MutexGuard;
-pub(crate) use parking_lot::{Condvar, Mutex};
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
