@@ -3,7 +3,7 @@
 //! Java asks `System.currentTimeMillis` for every record.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::utils::clock::{Clock, Instant, SystemClock};
@@ -17,6 +17,8 @@ use crate::utils::tick_counter;
 #[derive(Debug)]
 pub(super) struct WallClock {
     millisecond: Millisecond,
+    /// Whether there is no counter to rely on, as is known once somebody looked.
+    is_counter_missing: AtomicBool,
     /// Held by whoever has asked the operating system.
     pace: Mutex<Pace>,
 }
@@ -26,7 +28,11 @@ pub(super) static WALL_CLOCK: WallClock = WallClock::new();
 impl WallClock {
     const fn new() -> Self {
         let pace = Pace { is_reliable: None, first: None, ticks_a_milli: None };
-        Self { millisecond: Millisecond::new(), pace: Mutex::new(pace) }
+        Self {
+            millisecond: Millisecond::new(),
+            is_counter_missing: AtomicBool::new(false),
+            pace: Mutex::new(pace),
+        }
     }
 
     /// Milliseconds since 1970.
@@ -37,6 +43,9 @@ impl WallClock {
 
     #[cold]
     fn ask(&self) -> i64 {
+        if self.is_counter_missing.load(Ordering::Relaxed) {
+            return millis_of(since_epoch()); // without the lock, for this is every time
+        }
         self.ask_by(since_epoch)
     }
 
@@ -46,8 +55,11 @@ impl WallClock {
         let mut pace = self.pace.try_lock();
         // Then the counter: if the thread is held up between the two, the millisecond ends too early and not too late.
         let reading = Reading { ticks: tick_counter::ticks(), since_epoch: since_epoch() };
-        if let Some(length) = pace.as_mut().and_then(|pace| pace.ticks_a_milli()) {
-            self.millisecond.begin(reading, length);
+        if let Some(pace) = &mut pace {
+            match pace.ticks_a_milli() {
+                Some(length) => self.millisecond.begin(reading, length),
+                None => self.is_counter_missing.store(!pace.is_reliable(), Ordering::Relaxed),
+            }
         }
         millis_of(reading.since_epoch)
     }
@@ -71,10 +83,13 @@ struct Pace {
 }
 
 impl Pace {
+    fn is_reliable(&mut self) -> bool {
+        *self.is_reliable.get_or_insert_with(tick_counter::is_reliable)
+    }
+
     /// The counter's pace, if it is known by now.
     fn ticks_a_milli(&mut self) -> Option<u64> {
-        let is_reliable = *self.is_reliable.get_or_insert_with(tick_counter::is_reliable);
-        if self.ticks_a_milli.is_none() && is_reliable {
+        if self.ticks_a_milli.is_none() && self.is_reliable() {
             let (ticks, now) = (tick_counter::ticks(), SystemClock.now());
             if tick_counter::ticks().wrapping_sub(ticks) < LONGEST_READING {
                 self.measure(ticks, now);
@@ -121,7 +136,7 @@ struct Millisecond {
 }
 
 impl Millisecond {
-    /// None yet.
+    /// Not known yet.
     const fn new() -> Self {
         let (length, end) = (AtomicU64::new(0), AtomicU64::new(0));
         Self { length, end, since_epoch: AtomicI64::new(0) }
