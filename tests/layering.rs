@@ -65,6 +65,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("mio", &["network"]),
     ("parking_lot", &["utils"]),
     ("snap", &["compress", "mock_cluster"]),
+    ("spin", &["utils"]),
     ("zstd", &["compress", "mock_cluster"]),
 ];
 

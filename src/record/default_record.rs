@@ -4,12 +4,14 @@ use crate::common::header::Headers;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
 use crate::utils::varint::{self, ShortBytes};
 
+/// None are defined.
+const ATTRIBUTES: u64 = 0;
 /// The most that a record takes beside key, value and headers: length, attributes, timestamp and offset.
 const MAX_RECORD_OVERHEAD: usize = 21;
 /// What stands for the length of a null key or value.
 const NULL_LENGTH: i64 = -1;
 
-/// A record's contents, as they go into a batch. `None` is null, which differs from empty.
+/// A record's contents, as they go into a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RecordContents<'a> {
     pub(crate) timestamp_ms: i64,
@@ -20,10 +22,10 @@ pub(crate) struct RecordContents<'a> {
     variable_size: usize,
 }
 
-/// A key or a value.
+/// A key or a value, of a record or of a header.
 #[derive(Clone, Copy, Debug)]
 struct Field<'a> {
-    /// None for null.
+    /// Empty for null, too.
     bytes: &'a [u8],
     /// What stands in front of the bytes.
     length: ShortBytes,
@@ -34,17 +36,18 @@ struct Field<'a> {
 /// What stands in front of a record's key: its length, attributes, timestamp and offset.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RecordPrefix {
-    /// Unless it is long.
+    /// None where it takes more than eight.
     bytes: ShortBytes,
     /// What the record takes behind its length.
     body_size: usize,
-    /// The distance in time from the batch's first record, in zig-zag form.
-    time: u64,
-    /// The distance from the batch's first record, likewise.
-    place: u64,
+    /// In milliseconds, in zig-zag form.
+    timestamp_delta: u64,
+    /// In zig-zag form.
+    offset_delta: u64,
 }
 
 impl<'a> RecordContents<'a> {
+    /// `None` is null, which differs from empty.
     #[inline(always)]
     pub(crate) fn new(
         timestamp_ms: i64,
@@ -53,7 +56,8 @@ impl<'a> RecordContents<'a> {
         headers: &'a Headers<'a>,
     ) -> Self {
         let (key, value) = (Field::new(key), Field::new(value));
-        let variable_size = key.encoded_size() + value.encoded_size() + headers_size(headers);
+        let fields_size = key.encoded_size().saturating_add(value.encoded_size());
+        let variable_size = fields_size.saturating_add(headers_size(headers));
         Self { timestamp_ms, key, value, headers, variable_size }
     }
 
@@ -72,7 +76,7 @@ impl<'a> RecordContents<'a> {
     /// The most that a batch of this record alone can take, in bytes.
     #[inline(always)]
     pub(crate) fn batch_size_upper_bound(&self) -> usize {
-        RECORD_BATCH_OVERHEAD + MAX_RECORD_OVERHEAD + self.variable_size
+        self.variable_size.saturating_add(RECORD_BATCH_OVERHEAD + MAX_RECORD_OVERHEAD)
     }
 
     /// What stands in front of this record's key, at the given distance from the batch's first.
@@ -121,12 +125,14 @@ impl<'a> Field<'a> {
         match field {
             Some(bytes) => Self {
                 bytes,
-                length: ShortBytes::of_any((bytes.len() as u64) << 1),
+                length: ShortBytes::varint(zigzag_length(bytes.len())),
                 size: i32::try_from(bytes.len()).unwrap_or(i32::MAX),
             },
-            None => {
-                Self { bytes: &[], length: ShortBytes::of(varint::zigzag(NULL_LENGTH)), size: -1 }
-            }
+            None => Self {
+                bytes: &[],
+                length: ShortBytes::short_varint(varint::zigzag(NULL_LENGTH)),
+                size: -1,
+            },
         }
     }
 
@@ -150,25 +156,27 @@ impl RecordPrefix {
     /// Of a record that takes `variable_size` bytes from its key on, at the given distance from the batch's first.
     #[inline(always)]
     pub(crate) fn new(timestamp_delta: i64, offset_delta: u32, variable_size: usize) -> Self {
-        let (time, place) = (varint::zigzag(timestamp_delta), u64::from(offset_delta) << 1);
-        if (time | place) < ShortBytes::LIMIT {
-            let attributes = ShortBytes::of(0); // none are defined
-            let bytes = attributes.then(ShortBytes::of(time)).then(ShortBytes::of(place));
+        let timestamp_delta = varint::zigzag(timestamp_delta);
+        let offset_delta = u64::from(offset_delta) << 1;
+        if (timestamp_delta | offset_delta) < ShortBytes::LIMIT {
+            let bytes = ShortBytes::short_varint(ATTRIBUTES)
+                .then(ShortBytes::short_varint(timestamp_delta))
+                .then(ShortBytes::short_varint(offset_delta));
             let body_size = bytes.len() + variable_size;
             if body_size < SHORT_BODY {
-                let bytes = ShortBytes::of((body_size as u64) << 1).then(bytes);
-                return Self { bytes, body_size, time, place };
+                let bytes = ShortBytes::short_varint(zigzag_length(body_size)).then(bytes);
+                return Self { bytes, body_size, timestamp_delta, offset_delta };
             }
         }
-        let body_size =
-            1 + varint::unsigned_size(time) + varint::unsigned_size(place) + variable_size;
-        Self { bytes: ShortBytes::default(), body_size, time, place }
+        let sizes = [ATTRIBUTES, timestamp_delta, offset_delta].map(varint::unsigned_size);
+        let body_size = sizes.iter().sum::<usize>() + variable_size;
+        Self { bytes: ShortBytes::default(), body_size, timestamp_delta, offset_delta }
     }
 
     /// What the whole record takes.
     #[inline(always)]
     pub(crate) fn record_size(self) -> usize {
-        varint::unsigned_size((self.body_size as u64) << 1) + self.body_size
+        varint::unsigned_size(zigzag_length(self.body_size)) + self.body_size
     }
 
     /// Writes it to the start of `out`, and perhaps zeros behind it; returns how many bytes it took.
@@ -185,15 +193,17 @@ impl RecordPrefix {
 
     #[inline(never)]
     fn write_long(self, out: &mut [u8]) -> usize {
+        let Self { body_size, timestamp_delta, offset_delta, .. } = self;
         let mut end = 0;
-        for value in [(self.body_size as u64) << 1, 0, self.time, self.place] {
+        for value in [zigzag_length(body_size), ATTRIBUTES, timestamp_delta, offset_delta] {
             end += varint::put(value, &mut out[end..]);
         }
         end
     }
 }
 
-/// The length of what is shorter takes two bytes at most.
+/// The length of a body that is shorter takes two bytes at most, so that with one for the attributes and two for each delta
+/// the prefix fits into eight.
 const SHORT_BODY: usize = 1 << 13;
 
 #[inline(always)]
@@ -213,7 +223,7 @@ fn size_of_some_headers(headers: &Headers<'_>) -> usize {
 
 #[cold]
 fn write_headers(headers: &Headers<'_>, out: &mut [u8]) {
-    let mut end = varint::put((headers.len() as u64) << 1, out);
+    let mut end = varint::put(zigzag_length(headers.len()), out);
     for header in headers {
         end += Field::new(Some(header.key().as_bytes())).write(&mut out[end..]);
         end += Field::new(header.value()).write(&mut out[end..]);
@@ -222,7 +232,13 @@ fn write_headers(headers: &Headers<'_>, out: &mut [u8]) {
 
 #[inline]
 fn length_size(length: usize) -> usize {
-    varint::unsigned_size((length as u64) << 1)
+    varint::unsigned_size(zigzag_length(length))
+}
+
+/// The zig-zag form of a number that is not negative.
+#[inline]
+fn zigzag_length(length: usize) -> u64 {
+    (length as u64) << 1
 }
 
 #[cfg(test)]

@@ -78,26 +78,31 @@ pub(crate) struct ShortBytes {
 }
 
 impl ShortBytes {
-    /// What [`of`](Self::of) takes is less than this, and no more than two bytes long: four of them fit.
+    /// What [`short_varint`](Self::short_varint) takes is less than this, and takes two bytes at most: four of them fit.
     pub(crate) const LIMIT: u64 = 1 << 14;
 
-    /// `value`, less than [`LIMIT`](Self::LIMIT).
+    /// `value`, less than [`LIMIT`](Self::LIMIT), as an unsigned varint.
     #[inline(always)]
-    pub(crate) fn of(value: u64) -> Self {
+    pub(crate) fn short_varint(value: u64) -> Self {
+        debug_assert!(value < Self::LIMIT);
         if value < 1 << 7 {
             return Self { bytes: value, length: 1 };
         }
         Self { bytes: (value & 0x7f) | 0x80 | ((value >> 7) << 8), length: 2 }
     }
 
-    /// `value`, less than 2^56.
+    /// `value` as an unsigned varint.
+    ///
+    /// # Panics
+    ///
+    /// If it takes more than eight bytes, from 2^56 on: no length does.
     #[inline(always)]
-    pub(crate) fn of_any(value: u64) -> Self {
-        if value < Self::LIMIT { Self::of(value) } else { Self::of_large(value) }
+    pub(crate) fn varint(value: u64) -> Self {
+        if value < Self::LIMIT { Self::short_varint(value) } else { Self::long_varint(value) }
     }
 
     #[cold]
-    fn of_large(value: u64) -> Self {
+    fn long_varint(value: u64) -> Self {
         let mut bytes = [0; 8];
         let length = put(value, &mut bytes);
         Self { bytes: u64::from_le_bytes(bytes), length }
@@ -106,6 +111,7 @@ impl ShortBytes {
     /// These, and `more` behind them, eight bytes at most.
     #[inline(always)]
     pub(crate) fn then(self, more: Self) -> Self {
+        debug_assert!(self.length + more.length <= 8);
         let bytes = self.bytes | (more.bytes << (8 * self.length));
         Self { bytes, length: self.length + more.length }
     }
@@ -165,7 +171,11 @@ mod tests {
             let mut expected = Vec::new();
             row.iter().for_each(|value| write_unsigned(*value, &mut expected));
 
-            let bytes = row.map(ShortBytes::of).into_iter().reduce(ShortBytes::then).expect("four");
+            let bytes = row
+                .map(ShortBytes::short_varint)
+                .into_iter()
+                .reduce(ShortBytes::then)
+                .expect("four");
 
             assert_eq!(bytes.len(), expected.len());
             for room in [expected.len(), 8, 9] {
@@ -177,11 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn a_large_value_takes_the_bytes_that_it_takes() {
+    fn values_of_any_length_are_plain_varints() {
         for value in [ShortBytes::LIMIT - 1, ShortBytes::LIMIT, 1 << 35, (1 << 56) - 1] {
             let mut expected = Vec::new();
             write_unsigned(value, &mut expected);
-            let (bytes, mut out) = (ShortBytes::of_any(value), [0xff; 8]);
+            let (bytes, mut out) = (ShortBytes::varint(value), [0xff; 8]);
             bytes.write(&mut out);
             assert_eq!(out[..bytes.len()], expected, "{value}");
         }

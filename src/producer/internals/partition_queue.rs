@@ -175,10 +175,11 @@ impl LockedQueue<'_> {
         self.note_length(grown);
     }
 
-    /// Tells those without the lock how many batches there are by now, and by how many more than before they count.
-    fn note_length(&self, extra: i32) {
+    /// Publishes the length for those without the lock, after every change; by `more_extra` batches more than before the
+    /// batches count for more than they are.
+    fn note_length(&self, more_extra: i32) {
         let extra_length = self.queue.extra_length.load(Ordering::Relaxed);
-        let extra_length = extra_length.saturating_add_signed(extra); // under the lock, so nothing is lost in between
+        let extra_length = extra_length.saturating_add_signed(more_extra); // under the lock: nothing is lost in between
         self.queue.extra_length.store(extra_length, Ordering::Relaxed);
         let length = small(self.batches.len()).saturating_add(extra_length);
         self.queue.length.store(length, Ordering::Relaxed);

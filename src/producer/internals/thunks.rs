@@ -37,7 +37,7 @@ impl Thunks {
             self.slots = Vec::with_capacity(expected);
         }
         if !self.is_empty() {
-            self.slots.clear(); // a slot that is taken is empty
+            self.slots.clear(); // callbacks that never ran: `push` needs empty slots
         }
         (self.taken, self.given) = (0, 0);
     }
@@ -63,9 +63,10 @@ impl Thunks {
             self.make_slots();
         }
         if let Some(slot) = self.slots.get_mut(self.taken as usize) {
+            debug_assert!(slot.callback.is_none());
             slot.share.set(share);
             if slot.callback.is_none() {
-                slot.callback = Some(callback); // always: said, so that what is dropped here is known to be nothing
+                slot.callback = Some(callback); // always so: the look saves dropping an old one
             }
             self.taken += 1;
         }

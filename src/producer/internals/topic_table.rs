@@ -71,8 +71,7 @@ impl TopicTable {
     }
 }
 
-/// Whether the names are equal. As they are short mostly, and compared for every record, without a call where their first
-/// and their last few bytes are all there is.
+/// Whether the names are equal. From 4 to 16 bytes, as most are, without a call: the first and the last few are all there is.
 #[inline(always)]
 fn is_same(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
@@ -86,6 +85,7 @@ fn is_same(one: &str, other: &str) -> bool {
     }
 }
 
+/// Of two that are as long as each other, up to twice `N`.
 #[inline(always)]
 fn ends_are_same<const N: usize>(one: &[u8], other: &[u8]) -> bool {
     one.first_chunk::<N>() == other.first_chunk() && one.last_chunk::<N>() == other.last_chunk()

@@ -1,4 +1,5 @@
-//! The way of a record on the caller's thread, from `send` into a batch. Java: `KafkaProducer.doSend`.
+//! The way of a record on the caller's thread, from `send` into a batch. Java: `KafkaProducer.doSend`. The steps are those
+//! of docs/ARCHITECTURE.md.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -78,7 +79,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     }
 
     /// Steps 2 to 8 for what most records are like: there is no user code to be run and nothing to be waited for, and an
-    /// open batch has room. Else nothing has happened.
+    /// open batch has room. Else nothing has happened, and `callback` is still there.
     #[inline(always)]
     fn place_at_once(
         &self,
