@@ -40,11 +40,11 @@ pub(crate) struct BriefGuard<'m, T> {
 
 struct WakeOne<'m>(&'m Sleepers);
 
-/// How often to try at once: for a microsecond or two, which is more than the lock is held for. Then it is likely that its
-/// holder waits for a processor.
-const SPINS: u32 = 50;
+/// How often to look at once, after a wait that is twice as long each time. Not often: to take turns for every record is
+/// dear, for all that the lock guards moves from one processor to the other, and cheap for whoever stays away for a while.
+const SPINS: u32 = 3;
 /// How often to try before sleeping, letting other threads run in between after the first [`SPINS`].
-const ATTEMPTS: u32 = SPINS + 10;
+const ATTEMPTS: u32 = SPINS + 7;
 /// Whoever asks to be woken in the very moment of the release can be overlooked, for no barrier keeps the store of the one
 /// and the load of the other in order: so long does that one sleep at most.
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
@@ -94,7 +94,7 @@ impl<T> BriefMutex<T> {
                 return Some(guard);
             }
             match attempt {
-                ..SPINS => hint::spin_loop(),
+                ..SPINS => (0..2 << attempt).for_each(|_| hint::spin_loop()),
                 _ => thread::yield_now(),
             }
         }

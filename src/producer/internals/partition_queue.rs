@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::hint;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 
@@ -55,6 +56,9 @@ impl Batches {
     }
 }
 
+/// How often to try for a lock before sleeping for it: a few microseconds.
+const PATIENCE: u32 = 100;
+
 impl PartitionQueue {
     pub(super) fn new(partition: PartitionRef) -> Self {
         Self {
@@ -97,6 +101,18 @@ impl PartitionQueue {
     #[inline]
     pub(super) fn try_lock(&self) -> Option<LockedQueue<'_>> {
         Some(LockedQueue { batches: self.batches.try_lock()?, queue: self })
+    }
+
+    /// As [`lock`](Self::lock), for the sender: a caller holds the lock for less than it would cost to wake whoever
+    /// sleeps for it, but takes it again at once.
+    pub(super) fn lock_patiently(&self) -> LockedQueue<'_> {
+        for _ in 0..PATIENCE {
+            if let Some(locked) = self.try_lock() {
+                return locked;
+            }
+            hint::spin_loop();
+        }
+        self.lock()
     }
 }
 

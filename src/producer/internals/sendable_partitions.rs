@@ -272,7 +272,7 @@ impl SendablePartitions {
         };
         let log = slot.log(node, turn.metadata);
         let queue = Arc::clone(&slot.queue);
-        let mut batches = queue.lock();
+        let mut batches = queue.lock_patiently();
         let may_send = batches.head().is_some_and(|head| {
             let may_go = |it: &TransactionManager| it.may_send(id, head.id(), log, turn.now);
             !head.is_lent() && transactions.is_none_or(may_go)
@@ -315,7 +315,7 @@ impl SendablePartitions {
     pub(crate) fn reinsert(&mut self, batch: Box<ProducerBatch>, turn: &Turn<'_>) {
         let id = batch.partition().id();
         if let Some(slot) = self.slots.get(id).and_then(Option::as_ref) {
-            slot.queue.lock().reinsert(batch);
+            slot.queue.lock_patiently().reinsert(batch);
         }
         self.reconsider(id, turn);
     }
@@ -356,7 +356,7 @@ impl SendablePartitions {
             return;
         };
         let queue = Arc::clone(&slot.queue);
-        let mut batches = queue.lock();
+        let mut batches = queue.lock_patiently();
         while let Some(head) = batches.head() {
             if !head.has_reached_delivery_timeout(self.rules.delivery_timeout, turn.now) {
                 break;
