@@ -63,6 +63,11 @@ impl<T> BriefMutex<T> {
         Some(BriefGuard { value, _wake: WakeOne(&self.sleepers) })
     }
 
+    /// Whether somebody has it, as it was a moment ago.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.value.is_locked()
+    }
+
     /// As [`lock`](Self::lock); sleeps for `longest_sleep` at a time.
     #[cold]
     fn lock_late(&self, longest_sleep: Duration) -> BriefGuard<'_, T> {
@@ -89,7 +94,7 @@ impl<T> BriefMutex<T> {
     fn try_for_a_moment(&self) -> Option<BriefGuard<'_, T>> {
         for attempt in 0..ATTEMPTS {
             // Looked at first: an attempt takes the line of memory away from whoever holds the lock.
-            let free = (!self.value.is_locked()).then(|| self.try_lock());
+            let free = (!self.is_locked()).then(|| self.try_lock());
             if let Some(guard) = free.flatten() {
                 return Some(guard);
             }

@@ -107,7 +107,9 @@ impl PartitionQueue {
     /// sleeps for it, but takes it again at once.
     pub(super) fn lock_patiently(&self) -> LockedQueue<'_> {
         for _ in 0..PATIENCE {
-            if let Some(locked) = self.try_lock() {
+            // Looked at first: an attempt takes the line of memory away from whoever holds the lock.
+            let free = (!self.batches.is_locked()).then(|| self.try_lock());
+            if let Some(locked) = free.flatten() {
                 return locked;
             }
             hint::spin_loop();
