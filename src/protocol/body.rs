@@ -55,14 +55,7 @@ impl RequestBody {
         out: &mut Vec<u8>,
     ) -> Vec<(usize, SharedBytes)> {
         match self {
-            Self::Produce(request) => {
-                let positions = request.encode_spliced(version, out);
-                let partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
-                let with_position = positions.into_iter().zip(partitions);
-                return with_position
-                    .filter_map(|(position, it)| Some((position?, it.records.clone())))
-                    .collect();
-            }
+            Self::Produce(request) => return request.encode_spliced(version, out),
             Self::Metadata(request) => request.encode(version, out),
             Self::ApiVersions(request) => request.encode(version, out),
             Self::InitProducerId(request) => request.encode(version, out),

@@ -9,6 +9,7 @@ mod lingering;
 mod slot;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,8 @@ pub(crate) struct SendablePartitions {
     rules: Rules,
     /// By the queues' numbers.
     slots: Vec<Option<Slot>>,
-    /// For each leader the partitions with a sendable head, each once, longest waiting first.
+    /// For each leader the partitions with a sendable head, each once, longest waiting first. Lines stay when they are empty,
+    /// for their memory.
     nodes: BTreeMap<NodeId, Line>,
     /// Counts the places that were ever taken in a line.
     next_place: u64,
@@ -175,14 +177,16 @@ impl SendablePartitions {
         !self.expired.is_empty()
     }
 
-    /// The nodes that have something to be sent to.
-    pub(crate) fn ready_nodes(&self) -> Vec<NodeId> {
-        self.nodes.keys().copied().collect()
+    /// The first node after `last`, or of all, that has something to be sent to.
+    pub(crate) fn next_ready_node(&self, last: Option<NodeId>) -> Option<NodeId> {
+        let start = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.nodes.range((start, Bound::Unbounded));
+        rest.find(|(_, line)| !line.is_empty()).map(|(node, _)| *node)
     }
 
     /// Whether a partition waits in the line of `node`.
     pub(crate) fn is_ready(&self, node: NodeId) -> bool {
-        self.nodes.contains_key(&node)
+        self.nodes.get(&node).is_some_and(|line| !line.is_empty())
     }
 
     /// The topics that have batches and no known leader for them, each once as long as the metadata stays the same.
@@ -221,10 +225,11 @@ impl SendablePartitions {
         transactions: Option<&TransactionManager>,
         turn: &Turn<'_>,
     ) -> Vec<Box<ProducerBatch>> {
-        let mut drained: Vec<Box<ProducerBatch>> = Vec::new();
-        let Some(mut line) = self.nodes.remove(&node) else {
-            return drained;
+        let Some(mut line) = self.nodes.get_mut(&node).map(std::mem::take) else {
+            return Vec::new();
         };
+        let mut drained: Vec<Box<ProducerBatch>> =
+            Vec::with_capacity(line.len().min(MOST_EXPECTED));
         let Capacity { max_size, version } = capacity;
         let mut departure = Departure { node, version, room: usize::MAX, transactions, turn };
         let mut size = 0;
@@ -254,9 +259,7 @@ impl SendablePartitions {
             departure.room = max_size.saturating_sub(size);
             drained.push(batch);
         }
-        if !line.is_empty() {
-            self.nodes.insert(node, line);
-        }
+        self.nodes.insert(node, line);
         self.rejoin();
         if let Some(batch) = left_over {
             self.reinsert(batch, turn);
@@ -277,7 +280,7 @@ impl SendablePartitions {
             let may_go = |it: &TransactionManager| it.may_send(id, head.id(), log, turn.now);
             !head.is_lent() && transactions.is_none_or(may_go)
         });
-        // Not by `stand`: the line is not among the nodes' now, and `drain` counts who left it.
+        // Not by `stand`: `drain` has taken the line out, and counts who left it.
         if !may_send {
             slot.standing = Standing::Held;
             return Taken::Nothing;
@@ -441,9 +444,6 @@ impl SendablePartitions {
             return;
         };
         line.leave(|id, place| stands(&self.slots, id, place));
-        if line.is_empty() {
-            self.nodes.remove(&node);
-        }
     }
 
     fn report_leaderless(&mut self, id: usize) {
@@ -476,6 +476,9 @@ impl SendablePartitions {
         slot.as_ref()
     }
 }
+
+/// A request is expected to have so many batches at most: room for more is made when there are more.
+const MOST_EXPECTED: usize = 64;
 
 /// A request in the making.
 #[derive(Clone, Copy, Debug)]

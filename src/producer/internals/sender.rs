@@ -198,8 +198,10 @@ impl<C: KafkaClient> Sender<C> {
             self.metadata.request_update_for_topic(&topic);
         }
         if self.has_producer_id(now, &mut wait) {
-            for node in self.partitions.ready_nodes() {
+            let mut next = self.partitions.next_ready_node(None);
+            while let Some(node) = next {
                 self.send_to(node, &turn, &mut wait);
+                next = self.partitions.next_ready_node(Some(node));
             }
         }
         drop(snapshot);
@@ -283,18 +285,18 @@ impl<C: KafkaClient> Sender<C> {
 
     /// What may be sent of `drained`. Batches that the codec left larger than was expected are split.
     fn without_too_large(&mut self, drained: Vec<Box<ProducerBatch>>, now: Instant) -> Vec<Parcel> {
-        let max_size = self.settings.max_request_size;
-        let (too_large, batches): (Vec<_>, Vec<_>) =
-            drained.into_iter().partition(|batch| batch.is_unexpectedly_large(max_size));
-        for batch in too_large {
-            let kind = ErrorKind::RecordTooLarge {
-                size: batch.size(),
-                limit: max_size,
-                property: "max.request.size",
-            };
-            self.split_and_reenqueue(batch, &Error::new(kind), now);
+        let limit = self.settings.max_request_size;
+        let mut parcels = Vec::with_capacity(drained.len());
+        for batch in drained {
+            if batch.is_unexpectedly_large(limit) {
+                let property = "max.request.size";
+                let kind = ErrorKind::RecordTooLarge { size: batch.size(), limit, property };
+                self.split_and_reenqueue(batch, &Error::new(kind), now);
+            } else {
+                parcels.push(Parcel { batch, message_set: None });
+            }
         }
-        batches.into_iter().map(|batch| Parcel { batch, message_set: None }).collect()
+        parcels
     }
 
     /// Lets partitions go on whose sequences were in doubt.

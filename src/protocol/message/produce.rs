@@ -41,33 +41,37 @@ pub(crate) struct PartitionProduceData<R> {
 /// To copy fewer bytes than this costs less than what the system does for one more piece of memory to write.
 const LEAST_SPLICED_BYTES: usize = 1024;
 
-impl<R: AsRef<[u8]>> ProduceRequest<R> {
+impl<R: AsRef<[u8]> + Clone> ProduceRequest<R> {
     /// In one piece, as tests want it; the client splices the records in.
     #[cfg(test)]
     pub(crate) fn encode(&self, version: i16, out: &mut Vec<u8>) {
-        self.encode_with(version, out, &mut |records, out| out.extend_from_slice(records));
+        self.encode_with(version, out, &mut |records: &R, out| {
+            out.extend_from_slice(records.as_ref());
+        });
     }
 
     /// Writes everything but records of some size, which are better left where they are.
     ///
-    /// Returns, for each partition in order, the position in `out` at which its records belong, if they were left out.
-    pub(crate) fn encode_spliced(&self, version: i16, out: &mut Vec<u8>) -> Vec<Option<usize>> {
-        let mut positions = Vec::new();
-        self.encode_with(version, out, &mut |records, out| {
-            let is_copied = records.len() < LEAST_SPLICED_BYTES;
-            positions.push((!is_copied).then_some(out.len()));
-            if is_copied {
-                out.extend_from_slice(records);
+    /// Returns those records, each with the position in `out` at which it belongs, in ascending order.
+    pub(crate) fn encode_spliced(&self, version: i16, out: &mut Vec<u8>) -> Vec<(usize, R)> {
+        let count = self.topics.iter().map(|topic| topic.partitions.len()).sum();
+        let mut spliced = Vec::with_capacity(count);
+        self.encode_with(version, out, &mut |records: &R, out| {
+            let bytes = records.as_ref();
+            if bytes.len() < LEAST_SPLICED_BYTES {
+                out.extend_from_slice(bytes);
+            } else {
+                spliced.push((out.len(), records.clone()));
             }
         });
-        positions
+        spliced
     }
 
     fn encode_with(
         &self,
         version: i16,
         out: &mut Vec<u8>,
-        put_records: &mut impl FnMut(&[u8], &mut Vec<u8>),
+        put_records: &mut impl FnMut(&R, &mut Vec<u8>),
     ) {
         let encoding = ApiKey::Produce.encoding(version);
         if version >= 3 {
@@ -78,10 +82,9 @@ impl<R: AsRef<[u8]>> ProduceRequest<R> {
         out.put_array(&self.topics, encoding, |topic, out| {
             put_topic(version, &topic.name, topic.topic_id, out);
             out.put_array(&topic.partitions, encoding, |partition, out| {
-                let records = partition.records.as_ref();
                 out.put_i32(partition.index);
-                out.put_length(Some(records.len()), encoding);
-                put_records(records, out);
+                out.put_length(Some(partition.records.as_ref().len()), encoding);
+                put_records(&partition.records, out);
                 out.put_no_tags(encoding);
             });
             out.put_no_tags(encoding);

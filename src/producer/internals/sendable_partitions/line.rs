@@ -53,6 +53,11 @@ impl Line {
         self.standing -= 1;
     }
 
+    /// How many partitions stand in it.
+    pub(super) fn len(&self) -> usize {
+        self.standing
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.standing == 0
     }

@@ -33,7 +33,8 @@ fn a_whole_line_moves_to_another_leader_in_order() {
     let metadata = led_by(NODE_2, 2);
     partitions.refresh(&accumulator, &turn(&metadata));
 
-    assert_eq!(partitions.ready_nodes(), [NODE_2]);
+    assert_eq!(partitions.next_ready_node(None), Some(NODE_2));
+    assert_eq!(partitions.next_ready_node(Some(NODE_2)), None);
     let drained = partitions.drain(NODE_2, UNLIMITED, None, &turn(&metadata));
     let numbers = drained.iter().map(|batch| batch.topic_partition().partition());
     assert_eq!(numbers.collect::<Vec<_>>(), (0..MANY).collect::<Vec<_>>());

@@ -1,6 +1,5 @@
 //! Produce requests out, their answers in.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::client::client_request::ClientRequest;
@@ -33,8 +32,8 @@ pub(super) struct ProduceHandler {
     version: Option<i16>,
     /// In the order of the request: topic by topic.
     pub(super) batches: Vec<Box<ProducerBatch>>,
-    /// The topics in the order of the request, with the ids that stand for them from version 13 on.
-    topics: Vec<(Arc<str>, Uuid)>,
+    /// The topics by the ids that stand for them from version 13 on, in ascending order. Without those that have none.
+    topics: Vec<(Uuid, Arc<str>)>,
     /// When the oldest batch runs out of time.
     pub(super) expires: Instant,
 }
@@ -45,6 +44,12 @@ pub(super) struct Parcel {
     pub(super) batch: Box<ProducerBatch>,
     /// What it travels as, if not as it is.
     pub(super) message_set: Option<Vec<u8>>,
+}
+
+impl Parcel {
+    fn topic(&self) -> &Arc<str> {
+        self.batch.topic_partition().shared_topic()
+    }
 }
 
 /// Since Kafka 0.11 (KIP-98): record batches, and nothing else.
@@ -60,43 +65,53 @@ impl<C: KafkaClient> Sender<C> {
         mut parcels: Vec<Parcel>,
         turn: &Turn<'_>,
     ) {
-        parcels
-            .sort_by(|left, right| left.batch.topic_partition().cmp(right.batch.topic_partition()));
+        parcels.sort_unstable_by(|left, right| {
+            left.batch.topic_partition().cmp(right.batch.topic_partition())
+        });
         let least_version = self.least_version(&parcels);
         let mut topics: Vec<TopicProduceData<SharedBytes>> = Vec::new();
-        for Parcel { batch, message_set } in &mut parcels {
-            let Some(log) = self.partitions.log_of(batch.partition().id(), node, turn) else {
-                continue; // what was drained has its place
-            };
-            let producer = self.number(batch, log);
-            if self.settings.guarantees_order {
-                self.partitions.mute(batch.partition().id());
-            }
-            let Some(records) = seal(batch, message_set.take(), producer) else {
-                continue;
-            };
-            let index = batch.topic_partition().partition();
-            let partition = PartitionProduceData { index, records };
-            let name = batch.topic_partition().shared_topic();
-            match topics.last_mut().filter(|topic| topic.name == *name) {
-                Some(topic) => topic.partitions.push(partition),
-                None => topics.push(TopicProduceData {
-                    name: Arc::clone(name),
-                    topic_id: log.topic_id,
-                    partitions: vec![partition],
-                }),
-            }
+        for of_topic in parcels.chunk_by_mut(|left, right| left.topic() == right.topic()) {
+            topics.extend(self.topic_data(node, of_topic, turn));
         }
         let batches: Vec<_> = parcels.into_iter().map(|parcel| parcel.batch).collect();
         let expires = batches.iter().map(|batch| batch.created()).min().unwrap_or(turn.now)
             + self.settings.delivery_timeout;
-        let ids = topics.iter().map(|topic| (Arc::clone(&topic.name), topic.topic_id)).collect();
+        let with_id = topics.iter().filter(|topic| !topic.topic_id.is_zero());
+        let mut ids: Vec<_> =
+            with_id.map(|topic| (topic.topic_id, Arc::clone(&topic.name))).collect();
+        ids.sort_unstable();
         let version = self.client.usable_version(node, ApiKey::Produce);
         let request = ClientRequest { least_version, ..self.produce_request(node, topics) };
         let correlation_id = self.client.send(request, turn.now);
         self.in_flight_expiry.insert((expires, correlation_id));
         let handler = ProduceHandler { node, version, batches, topics: ids, expires };
         self.handlers.insert(correlation_id, RequestCompletionHandler::Produce(handler));
+    }
+
+    /// Numbers and seals the batches of `parcels`, which are of one topic; `None` if nothing is left of them.
+    fn topic_data(
+        &mut self,
+        node: NodeId,
+        parcels: &mut [Parcel],
+        turn: &Turn<'_>,
+    ) -> Option<TopicProduceData<SharedBytes>> {
+        let name = Arc::clone(parcels.first()?.topic());
+        let mut topic_id = Uuid::ZERO;
+        let mut partitions = Vec::with_capacity(parcels.len());
+        for Parcel { batch, message_set } in parcels {
+            let Some(log) = self.partitions.log_of(batch.partition().id(), node, turn) else {
+                continue; // what was drained has its place
+            };
+            topic_id = log.topic_id;
+            let producer = self.number(batch, log);
+            if self.settings.guarantees_order {
+                self.partitions.mute(batch.partition().id());
+            }
+            let index = batch.topic_partition().partition();
+            let records = seal(batch, message_set.take(), producer);
+            partitions.extend(records.map(|records| PartitionProduceData { index, records }));
+        }
+        (!partitions.is_empty()).then_some(TopicProduceData { name, topic_id, partitions })
     }
 
     fn produce_request(
@@ -267,13 +282,17 @@ struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    fn new(response: &'a ProduceResponse, topics: &'a [(Arc<str>, Uuid)]) -> Self {
-        let with_id = topics.iter().filter(|(_, id)| !id.is_zero());
-        let names: BTreeMap<Uuid, &str> = with_id.map(|(name, id)| (*id, &**name)).collect();
-        let mut partitions = Vec::new();
+    /// `topics` are in the order of their ids.
+    fn new(response: &'a ProduceResponse, topics: &'a [(Uuid, Arc<str>)]) -> Self {
+        let name_of = |wanted| {
+            let position = topics.binary_search_by_key(wanted, |(id, _)| *id).ok()?;
+            topics.get(position).map(|(_, name)| &**name)
+        };
+        let count = response.topics.iter().map(|topic| topic.partitions.len()).sum();
+        let mut partitions = Vec::with_capacity(count);
         for topic in &response.topics {
             let name = match topic.name.as_str() {
-                "" => names.get(&topic.topic_id).copied(),
+                "" => name_of(&topic.topic_id),
                 name => Some(name),
             };
             partitions.extend(topic.partitions.iter().map(|partition| (name, partition)));
