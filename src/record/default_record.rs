@@ -122,18 +122,11 @@ impl RecordContents<'_> {
 impl<'a> Field<'a> {
     #[inline(always)]
     fn new(field: Option<&'a [u8]>) -> Self {
-        match field {
-            Some(bytes) => Self {
-                bytes,
-                length: ShortBytes::varint(zigzag_length(bytes.len())),
-                size: i32::try_from(bytes.len()).unwrap_or(i32::MAX),
-            },
-            None => Self {
-                bytes: &[],
-                length: ShortBytes::short_varint(varint::zigzag(NULL_LENGTH)),
-                size: -1,
-            },
-        }
+        let length = match field {
+            Some(bytes) => ShortBytes::varint(zigzag_length(bytes.len())),
+            None => ShortBytes::short_varint(varint::zigzag(NULL_LENGTH)),
+        };
+        Self { bytes: field.unwrap_or_default(), length, size: size_of_field(field) }
     }
 
     #[inline(always)]
@@ -219,6 +212,12 @@ fn size_of_some_headers(headers: &Headers<'_>) -> usize {
             + Field::new(header.value()).encoded_size()
     });
     length_size(headers.len()) + sizes.sum::<usize>()
+}
+
+/// A length as metadata tells it: -1 for null.
+#[inline(always)]
+pub(crate) fn size_of_field(field: Option<&[u8]>) -> i32 {
+    field.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
 }
 
 #[cold]

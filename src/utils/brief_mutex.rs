@@ -45,6 +45,8 @@ struct WakeOne<'m>(&'m Sleepers);
 const SPINS: u32 = 3;
 /// How often to try before sleeping, letting other threads run in between after the first [`SPINS`].
 const ATTEMPTS: u32 = SPINS + 7;
+/// How often to try before that, for the patient: a few microseconds.
+const PATIENCE: u32 = 100;
 /// Whoever asks to be woken in the very moment of the release can be overlooked, for no barrier keeps the store of the one
 /// and the load of the other in order: so long does that one sleep at most.
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
@@ -63,9 +65,11 @@ impl<T> BriefMutex<T> {
         Some(BriefGuard { value, _wake: WakeOne(&self.sleepers) })
     }
 
-    /// Whether somebody has it, as it was a moment ago.
-    pub(crate) fn is_locked(&self) -> bool {
-        self.value.is_locked()
+    /// As [`lock`](Self::lock), for who has little else to do: others hold the lock for less than it would cost to wake
+    /// whoever sleeps for it, but take it again at once.
+    pub(crate) fn lock_patiently(&self) -> BriefGuard<'_, T> {
+        let patient = self.try_often(PATIENCE, |_| hint::spin_loop());
+        patient.unwrap_or_else(|| self.lock())
     }
 
     /// As [`lock`](Self::lock); sleeps for `longest_sleep` at a time.
@@ -92,18 +96,21 @@ impl<T> BriefMutex<T> {
     }
 
     fn try_for_a_moment(&self) -> Option<BriefGuard<'_, T>> {
-        for attempt in 0..ATTEMPTS {
+        self.try_often(ATTEMPTS, |attempt| match attempt {
+            ..SPINS => (0..2 << attempt).for_each(|_| hint::spin_loop()),
+            _ => thread::yield_now(),
+        })
+    }
+
+    fn try_often(&self, attempts: u32, pause: impl Fn(u32)) -> Option<BriefGuard<'_, T>> {
+        (0..attempts).find_map(|attempt| {
             // Looked at first: an attempt takes the line of memory away from whoever holds the lock.
-            let free = (!self.is_locked()).then(|| self.try_lock());
-            if let Some(guard) = free.flatten() {
-                return Some(guard);
-            }
-            match attempt {
-                ..SPINS => (0..2 << attempt).for_each(|_| hint::spin_loop()),
-                _ => thread::yield_now(),
-            }
-        }
-        None
+            let free = (!self.value.is_locked()).then(|| self.try_lock());
+            free.flatten().or_else(|| {
+                pause(attempt);
+                None
+            })
+        })
     }
 }
 

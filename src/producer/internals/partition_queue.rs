@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::hint;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 
@@ -56,9 +55,6 @@ impl Batches {
     }
 }
 
-/// How often to try for a lock before sleeping for it: a few microseconds.
-const PATIENCE: u32 = 100;
-
 impl PartitionQueue {
     pub(super) fn new(partition: PartitionRef) -> Self {
         Self {
@@ -103,18 +99,9 @@ impl PartitionQueue {
         Some(LockedQueue { batches: self.batches.try_lock()?, queue: self })
     }
 
-    /// As [`lock`](Self::lock), for the sender: a caller holds the lock for less than it would cost to wake whoever
-    /// sleeps for it, but takes it again at once.
+    /// As [`lock`](Self::lock), for the sender.
     pub(super) fn lock_patiently(&self) -> LockedQueue<'_> {
-        for _ in 0..PATIENCE {
-            // Looked at first: an attempt takes the line of memory away from whoever holds the lock.
-            let free = (!self.batches.is_locked()).then(|| self.try_lock());
-            if let Some(locked) = free.flatten() {
-                return locked;
-            }
-            hint::spin_loop();
-        }
-        self.lock()
+        LockedQueue { batches: self.batches.lock_patiently(), queue: self }
     }
 }
 

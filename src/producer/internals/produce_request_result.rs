@@ -90,12 +90,6 @@ impl RecordShare {
     }
 }
 
-/// A length as metadata tells it: -1 for null.
-#[inline(always)]
-pub(crate) fn size_of_field(field: Option<&[u8]>) -> i32 {
-    field.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
-}
-
 impl Outcome {
     pub(crate) fn failed(error: Error) -> Self {
         Self::Failed { error, record_errors: BTreeMap::new() }

@@ -7,13 +7,14 @@ use crate::producer::callback::Callback;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{
-    Outcome, ProduceRequestResult, RecordShare, size_of_field,
+    Outcome, ProduceRequestResult, RecordShare,
 };
 use crate::producer::internals::producer_batch::run_callback;
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::shared_result::SharedResult;
 use crate::producer::mock_producer::SentRecord;
 use crate::producer::record_metadata::UNKNOWN;
+use crate::record::default_record::size_of_field;
 
 /// A record that waits for its answer: a batch of one, without bytes.
 pub(super) struct Completion {
