@@ -90,10 +90,14 @@ impl PollResults {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.completed_sends.is_empty()
-            && self.completed_receives.is_empty()
-            && self.disconnected.is_empty()
-            && self.connected.is_empty()
+        self.completed_sends.is_empty() && !self.has_arrivals()
+    }
+
+    /// Whether there is more to tell than that requests have left.
+    pub(crate) fn has_arrivals(&self) -> bool {
+        !self.completed_receives.is_empty()
+            || !self.disconnected.is_empty()
+            || !self.connected.is_empty()
     }
 
     pub(crate) fn clear(&mut self) {

@@ -173,13 +173,14 @@ impl Selector {
     /// And while a lot is sent and nobody waits, it naps before it looks for answers, so that there are several.
     fn wait(&mut self, timeout: Option<Duration>, results: &mut PollResults) {
         let mut may_sleep = timeout.is_none_or(|timeout| !timeout.is_zero());
-        self.spins = if self.wakeup.is_waited_for() { 2 } else { self.spins.saturating_sub(1) };
         if may_sleep && self.spins > 0 {
             may_sleep = !self.spin(timeout.unwrap_or(MAX_SPIN).min(MAX_SPIN));
         }
         let dozes = may_sleep && self.may_doze;
+        // A request that the socket has not taken yet is not left waiting for the end of a nap.
+        let is_all_sent = !results.completed_sends.is_empty();
         let is_busy = std::mem::take(&mut self.sent) >= SENT_BEFORE_NAP && self.spins == 0;
-        if dozes && is_busy && timeout.is_none_or(|timeout| timeout > NAP) {
+        if dozes && is_busy && is_all_sent && timeout.is_none_or(|timeout| timeout > NAP) {
             self.wakeup.nap(NAP);
         }
         let sleeps = match dozes {
@@ -283,7 +284,12 @@ impl Selectable for Selector {
         results.clear();
         results.disconnected.append(&mut self.stillborn);
         self.run_channels(now, results);
-        let is_busy = !results.is_empty() || !self.runnable.is_empty();
+        self.spins = if self.wakeup.is_waited_for() { 2 } else { self.spins.saturating_sub(1) };
+        // That a request has left can wait for the next answer, or for more to send: to look at once after every request
+        // makes the next one small.
+        let is_unhurried = self.may_doze && self.spins == 0;
+        let has_news = if is_unhurried { results.has_arrivals() } else { !results.is_empty() };
+        let is_busy = has_news || !self.runnable.is_empty();
         let until_expiry = self.until_next_expiry(now);
         let timeout = match timeout.into_iter().chain(until_expiry).min() {
             _ if is_busy => Some(Duration::ZERO),

@@ -35,7 +35,7 @@ const NAPPING: u8 = 1;
 const DOZING: u8 = 2;
 /// In, or about to enter, a system call that ends when something happens.
 const ASLEEP: u8 = 3;
-/// So many hints wake a loop that dozes.
+/// So many hints wake a loop that dozes or naps.
 const HINTS_A_WAKE: u32 = 8;
 
 impl Wakeup {
@@ -77,14 +77,14 @@ impl Wakeup {
         }
     }
 
-    /// As [`wake`](Self::wake), for what can wait for a moment: a loop that only dozes is left alone until there is
-    /// more of it, and one that naps until it wakes by itself.
+    /// As [`wake`](Self::wake), for what can wait for a moment: a loop that only dozes or naps is left alone until there
+    /// is more of it.
     pub(crate) fn hint(&self) {
         let shared = &*self.0;
         let hints = shared.hints.fetch_add(1, Ordering::SeqCst).saturating_add(1);
         match shared.state.load(Ordering::SeqCst) {
             ASLEEP => self.wake(),
-            DOZING if hints >= HINTS_A_WAKE => self.wake(),
+            DOZING | NAPPING if hints >= HINTS_A_WAKE => self.wake(),
             _ => {}
         }
     }
@@ -125,7 +125,7 @@ impl Wakeup {
         self.0.requested.load(Ordering::SeqCst) || hints >= HINTS_A_WAKE
     }
 
-    /// Sleeps for up to `limit`, or until somebody asks for a turn by more than hints. [`doze_off`](Self::doze_off) or
+    /// Sleeps for up to `limit`, or until somebody asks for a turn by more than a few hints. [`doze_off`](Self::doze_off) or
     /// [`fall_asleep`](Self::fall_asleep) comes next, and sees what was asked for meanwhile.
     pub(super) fn nap(&self, limit: Duration) {
         self.0.thread.get_or_init(thread::current);
@@ -249,10 +249,16 @@ mod tests {
     fn a_nap_ends_when_somebody_asks_or_waits() {
         const HOUR: Duration = Duration::from_secs(3600);
         let wakeup = Wakeup::detached();
-        let others: [fn(&Wakeup); 2] = [Wakeup::wake, Wakeup::start_waiting];
+        let hint_often = |wakeup: &Wakeup| (0..HINTS_A_WAKE).for_each(|_| wakeup.hint());
+        let others: [fn(&Wakeup); 3] = [Wakeup::wake, hint_often, Wakeup::start_waiting];
         for ask in others {
             thread::scope(|scope| {
-                scope.spawn(|| ask(&wakeup)); // before, in or after the nap's beginning
+                scope.spawn(|| {
+                    while wakeup.0.state.load(Ordering::SeqCst) != NAPPING {
+                        thread::yield_now();
+                    }
+                    ask(&wakeup);
+                });
                 wakeup.nap(HOUR);
             });
             wakeup.awake();

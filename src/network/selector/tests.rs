@@ -270,6 +270,37 @@ fn a_wakeup_ends_the_wait_also_if_it_came_before() {
     assert!(setup.now < deadline);
 }
 
+/// To come back after every request would make the next ones small.
+#[test]
+fn that_a_request_has_left_waits_for_the_answer_where_there_is_time() {
+    let mut setup = Setup::leisurely();
+    let mut peer = setup.peer.try_clone().unwrap();
+    let answers = thread::spawn(move || {
+        peer.read_exact(&mut [0; 8]).unwrap();
+        peer.write_all(b"\0\0\0\x04pong").unwrap();
+    });
+
+    setup.selector.send(NODE, send(b"ping", &[]));
+    setup.poll(PATIENCE);
+
+    answers.join().unwrap();
+    assert_eq!(setup.seen.completed_sends, [NODE]);
+    assert_eq!(setup.seen.completed_receives, [(NODE, b"pong".to_vec())]);
+}
+
+#[test]
+fn that_a_request_has_left_is_told_at_once_where_somebody_waits() {
+    let mut setup = Setup::leisurely();
+    setup.selector.wakeup().start_waiting();
+    let deadline = setup.now + PATIENCE;
+
+    setup.selector.send(NODE, send(b"ping", &[]));
+    setup.poll(PATIENCE);
+
+    assert_eq!(setup.seen.completed_sends, [NODE]);
+    assert!(setup.now < deadline);
+}
+
 #[test]
 fn many_wakeups_from_many_threads_lose_none() {
     let mut setup = Setup::connected();
@@ -338,6 +369,11 @@ struct Setup {
 impl Setup {
     fn connected() -> Self {
         Self::with(SelectorSettings::default())
+    }
+
+    /// Dozes for as long as a test may last.
+    fn leisurely() -> Self {
+        Self::with(SelectorSettings { max_doze: PATIENCE, ..SelectorSettings::default() })
     }
 
     fn with(settings: SelectorSettings) -> Self {
