@@ -252,6 +252,7 @@ mod tests {
         let hint_often = |wakeup: &Wakeup| (0..HINTS_A_WAKE).for_each(|_| wakeup.hint());
         let others: [fn(&Wakeup); 3] = [Wakeup::wake, hint_often, Wakeup::start_waiting];
         for ask in others {
+            thread::park_timeout(Duration::ZERO); // what the one before may have left
             thread::scope(|scope| {
                 scope.spawn(|| {
                     while wakeup.0.state.load(Ordering::SeqCst) != NAPPING {
