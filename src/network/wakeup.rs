@@ -249,20 +249,24 @@ mod tests {
     fn a_nap_ends_when_somebody_asks_or_waits() {
         const HOUR: Duration = Duration::from_secs(3600);
         let wakeup = Wakeup::detached();
+        let is_napping = || wakeup.0.state.load(Ordering::SeqCst) == NAPPING;
         let hint_often = |wakeup: &Wakeup| (0..HINTS_A_WAKE).for_each(|_| wakeup.hint());
         let others: [fn(&Wakeup); 3] = [Wakeup::wake, hint_often, Wakeup::start_waiting];
         for ask in others {
             thread::park_timeout(Duration::ZERO); // what the one before may have left
             thread::scope(|scope| {
                 scope.spawn(|| {
-                    while wakeup.0.state.load(Ordering::SeqCst) != NAPPING {
+                    while !is_napping() {
                         thread::yield_now();
                     }
                     ask(&wakeup);
+                    while is_napping() {
+                        thread::yield_now(); // the end of a scope's thread would end the nap, too
+                    }
                 });
                 wakeup.nap(HOUR);
+                wakeup.awake();
             });
-            wakeup.awake();
         }
     }
 
