@@ -78,6 +78,11 @@ impl KafkaChannel {
         self.pending_send = Some(send);
     }
 
+    /// Whether a request is being written, or has to be.
+    pub(crate) fn has_send(&self) -> bool {
+        self.pending_send.is_some()
+    }
+
     /// Whether the request being written had left in part.
     pub(crate) fn is_send_started(&self) -> bool {
         self.pending_send.as_ref().is_some_and(NetworkSend::is_started)

@@ -19,7 +19,7 @@ pub(crate) trait Selectable: fmt::Debug {
     /// Hands over a request to a connected `node` whose last request is written. A later `poll` writes it.
     fn send(&mut self, node: NodeId, send: NetworkSend);
 
-    /// Does all I/O that is possible now; where there is none, waits for some, for a wake-up or for `timeout`.
+    /// Does all I/O that is possible now; where that brings no news, waits for some, for a wake-up or for `timeout`.
     ///
     /// Time passes only here: returns the moment at which it stopped. `results` is emptied first.
     fn poll(

@@ -47,8 +47,11 @@ pub(crate) struct Selector {
     max_doze: Duration,
     /// Whether something happened lately, so that more is likely to happen soon.
     may_doze: bool,
+    all_are_answered: bool,
     /// How much was given to the channels to send since the last wait, in bytes.
     sent: usize,
+    /// How many requests are not written, or not to the end.
+    unwritten: usize,
     /// How many waits may begin with a spin: while a thread waits for an answer, and once more, for it is likely to
     /// send again.
     spins: u8,
@@ -62,8 +65,11 @@ pub(crate) struct SelectorSettings {
     pub(crate) options: SocketOptions,
     /// `connections.max.idle.ms`; `None` keeps idle connections for ever.
     pub(crate) connections_max_idle: Option<Duration>,
-    /// How long, after something happened, callers' hints may be left for the next event; zero for not at all.
+    /// How long, after something happened, callers' hints may be left for the next event, and that a request has left for
+    /// its answer; zero for not at all.
     pub(crate) max_doze: Duration,
+    /// Whether an answer follows each request: if not, that it has left is all that will be heard of it.
+    pub(crate) all_are_answered: bool,
 }
 
 const WAKE_TOKEN: Token = Token(usize::MAX);
@@ -99,7 +105,9 @@ impl Selector {
             idle: IdleExpiryManager::new(settings.connections_max_idle),
             max_doze: settings.max_doze,
             may_doze: false,
+            all_are_answered: settings.all_are_answered,
             sent: 0,
+            unwritten: 0,
             spins: 0,
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
         })
@@ -126,6 +134,7 @@ impl Selector {
     fn drop_channel(&mut self, node: NodeId) -> Option<bool> {
         let mut channel = self.channels.remove(&node)?;
         self.nodes.remove(&channel.token);
+        self.unwritten -= usize::from(channel.has_send());
         if let Err(error) = self.poll.registry().deregister(channel.transport.socket()) {
             log::debug!("node {node}: cannot deregister its socket: {error}");
         }
@@ -157,7 +166,10 @@ impl Selector {
             let Some(channel) = self.channels.get_mut(&node) else { continue };
             channel.is_queued = false;
             channel.last_active = now;
-            match channel.run(&mut self.scratch, results) {
+            let had_send = channel.has_send();
+            let outcome = channel.run(&mut self.scratch, results);
+            self.unwritten -= usize::from(had_send && !channel.has_send());
+            match outcome {
                 Ok(()) if channel.is_runnable() => self.queue(node),
                 Ok(()) => {}
                 Err(cause) => self.disconnect(node, cause, results),
@@ -177,10 +189,10 @@ impl Selector {
             may_sleep = !self.spin(timeout.unwrap_or(MAX_SPIN).min(MAX_SPIN));
         }
         let dozes = may_sleep && self.may_doze;
-        // A request that the socket has not taken yet is not left waiting for the end of a nap.
-        let is_all_sent = !results.completed_sends.is_empty();
         let is_busy = std::mem::take(&mut self.sent) >= SENT_BEFORE_NAP && self.spins == 0;
-        if dozes && is_busy && is_all_sent && timeout.is_none_or(|timeout| timeout > NAP) {
+        // A request that a socket has not taken whole is not left waiting for the end of a nap.
+        let may_nap = dozes && self.unwritten == 0;
+        if may_nap && is_busy && timeout.is_none_or(|timeout| timeout > NAP) {
             self.wakeup.nap(NAP);
         }
         let sleeps = match dozes {
@@ -269,6 +281,7 @@ impl Selectable for Selector {
         // It may have been lost in the poll whose results are being handled: then they say so.
         let Some(channel) = self.channels.get_mut(&node) else { return };
         self.sent += send.size();
+        self.unwritten += 1;
         channel.set_send(send);
         if channel.is_runnable() {
             self.queue(node);
@@ -287,7 +300,7 @@ impl Selectable for Selector {
         self.spins = if self.wakeup.is_waited_for() { 2 } else { self.spins.saturating_sub(1) };
         // That a request has left can wait for the next answer, or for more to send: to look at once after every request
         // makes the next one small.
-        let is_unhurried = self.may_doze && self.spins == 0;
+        let is_unhurried = self.all_are_answered && self.may_doze && self.spins == 0;
         let has_news = if is_unhurried { results.has_arrivals() } else { !results.is_empty() };
         let is_busy = has_news || !self.runnable.is_empty();
         let until_expiry = self.until_next_expiry(now);

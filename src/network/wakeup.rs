@@ -125,7 +125,7 @@ impl Wakeup {
         self.0.requested.load(Ordering::SeqCst) || hints >= HINTS_A_WAKE
     }
 
-    /// Sleeps for up to `limit`, or until somebody asks for a turn by more than a few hints. [`doze_off`](Self::doze_off) or
+    /// Sleeps for up to `limit`, or until somebody waits, or asks for a turn by more than a few hints. [`doze_off`](Self::doze_off) or
     /// [`fall_asleep`](Self::fall_asleep) comes next, and sees what was asked for meanwhile.
     pub(super) fn nap(&self, limit: Duration) {
         self.0.thread.get_or_init(thread::current);
@@ -248,24 +248,19 @@ mod tests {
     #[test]
     fn a_nap_ends_when_somebody_asks_or_waits() {
         const HOUR: Duration = Duration::from_secs(3600);
-        let wakeup = Wakeup::detached();
-        let is_napping = || wakeup.0.state.load(Ordering::SeqCst) == NAPPING;
         let hint_often = |wakeup: &Wakeup| (0..HINTS_A_WAKE).for_each(|_| wakeup.hint());
         let others: [fn(&Wakeup); 3] = [Wakeup::wake, hint_often, Wakeup::start_waiting];
         for ask in others {
-            thread::park_timeout(Duration::ZERO); // what the one before may have left
+            let wakeup = Wakeup::detached();
             thread::scope(|scope| {
-                scope.spawn(|| {
-                    while !is_napping() {
-                        thread::yield_now();
-                    }
-                    ask(&wakeup);
-                    while is_napping() {
-                        thread::yield_now(); // the end of a scope's thread would end the nap, too
-                    }
+                let napper = scope.spawn(|| {
+                    wakeup.nap(HOUR);
+                    wakeup.awake();
                 });
-                wakeup.nap(HOUR);
-                wakeup.awake();
+                while wakeup.0.state.load(Ordering::SeqCst) != NAPPING && !napper.is_finished() {
+                    thread::yield_now();
+                }
+                ask(&wakeup);
             });
         }
     }

@@ -289,6 +289,19 @@ fn that_a_request_has_left_waits_for_the_answer_where_there_is_time() {
 }
 
 #[test]
+fn that_a_request_has_left_is_told_at_once_where_no_answer_follows() {
+    let settings = SelectorSettings::default();
+    let mut setup = Setup::with(SelectorSettings { max_doze: PATIENCE, ..settings });
+    let deadline = setup.now + PATIENCE;
+
+    setup.selector.send(NODE, send(b"ping", &[]));
+    setup.poll(PATIENCE);
+
+    assert_eq!(setup.seen.completed_sends, [NODE]);
+    assert!(setup.now < deadline);
+}
+
+#[test]
 fn that_a_request_has_left_is_told_at_once_where_somebody_waits() {
     let mut setup = Setup::leisurely();
     setup.selector.wakeup().start_waiting();
@@ -373,7 +386,9 @@ impl Setup {
 
     /// Dozes for as long as a test may last.
     fn leisurely() -> Self {
-        Self::with(SelectorSettings { max_doze: PATIENCE, ..SelectorSettings::default() })
+        let all_are_answered = true;
+        let settings = SelectorSettings::default();
+        Self::with(SelectorSettings { max_doze: PATIENCE, all_are_answered, ..settings })
     }
 
     fn with(settings: SelectorSettings) -> Self {

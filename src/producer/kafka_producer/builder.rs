@@ -31,7 +31,7 @@ use crate::utils::exponential_backoff::ExponentialBackoff;
 use crate::utils::random::Random;
 use crate::utils::sync::Mutex;
 
-/// The longest that a full batch waits for the sender's next event instead of waking it; never longer than `linger.ms`.
+/// The longest that a full batch waits for the sender's next event instead of waking it; no longer than `linger.ms`.
 const MAX_DOZE: Duration = Duration::from_millis(1);
 
 /// A producer in the making, with what cannot be written in a properties file.
@@ -126,7 +126,8 @@ fn selector(config: &ProducerConfig, clock: &Arc<dyn Clock>) -> std::io::Result<
     };
     let connections_max_idle = config.connections_max_idle();
     let max_doze = MAX_DOZE.min(config.linger());
-    let settings = SelectorSettings { options, connections_max_idle, max_doze };
+    let all_are_answered = config.acks().number() != 0;
+    let settings = SelectorSettings { options, connections_max_idle, max_doze, all_are_answered };
     Selector::new(settings, Arc::clone(clock))
 }
 
