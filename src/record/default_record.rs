@@ -15,35 +15,27 @@ const NULL_LENGTH: i64 = -1;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RecordContents<'a> {
     pub(crate) timestamp_ms: i64,
-    key: Field<'a>,
-    value: Field<'a>,
+    /// `None` is null.
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
     headers: &'a Headers<'a>,
     /// The bytes of key, value and headers with their lengths.
     variable_size: usize,
 }
 
-/// A key or a value, of a record or of a header.
-#[derive(Clone, Copy, Debug)]
-struct Field<'a> {
-    /// Empty for null, too.
-    bytes: &'a [u8],
-    /// What stands in front of the bytes.
-    length: ShortBytes,
-    /// As metadata tells it: -1 for null.
-    size: i32,
-}
-
 /// What stands in front of a record's key: its length, attributes, timestamp and offset.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RecordPrefix {
-    /// None where it takes more than eight.
+    bytes: [u8; MAX_RECORD_OVERHEAD],
+    length: usize,
+    record_size: usize,
+}
+
+/// The same and the length of the key, in one register: that of most records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShortPrefix {
     bytes: ShortBytes,
-    /// What the record takes behind its length.
-    body_size: usize,
-    /// In milliseconds, in zig-zag form.
-    timestamp_delta: u64,
-    /// In zig-zag form.
-    offset_delta: u64,
+    record_size: usize,
 }
 
 impl<'a> RecordContents<'a> {
@@ -55,8 +47,7 @@ impl<'a> RecordContents<'a> {
         value: Option<&'a [u8]>,
         headers: &'a Headers<'a>,
     ) -> Self {
-        let (key, value) = (Field::new(key), Field::new(value));
-        let fields_size = key.encoded_size().saturating_add(value.encoded_size());
+        let fields_size = encoded_size(key).saturating_add(encoded_size(value));
         let variable_size = fields_size.saturating_add(headers_size(headers));
         Self { timestamp_ms, key, value, headers, variable_size }
     }
@@ -64,13 +55,13 @@ impl<'a> RecordContents<'a> {
     /// The key's size as metadata tells it, -1 for null.
     #[inline(always)]
     pub(crate) fn key_size(&self) -> i32 {
-        self.key.size
+        size_of_field(self.key)
     }
 
     /// The value's size, likewise.
     #[inline(always)]
     pub(crate) fn value_size(&self) -> i32 {
-        self.value.size
+        size_of_field(self.value)
     }
 
     /// The most that a batch of this record alone can take, in bytes.
@@ -80,124 +71,125 @@ impl<'a> RecordContents<'a> {
     }
 
     /// What stands in front of this record's key, at the given distance from the batch's first.
-    #[inline(always)]
     pub(crate) fn prefix(&self, timestamp_delta: i64, offset_delta: u32) -> RecordPrefix {
         RecordPrefix::new(timestamp_delta, offset_delta, self.variable_size)
+    }
+
+    /// What stands in front of the bytes of this record's key; `None` if that is too long, or the record, or there are
+    /// headers.
+    #[inline(always)]
+    pub(crate) fn short_prefix(
+        &self,
+        timestamp_delta: i64,
+        offset_delta: u32,
+    ) -> Option<ShortPrefix> {
+        let (timestamp, offset) = (varint::zigzag(timestamp_delta), u64::from(offset_delta) << 1);
+        let is_short = (timestamp | offset) < ShortBytes::LIMIT
+            && self.variable_size < SHORT_RECORD
+            && self.headers.is_empty();
+        if !is_short {
+            return None;
+        }
+        let bytes = ShortBytes::short_varint(ATTRIBUTES)
+            .then(ShortBytes::short_varint(timestamp))
+            .then(ShortBytes::short_varint(offset));
+        let body_size = bytes.len() + self.variable_size;
+        let length = ShortBytes::short_varint(zigzag_length(body_size));
+        let bytes = length.then(bytes).checked_then(short_length_of(self.key))?;
+        Some(ShortPrefix { bytes, record_size: length.len() + body_size })
     }
 
     /// Writes the record to the start of `out`, which has room for it, and perhaps zeros behind it.
     ///
     /// Straight to its place: what is put together elsewhere byte by byte and copied then costs a stall.
     #[inline(always)]
-    pub(crate) fn write(&self, prefix: RecordPrefix, out: &mut [u8]) {
-        let mut end = prefix.write(out);
-        end += self.key.write(&mut out[end..]);
-        end += self.value.write(&mut out[end..]);
-        if self.headers.is_empty() {
-            out[end] = 0;
-        } else {
-            write_headers(self.headers, &mut out[end..]);
+    pub(crate) fn write(&self, prefix: ShortPrefix, out: &mut [u8]) {
+        prefix.bytes.write(out);
+        let mut end = prefix.bytes.len();
+        if let Some(key) = self.key {
+            out[end..][..key.len()].copy_from_slice(key);
+            end += key.len();
         }
+        let length = short_length_of(self.value);
+        length.write(&mut out[end..]);
+        end += length.len();
+        if let Some(value) = self.value {
+            out[end..][..value.len()].copy_from_slice(value);
+            end += value.len();
+        }
+        out[end] = 0; // no headers
     }
-}
 
-impl RecordContents<'_> {
-    /// As [`write`](Self::write), to the end of `out`: what is large should not be written twice, first as zeros.
-    pub(crate) fn extend(&self, prefix: RecordPrefix, out: &mut Vec<u8>) {
-        let mut front = [0; MAX_RECORD_OVERHEAD];
-        let size = prefix.write(&mut front);
-        out.extend_from_slice(&front[..size]);
+    /// Writes the record to the end of `out`.
+    pub(crate) fn extend(&self, prefix: &RecordPrefix, out: &mut Vec<u8>) {
+        out.extend_from_slice(prefix.bytes());
         for field in [self.key, self.value] {
-            let mut length = [0; 8];
-            field.length.write(&mut length);
-            out.extend_from_slice(&length[..field.length.len()]);
-            out.extend_from_slice(field.bytes);
+            extend_with_length(field, out);
         }
-        let start = out.len();
-        out.resize(start + headers_size(self.headers), 0);
-        write_headers(self.headers, &mut out[start..]);
+        varint::write_unsigned(zigzag_length(self.headers.len()), out);
+        for header in self.headers {
+            extend_with_length(Some(header.key().as_bytes()), out);
+            extend_with_length(header.value(), out);
+        }
     }
 }
 
-impl<'a> Field<'a> {
-    #[inline(always)]
-    fn new(field: Option<&'a [u8]>) -> Self {
-        let length = match field {
-            Some(bytes) => ShortBytes::varint(zigzag_length(bytes.len())),
-            None => ShortBytes::short_varint(varint::zigzag(NULL_LENGTH)),
-        };
-        Self { bytes: field.unwrap_or_default(), length, size: size_of_field(field) }
-    }
+/// What stands in front of the key or the value of a short record.
+#[inline(always)]
+fn short_length_of(field: Option<&[u8]>) -> ShortBytes {
+    ShortBytes::short_varint(length_number(field))
+}
 
-    #[inline(always)]
-    fn encoded_size(self) -> usize {
-        self.length.len() + self.bytes.len()
-    }
+/// The length of a key or a value, as it is encoded.
+#[inline(always)]
+fn length_number(field: Option<&[u8]>) -> u64 {
+    field.map_or(varint::zigzag(NULL_LENGTH), |bytes| zigzag_length(bytes.len()))
+}
 
-    /// Writes it to the start of `out`; returns how many bytes it took.
-    #[inline(always)]
-    fn write(self, out: &mut [u8]) -> usize {
-        self.length.write(out);
-        if !self.bytes.is_empty() {
-            out[self.length.len()..self.encoded_size()].copy_from_slice(self.bytes);
-        }
-        self.encoded_size()
-    }
+/// How many bytes a key or a value takes, of a record or of a header.
+#[inline(always)]
+fn encoded_size(field: Option<&[u8]>) -> usize {
+    field.map_or(1, |bytes| length_size(bytes.len()) + bytes.len())
+}
+
+fn extend_with_length(field: Option<&[u8]>, out: &mut Vec<u8>) {
+    varint::write_unsigned(length_number(field), out);
+    out.extend_from_slice(field.unwrap_or_default());
 }
 
 impl RecordPrefix {
     /// Of a record that takes `variable_size` bytes from its key on, at the given distance from the batch's first.
-    #[inline(always)]
     pub(crate) fn new(timestamp_delta: i64, offset_delta: u32, variable_size: usize) -> Self {
-        let timestamp_delta = varint::zigzag(timestamp_delta);
-        let offset_delta = u64::from(offset_delta) << 1;
-        if (timestamp_delta | offset_delta) < ShortBytes::LIMIT {
-            let bytes = ShortBytes::short_varint(ATTRIBUTES)
-                .then(ShortBytes::short_varint(timestamp_delta))
-                .then(ShortBytes::short_varint(offset_delta));
-            let body_size = bytes.len() + variable_size;
-            if body_size < SHORT_BODY {
-                let bytes = ShortBytes::short_varint(zigzag_length(body_size)).then(bytes);
-                return Self { bytes, body_size, timestamp_delta, offset_delta };
-            }
+        let numbers = [ATTRIBUTES, varint::zigzag(timestamp_delta), u64::from(offset_delta) << 1];
+        let body_size = numbers.map(varint::unsigned_size).iter().sum::<usize>() + variable_size;
+        let (mut bytes, mut length) = ([0; MAX_RECORD_OVERHEAD], 0);
+        for number in [zigzag_length(body_size)].into_iter().chain(numbers) {
+            length += varint::put(number, &mut bytes[length..]);
         }
-        let sizes = [ATTRIBUTES, timestamp_delta, offset_delta].map(varint::unsigned_size);
-        let body_size = sizes.iter().sum::<usize>() + variable_size;
-        Self { bytes: ShortBytes::default(), body_size, timestamp_delta, offset_delta }
+        Self { bytes, length, record_size: length_size(body_size) + body_size }
     }
 
     /// What the whole record takes.
-    #[inline(always)]
-    pub(crate) fn record_size(self) -> usize {
-        varint::unsigned_size(zigzag_length(self.body_size)) + self.body_size
+    pub(crate) fn record_size(&self) -> usize {
+        self.record_size
     }
 
-    /// Writes it to the start of `out`, and perhaps zeros behind it; returns how many bytes it took.
-    #[inline(always)]
-    pub(crate) fn write(self, out: &mut [u8]) -> usize {
-        match self.bytes.len() {
-            0 => self.write_long(out),
-            length => {
-                self.bytes.write(out);
-                length
-            }
-        }
-    }
-
-    #[inline(never)]
-    fn write_long(self, out: &mut [u8]) -> usize {
-        let Self { body_size, timestamp_delta, offset_delta, .. } = self;
-        let mut end = 0;
-        for value in [zigzag_length(body_size), ATTRIBUTES, timestamp_delta, offset_delta] {
-            end += varint::put(value, &mut out[end..]);
-        }
-        end
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 }
 
-/// The length of a body that is shorter takes two bytes at most, so that with one for the attributes and two for each delta
-/// the prefix fits into eight.
-const SHORT_BODY: usize = 1 << 13;
+impl ShortPrefix {
+    /// What the whole record takes.
+    #[inline(always)]
+    pub(crate) fn record_size(self) -> usize {
+        self.record_size
+    }
+}
+
+/// Where key and value take less, each length takes two bytes at most, and with one for the attributes and two for each
+/// delta there is a place left among eight. Larger records are worth fetching memory for one by one.
+const SHORT_RECORD: usize = 512;
 
 #[inline(always)]
 fn headers_size(headers: &Headers<'_>) -> usize {
@@ -207,9 +199,7 @@ fn headers_size(headers: &Headers<'_>) -> usize {
 #[inline(never)]
 fn size_of_some_headers(headers: &Headers<'_>) -> usize {
     let sizes = headers.iter().map(|header| {
-        length_size(header.key().len())
-            + header.key().len()
-            + Field::new(header.value()).encoded_size()
+        length_size(header.key().len()) + header.key().len() + encoded_size(header.value())
     });
     length_size(headers.len()) + sizes.sum::<usize>()
 }
@@ -218,15 +208,6 @@ fn size_of_some_headers(headers: &Headers<'_>) -> usize {
 #[inline(always)]
 pub(crate) fn size_of_field(field: Option<&[u8]>) -> i32 {
     field.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(i32::MAX))
-}
-
-#[cold]
-fn write_headers(headers: &Headers<'_>, out: &mut [u8]) {
-    let mut end = varint::put(zigzag_length(headers.len()), out);
-    for header in headers {
-        end += Field::new(Some(header.key().as_bytes())).write(&mut out[end..]);
-        end += Field::new(header.value()).write(&mut out[end..]);
-    }
 }
 
 #[inline]
@@ -249,23 +230,35 @@ mod tests {
     fn what_stands_before_the_key_is_the_same_however_it_is_written() {
         let deltas = [0, 1, -1, 63, 64, -64, -65, 8191, 8192, -8192, -8193, i64::MAX, i64::MIN];
         let offsets = [0, 63, 64, 8191, 8192, u32::MAX / 2];
+        let headers = Headers::new();
         for (delta, offset) in deltas.iter().flat_map(|delta| offsets.map(|it| (*delta, it))) {
-            for variable_size in [3, 60, 61, 8185, 8190, 1 << 30] {
+            for key_size in [None, Some(0), Some(63), Some(64), Some(4000), Some(9000)] {
+                let key = key_size.map(|size| vec![7; size]);
+                let record = RecordContents::new(0, key.as_deref(), None, &headers);
                 let mut body = vec![0];
                 varint::write_unsigned(varint::zigzag(delta), &mut body);
                 varint::write_unsigned(u64::from(offset) << 1, &mut body);
                 let mut expected = Vec::new();
-                let body_size = body.len() + variable_size;
+                let body_size = body.len() + record.variable_size;
                 varint::write_unsigned((body_size as u64) << 1, &mut expected);
                 expected.append(&mut body);
 
-                let prefix = RecordPrefix::new(delta, offset, variable_size);
-                let tried = format!("{prefix:?} of {delta}, {offset}, {variable_size}");
-                assert_eq!(prefix.record_size(), expected.len() + variable_size, "{tried}");
-                for room in [40, expected.len()] {
+                let prefix = record.prefix(delta, offset);
+                let tried = format!("{prefix:?} of {delta}, {offset}, {key_size:?}");
+                assert_eq!(prefix.bytes(), expected, "{tried}");
+                assert_eq!(prefix.record_size(), expected.len() + record.variable_size, "{tried}");
+                let Some(short) = record.short_prefix(delta, offset) else {
+                    let is_usual = (-64..64).contains(&delta) && offset < 64;
+                    assert!(!is_usual || key_size > Some(64), "{tried}");
+                    continue;
+                };
+                assert_eq!(short.record_size(), prefix.record_size(), "{tried}");
+                for room in [prefix.record_size(), prefix.record_size() + 10] {
                     let mut out = vec![0xff; room];
-                    let size = prefix.write(&mut out);
-                    assert_eq!(out[..size], expected, "{tried} in {room}");
+                    record.write(short, &mut out);
+                    let mut extended = Vec::new();
+                    record.extend(&prefix, &mut extended);
+                    assert_eq!(out[..prefix.record_size()], extended, "{tried} in {room}");
                 }
             }
         }
@@ -313,14 +306,9 @@ mod tests {
             let prefix = record.prefix(-300, 200);
 
             let mut extended = vec![1, 2, 3];
-            record.extend(prefix, &mut extended);
+            record.extend(&prefix, &mut extended);
 
             assert_eq!(extended.len(), 3 + prefix.record_size());
-            for room in [prefix.record_size(), prefix.record_size() + 100] {
-                let mut out = vec![0xff; room];
-                record.write(prefix, &mut out);
-                assert_eq!(extended[3..], out[..prefix.record_size()], "{length} in {room}");
-            }
             headers.add(Header::new("h", Some([8; 3].as_slice()))); // with one more each time
         }
     }

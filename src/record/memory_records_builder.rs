@@ -46,31 +46,29 @@ impl MemoryRecordsBuilder {
     #[inline(always)]
     pub(crate) fn try_append(&mut self, record: &RecordContents<'_>) -> Option<u32> {
         let (index, timestamp_delta) = self.place(record.timestamp_ms);
-        let prefix = record.prefix(timestamp_delta, index);
-        let size = prefix.record_size();
-        if size > LARGE_BYTES {
-            // By value: what is lent out has to be in memory, for small records, too.
-            return self.try_append_large(*record, prefix);
-        }
-        record.write(prefix, self.claim(size)?);
-        self.appended(size, record.timestamp_ms);
+        let Some(prefix) = record.short_prefix(timestamp_delta, index) else {
+            // By value: what is lent out has to be in memory, for others, too.
+            return self.try_append_unusual(*record);
+        };
+        record.write(prefix, self.claim(prefix.record_size())?);
+        self.appended(prefix.record_size(), record.timestamp_ms);
         Some(index)
     }
 
-    /// As [`try_append`](Self::try_append), for a record that alone is worth fetching memory for.
+    /// As [`try_append`](Self::try_append), for a record that is not like most: long, with headers, or far from the first.
+    ///
+    /// What is long should not be written twice, first as zeros.
     #[inline(never)]
-    fn try_append_large(
-        &mut self,
-        record: RecordContents<'_>,
-        prefix: RecordPrefix,
-    ) -> Option<u32> {
-        let (index, size) = (self.record_count, prefix.record_size());
+    fn try_append_unusual(&mut self, record: RecordContents<'_>) -> Option<u32> {
+        let (index, timestamp_delta) = self.place(record.timestamp_ms);
+        let prefix = record.prefix(timestamp_delta, index);
+        let size = prefix.record_size();
         if !self.fits(size) {
             return None;
         }
         self.buffer.truncate(self.position);
         self.buffer.reserve_exact(size);
-        record.extend(prefix, &mut self.buffer);
+        record.extend(&prefix, &mut self.buffer);
         self.appended(size, record.timestamp_ms);
         Some(index)
     }
@@ -81,7 +79,8 @@ impl MemoryRecordsBuilder {
         let prefix = RecordPrefix::new(timestamp_delta, index, contents.len());
         let size = prefix.record_size();
         let out = self.claim(size)?;
-        let start = prefix.write(out);
+        let start = prefix.bytes().len();
+        out[..start].copy_from_slice(prefix.bytes());
         out[start..size].copy_from_slice(contents);
         self.appended(size, timestamp_ms);
         Some(index)
@@ -162,7 +161,13 @@ impl MemoryRecordsBuilder {
     /// Whether not even the smallest record would fit behind those already there.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.record_count > 0 && self.position >= self.write_limit
+        self.record_count > 0 && self.is_full_with(self.position)
+    }
+
+    /// Whether so many bytes, those of a record at least, leave no room for another one.
+    #[inline]
+    pub(crate) fn is_full_with(&self, size: usize) -> bool {
+        size >= self.write_limit
     }
 
     /// The batch's size so far, header included.
@@ -219,8 +224,6 @@ impl MemoryRecordsBuilder {
     }
 }
 
-/// Larger records are written without making the buffer ready first.
-const LARGE_BYTES: usize = 512;
 /// How much of the buffer is made ready at most, beyond the record that needs it.
 const STRETCH_BYTES: usize = 1024;
 /// The record count travels as a signed 32-bit number.
@@ -230,6 +233,7 @@ const MAX_RECORDS: u32 = u32::MAX / 2;
 mod tests {
     use super::*;
     use crate::common::header::{Header, Headers};
+    use crate::record::memory_records;
 
     const NOW_MS: i64 = 1_700_000_000_000;
 
@@ -299,6 +303,23 @@ mod tests {
         assert_eq!(append(&mut builder, NOW_MS, None, Some(b"b"), &headers), Some(1));
         assert!(builder.is_full());
         assert_eq!(append(&mut builder, NOW_MS, None, Some(b"c"), &headers), None);
+    }
+
+    #[test]
+    fn short_and_long_records_and_those_far_from_the_first_follow_one_another() {
+        const COUNT: usize = 3 * 8192;
+        let value = |index: usize| if index % 100 == 99 { vec![7; index % 1000] } else { vec![8] };
+        let mut builder = MemoryRecordsBuilder::new(Vec::new(), usize::MAX, usize::MAX);
+        for index in 0..COUNT {
+            let timestamp_ms = NOW_MS + if index % 10 == 9 { 100_000 } else { 0 };
+            append(&mut builder, timestamp_ms, None, Some(&value(index)), &Headers::new());
+        }
+
+        let batch = builder.take_records();
+
+        let values = memory_records::records(&batch)
+            .map(|record| record.fields().and_then(|fields| fields.value).map(<[u8]>::to_vec));
+        assert!(values.eq((0..COUNT).map(|index| Some(value(index)))));
     }
 
     fn builder_of_three() -> MemoryRecordsBuilder {

@@ -78,6 +78,8 @@ pub(crate) struct ShortBytes {
 }
 
 impl ShortBytes {
+    /// How many there can be.
+    pub(crate) const MOST: usize = size_of::<u64>();
     /// What [`short_varint`](Self::short_varint) takes is less than this, and takes two bytes at most: four of them fit.
     pub(crate) const LIMIT: u64 = 1 << 14;
 
@@ -91,29 +93,18 @@ impl ShortBytes {
         Self { bytes: (value & 0x7f) | 0x80 | ((value >> 7) << 8), length: 2 }
     }
 
-    /// `value` as an unsigned varint.
-    ///
-    /// # Panics
-    ///
-    /// If it takes more than eight bytes, from 2^56 on: no length does.
-    #[inline(always)]
-    pub(crate) fn varint(value: u64) -> Self {
-        if value < Self::LIMIT { Self::short_varint(value) } else { Self::long_varint(value) }
-    }
-
-    #[cold]
-    fn long_varint(value: u64) -> Self {
-        let mut bytes = [0; 8];
-        let length = put(value, &mut bytes);
-        Self { bytes: u64::from_le_bytes(bytes), length }
-    }
-
-    /// These, and `more` behind them, eight bytes at most.
+    /// These, and `more` behind them, [`MOST`](Self::MOST) at most.
     #[inline(always)]
     pub(crate) fn then(self, more: Self) -> Self {
-        debug_assert!(self.length + more.length <= 8);
+        debug_assert!(self.length + more.length <= Self::MOST);
         let bytes = self.bytes | (more.bytes << (8 * self.length));
         Self { bytes, length: self.length + more.length }
+    }
+
+    /// As [`then`](Self::then); `None` if that is too many.
+    #[inline(always)]
+    pub(crate) fn checked_then(self, more: Self) -> Option<Self> {
+        (self.length + more.length <= Self::MOST).then(|| self.then(more))
     }
 
     /// How many there are.
@@ -183,17 +174,6 @@ mod tests {
                 bytes.write(&mut out);
                 assert_eq!(out[..bytes.len()], expected, "{row:?} in {room}");
             }
-        }
-    }
-
-    #[test]
-    fn values_of_any_length_are_plain_varints() {
-        for value in [ShortBytes::LIMIT - 1, ShortBytes::LIMIT, 1 << 35, (1 << 56) - 1] {
-            let mut expected = Vec::new();
-            write_unsigned(value, &mut expected);
-            let (bytes, mut out) = (ShortBytes::varint(value), [0xff; 8]);
-            bytes.write(&mut out);
-            assert_eq!(out[..bytes.len()], expected, "{value}");
         }
     }
 
