@@ -137,7 +137,7 @@ impl BuiltInPartitioner {
         let produced_bytes = &lane.of(&self.sticky).produced_bytes;
         let share = self.settings.sticky_bytes;
         let produced = produced_bytes.load(Ordering::Relaxed) + bytes;
-        let is_over = (produced >= share && may_move) || produced >= share.saturating_mul(2);
+        let is_over = produced >= share && (may_move || produced >= share.saturating_mul(2));
         produced_bytes.store(if is_over { 0 } else { produced }, Ordering::Relaxed);
         is_over
     }

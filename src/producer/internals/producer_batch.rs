@@ -256,7 +256,25 @@ impl ProducerBatch {
     /// As [`size`](Self::size), of a batch that still takes records.
     #[inline(always)]
     pub(super) fn open_size(&self) -> usize {
-        self.packing.size(self.builder.size())
+        self.packing.size(self.written())
+    }
+
+    /// The bytes that were written so far, header included, before they are compressed.
+    #[inline(always)]
+    pub(super) fn written(&self) -> usize {
+        self.builder.size()
+    }
+
+    /// By how much the [`size`](Self::size) of an open batch has grown since there were `written` bytes.
+    #[inline(always)]
+    pub(super) fn growth_since(&self, written: usize) -> usize {
+        self.open_size() - self.packing.size(written)
+    }
+
+    /// Whether no further record fits behind `written` bytes of records.
+    #[inline(always)]
+    pub(super) fn is_full_with(&self, written: usize) -> bool {
+        self.builder.is_full_with(written)
     }
 
     /// Whether no further record fits, or none may be added.

@@ -655,13 +655,14 @@ impl Target<'_> {
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
         let tail = batches.tail()?;
-        let (size_before, was_full) = (tail.open_size(), tail.is_full());
+        let written_before = tail.written();
         let index = tail.try_append(&self.append.record, callback)?;
         let result = spare.share(tail.result());
-        let is_full = tail.is_full();
+        let is_full = tail.is_full_with(tail.written());
         let header = if index == 0 { RECORD_BATCH_OVERHEAD } else { 0 }; // the first record pays for it
-        self.note_produced(tail.open_size() - size_before + header, is_full);
-        let news = if is_full && !was_full { News::FullBatch } else { News::Nothing };
+        self.note_produced(tail.growth_since(written_before) + header, is_full);
+        let is_newly_full = is_full && (index == 0 || !tail.is_full_with(written_before));
+        let news = if is_newly_full { News::FullBatch } else { News::Nothing };
         Some(Appended { result, index, news })
     }
 }
