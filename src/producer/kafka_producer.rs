@@ -19,7 +19,7 @@ use crate::producer::internals::producer_interceptors::ProducerInterceptors;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sender_thread::Lifecycle;
 use crate::producer::internals::shared_result;
-use crate::producer::kafka_producer::send::MayWait;
+use crate::producer::kafka_producer::send::{MayWait, ShortWay};
 use crate::producer::partitioner::Partitioner;
 use crate::producer::producer::Producer;
 use crate::producer::producer_config::ProducerConfig;
@@ -73,6 +73,8 @@ struct Inner<K: ?Sized + 'static, V: ?Sized + 'static> {
     /// `None` for the built-in choice.
     partitioner: Option<Box<dyn Partitioner>>,
     interceptors: ProducerInterceptors<K, V>,
+    /// `None` if all records need the long one.
+    short_way: Option<ShortWay<K, V>>,
     metadata: Arc<Metadata>,
     accumulator: Arc<RecordAccumulator>,
     clock: SystemClock,

@@ -20,6 +20,7 @@ use crate::producer::internals::record_accumulator::{RecordAccumulator, largest_
 use crate::producer::internals::sender::{Sender, SenderSettings};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::sender_thread::{self, SenderShared};
+use crate::producer::kafka_producer::send::ShortWay;
 use crate::producer::kafka_producer::{Inner, KafkaProducer};
 use crate::producer::partitioner::Partitioner;
 use crate::producer::producer_config::{PartitionerClass, ProducerConfig};
@@ -103,11 +104,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         };
         let (lifecycle, thread) = sender_thread::spawn(sender, shared, config.client_id())
             .map_err(|error| Error::io(&error))?;
-        let inner = Inner {
+        let mut inner = Inner {
             key_serializer: FieldSerializer::of_keys(key_serializer),
             value_serializer: FieldSerializer::of_values(value_serializer),
             partitioner,
             interceptors: ProducerInterceptors::new(interceptors),
+            short_way: None,
             config,
             metadata,
             accumulator,
@@ -115,6 +117,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             lifecycle,
             thread: Mutex::new(Some(thread)),
         };
+        inner.short_way = ShortWay::of(&inner);
         Ok(KafkaProducer { inner: Arc::new(inner) })
     }
 }

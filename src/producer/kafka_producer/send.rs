@@ -20,9 +20,11 @@ use crate::producer::internals::sender::headers_need_newer_brokers;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::producer::kafka_producer::Inner;
 use crate::producer::partitioner::Partitioner;
+use crate::producer::producer_config::ProducerConfig;
 use crate::producer::producer_record::{Parts, ProducerRecord};
 use crate::protocol::writable::MAX_STRING_BYTES;
 use crate::record::default_record::RecordContents;
+use crate::serialization::serializer::PlainBytes;
 use crate::utils::clock::{Clock, Instant};
 use crate::utils::panics::contain;
 
@@ -55,11 +57,33 @@ struct Budget {
     may_wait: MayWait,
 }
 
+/// What a record needs to go the way of most: no user code has a part in it, neither a serializer nor a partitioner nor an
+/// interceptor.
+pub(super) struct ShortWay<K: ?Sized, V: ?Sized> {
+    key_bytes: PlainBytes<K>,
+    value_bytes: PlainBytes<V>,
+    largest_record: usize,
+}
+
 /// Who is to be told what became of a record.
 struct Listener<'r, K: ?Sized + 'static, V: ?Sized + 'static> {
     interceptors: &'r ProducerInterceptors<K, V>,
     callback: &'r mut Option<Callback>,
     is_wrapped: bool,
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> ShortWay<K, V> {
+    /// `None` if user code has a part in every record.
+    pub(super) fn of(producer: &Inner<K, V>) -> Option<Self> {
+        if producer.partitioner.is_some() || !producer.interceptors.is_empty() {
+            return None;
+        }
+        Some(Self {
+            key_bytes: producer.key_serializer.plain_bytes()?,
+            value_bytes: producer.value_serializer.plain_bytes()?,
+            largest_record: largest_record(&producer.config),
+        })
+    }
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
@@ -97,11 +121,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     /// Steps 2 to 5 for what most records are like.
     #[inline(always)]
     fn plain_append<'r>(&'r self, record: &'r ProducerRecord<'_, K, V>) -> Option<Append<'r>> {
-        let key_bytes = self.key_serializer.plain_bytes()?;
-        let value_bytes = self.value_serializer.plain_bytes()?;
-        let is_plain = self.interceptors.is_empty()
-            && self.partitioner.is_none()
-            && record.headers().is_empty()
+        let way = self.short_way.as_ref()?;
+        let is_plain = record.headers().is_empty()
             && record.requested_timestamp().is_none_or(|timestamp_ms| timestamp_ms >= 0);
         if !is_plain {
             return None;
@@ -109,7 +130,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         let known = self.accumulator.topics(&self.metadata);
         let requested = record.requested_partition();
         let Known { entry: topic, partition_count } = find(known, record.topic(), requested)?;
-        let (key, value) = (record.key().map(key_bytes), record.value().map(value_bytes));
+        let (key, value) = (record.key().map(way.key_bytes), record.value().map(way.value_bytes));
         let partition = match requested {
             Some(partition) => Some(partition),
             None => self.partition_of_key(key, partition_count),
@@ -120,7 +141,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         };
         let record = RecordContents::new(timestamp_ms, key, value, record.headers());
         let append = Append { topic, partition_count, partition, record, max_wait: Duration::ZERO };
-        (append.record.batch_size_upper_bound() <= self.largest_record()).then_some(append)
+        (append.record.batch_size_upper_bound() <= way.largest_record).then_some(append)
     }
 
     /// As [`send`](Self::send), whatever has to be done for it.
@@ -278,16 +299,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
 
     /// Step 5.
     fn check_size(&self, size: usize) -> Result<(), Error> {
-        if size <= self.largest_record() {
+        if size <= largest_record(&self.config) {
             return Ok(());
         }
         Err(self.too_large(size))
-    }
-
-    /// How large a record may be, as a batch of its own.
-    #[inline]
-    fn largest_record(&self) -> usize {
-        self.config.max_request_size().min(self.config.buffer_memory())
     }
 
     #[cold]
@@ -492,13 +507,21 @@ struct Known<'a> {
     partition_count: usize,
 }
 
+/// How large a record may be, as a batch of its own.
+fn largest_record(config: &ProducerConfig) -> usize {
+    config.max_request_size().min(config.buffer_memory())
+}
+
 /// The topic, if it is known and has the partition that was asked for, or any.
 #[inline(always)]
 fn find<'t>(topics: &'t TopicTable, topic: &str, partition: Option<i32>) -> Option<Known<'t>> {
     let entry = topics.get(topic)?;
     let partition_count = entry.partition_count();
-    let number = partition.map_or(Ok(0), usize::try_from).ok()?;
-    (number < partition_count).then_some(Known { entry, partition_count })
+    let is_there = match partition {
+        Some(partition) => usize::try_from(partition).is_ok_and(|number| number < partition_count),
+        None => partition_count > 0,
+    };
+    is_there.then_some(Known { entry, partition_count })
 }
 
 /// Why the brokers will never describe `topic`, if that is so.
