@@ -60,19 +60,43 @@ pub(crate) struct BatchHeader {
     pub(crate) producer: ProducerState,
 }
 
-/// Writes the header, checksum included, in front of the records of `batch`.
+/// The checksum of a batch's first records, taken before the batch was complete.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EarlyChecksum {
+    checksum: u32,
+    /// Where the records end that it covers.
+    end: usize,
+}
+
+impl EarlyChecksum {
+    /// Of no records.
+    pub(crate) const NONE: Self = Self { checksum: 0, end: RECORD_BATCH_OVERHEAD };
+
+    /// Where the records end that it covers.
+    pub(crate) fn end(&self) -> usize {
+        self.end
+    }
+
+    /// Covers all records of `batch`, of which it covered the first ones.
+    pub(crate) fn extend(&mut self, batch: &[u8]) {
+        self.checksum = crc32c::append(self.checksum, &batch[self.end..]);
+        self.end = batch.len();
+    }
+}
+
+/// Writes the header, checksum included, in front of the records of `batch`, whose first ones `early` covers.
 ///
 /// May be repeated, as when a batch is sent again under a new producer epoch.
 ///
 /// # Panics
 ///
-/// If `batch` is shorter than a header.
+/// If `batch` is shorter than a header, or than what `early` covers.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     reason = "a batch is bounded by max.request.size, which is an i32"
 )]
-pub(crate) fn write_header(batch: &mut [u8], header: &BatchHeader) {
+pub(crate) fn write_header(batch: &mut [u8], header: &BatchHeader, early: EarlyChecksum) {
     assert!(batch.len() >= RECORD_BATCH_OVERHEAD, "a batch starts with its header");
     let length = batch.len() - LOG_OVERHEAD;
     BigEndian::write_i64(batch, 0);
@@ -88,6 +112,9 @@ pub(crate) fn write_header(batch: &mut [u8], header: &BatchHeader) {
     BigEndian::write_i16(&mut batch[PRODUCER_EPOCH_OFFSET..], header.producer.producer_epoch);
     BigEndian::write_i32(&mut batch[BASE_SEQUENCE_OFFSET..], header.producer.base_sequence);
     BigEndian::write_i32(&mut batch[RECORD_COUNT_OFFSET..], header.record_count);
-    let checksum = crc32c::checksum(&batch[ATTRIBUTES_OFFSET..]);
+    let of_header = crc32c::checksum(&batch[ATTRIBUTES_OFFSET..RECORD_BATCH_OVERHEAD]);
+    let covered = early.end - RECORD_BATCH_OVERHEAD;
+    let checksum = crc32c::combine(of_header, early.checksum, covered);
+    let checksum = crc32c::append(checksum, &batch[early.end..]);
     BigEndian::write_u32(&mut batch[CRC_OFFSET..], checksum);
 }

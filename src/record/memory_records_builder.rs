@@ -3,7 +3,7 @@
 use crate::compress::CompressionType;
 use crate::record::default_record::{RecordContents, RecordPrefix};
 use crate::record::default_record_batch::{
-    self, BatchHeader, ProducerState, RECORD_BATCH_OVERHEAD,
+    self, BatchHeader, EarlyChecksum, ProducerState, RECORD_BATCH_OVERHEAD,
 };
 
 /// Encodes records straight into one buffer until it is full, then writes the batch's header in front of them.
@@ -22,6 +22,9 @@ pub(crate) struct MemoryRecordsBuilder {
     max_timestamp_ms: i64,
     /// What the header says of the records.
     codec: CompressionType,
+    /// Whether the records will travel as they are.
+    is_final: bool,
+    checksum: EarlyChecksum,
 }
 
 impl MemoryRecordsBuilder {
@@ -39,7 +42,15 @@ impl MemoryRecordsBuilder {
             base_timestamp_ms: 0,
             max_timestamp_ms: 0,
             codec: CompressionType::None,
+            is_final: true,
+            checksum: EarlyChecksum::NONE,
         }
+    }
+
+    /// For records that are to be compressed: [`take_records`](Self::take_records) and
+    /// [`set_compressed`](Self::set_compressed) follow.
+    pub(crate) fn for_compression(self) -> Self {
+        Self { is_final: false, ..self }
     }
 
     /// Appends `record` and returns its index in the batch; `None` if it does not fit. The first record always fits.
@@ -57,7 +68,8 @@ impl MemoryRecordsBuilder {
 
     /// As [`try_append`](Self::try_append), for a record that is not like most: long, with headers, or far from the first.
     ///
-    /// What is long should not be written twice, first as zeros.
+    /// What is long should not be written twice, first as zeros. And its checksum is taken while this processor still has
+    /// the bytes at hand, not by the sender, which would have to fetch them.
     #[inline(never)]
     fn try_append_unusual(&mut self, record: RecordContents<'_>) -> Option<u32> {
         let (index, timestamp_delta) = self.place(record.timestamp_ms);
@@ -70,6 +82,9 @@ impl MemoryRecordsBuilder {
         self.buffer.reserve_exact(size);
         record.extend(&prefix, &mut self.buffer);
         self.appended(size, record.timestamp_ms);
+        if self.is_final && self.position - self.checksum.end() >= WORTH_A_CHECKSUM {
+            self.checksum.extend(&self.buffer);
+        }
         Some(index)
     }
 
@@ -197,6 +212,7 @@ impl MemoryRecordsBuilder {
     pub(crate) fn set_compressed(&mut self, codec: CompressionType, size: usize) {
         self.codec = codec;
         self.position = size;
+        self.checksum = EarlyChecksum::NONE;
     }
 
     pub(crate) fn record_count(&self) -> u32 {
@@ -220,20 +236,25 @@ impl MemoryRecordsBuilder {
             max_timestamp_ms: self.max_timestamp_ms,
             producer,
         };
-        default_record_batch::write_header(batch, &header);
+        default_record_batch::write_header(batch, &header, self.checksum);
     }
 }
 
 /// How much of the buffer is made ready at most, beyond the record that needs it.
 const STRETCH_BYTES: usize = 1024;
+/// How many bytes of records a checksum is taken of at a time, at least, for that is quicker than of a few.
+const WORTH_A_CHECKSUM: usize = 2048;
 /// The record count travels as a signed 32-bit number.
 const MAX_RECORDS: u32 = u32::MAX / 2;
 
 #[cfg(test)]
 mod tests {
+    use byteorder::{BigEndian, ByteOrder};
+
     use super::*;
     use crate::common::header::{Header, Headers};
     use crate::record::memory_records;
+    use crate::utils::crc32c;
 
     const NOW_MS: i64 = 1_700_000_000_000;
 
@@ -320,6 +341,29 @@ mod tests {
         let values = memory_records::records(&batch)
             .map(|record| record.fields().and_then(|fields| fields.value).map(<[u8]>::to_vec));
         assert!(values.eq((0..COUNT).map(|index| Some(value(index)))));
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_the_bytes_whenever_it_was_taken() {
+        let values = [600, 700, 10, 5000, 10, 20, 600].map(|size| vec![7; size]);
+        let compressed = vec![9; 3000];
+        for count in 0..=values.len() {
+            let mut builder = MemoryRecordsBuilder::new(Vec::new(), usize::MAX, usize::MAX);
+            for value in &values[..count] {
+                append(&mut builder, NOW_MS, None, Some(value), &Headers::new());
+            }
+            let closed = builder.close(ProducerState::NONE);
+            assert_eq!(checksum_of(&closed), crc32c::checksum(&closed[21..]), "{count} records");
+
+            builder.set_compressed(CompressionType::Gzip, compressed.len());
+            let mut batch = compressed.clone();
+            builder.rewrite_header(&mut batch, ProducerState::NONE);
+            assert_eq!(checksum_of(&batch), crc32c::checksum(&batch[21..]), "{count} compressed");
+        }
+    }
+
+    fn checksum_of(batch: &[u8]) -> u32 {
+        BigEndian::read_u32(&batch[17..])
     }
 
     fn builder_of_three() -> MemoryRecordsBuilder {

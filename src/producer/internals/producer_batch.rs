@@ -128,7 +128,10 @@ impl ProducerBatch {
         let BatchStart { id, partition, mut buffer, write_limit, callbacks, now } = start;
         let packing = Packing::for_batch_of(partition);
         let limit = packing.write_limit(write_limit);
-        let builder = MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size(), limit);
+        let mut builder = MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size(), limit);
+        if packing.is_due() {
+            builder = builder.for_compression();
+        }
         thunks.renew(callbacks);
         Self {
             id,
