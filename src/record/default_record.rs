@@ -85,7 +85,7 @@ impl<'a> RecordContents<'a> {
     ) -> Option<ShortPrefix> {
         let (timestamp, offset) = (varint::zigzag(timestamp_delta), u64::from(offset_delta) << 1);
         let is_short = (timestamp | offset) < ShortBytes::LIMIT
-            && self.variable_size < SHORT_RECORD
+            && self.variable_size < SHORT_RECORD_BYTES
             && self.headers.is_empty();
         if !is_short {
             return None;
@@ -189,7 +189,7 @@ impl ShortPrefix {
 
 /// Where key and value take less, each length takes two bytes at most, and with one for the attributes and two for each
 /// delta there is a place left among eight. Larger records are worth fetching memory for one by one.
-const SHORT_RECORD: usize = 512;
+const SHORT_RECORD_BYTES: usize = 512;
 
 #[inline(always)]
 fn headers_size(headers: &Headers<'_>) -> usize {

@@ -22,8 +22,8 @@ pub(crate) struct MemoryRecordsBuilder {
     max_timestamp_ms: i64,
     /// What the header says of the records.
     codec: CompressionType,
-    /// Whether the records will travel as they are.
-    is_final: bool,
+    /// Whether the checksum of larger records is taken as they are appended.
+    is_checked_early: bool,
     checksum: EarlyChecksum,
 }
 
@@ -42,15 +42,15 @@ impl MemoryRecordsBuilder {
             base_timestamp_ms: 0,
             max_timestamp_ms: 0,
             codec: CompressionType::None,
-            is_final: true,
+            is_checked_early: true,
             checksum: EarlyChecksum::NONE,
         }
     }
 
-    /// For records that are to be compressed: [`take_records`](Self::take_records) and
+    /// For records that are to be compressed, whose checksum would be of no use: [`take_records`](Self::take_records) and
     /// [`set_compressed`](Self::set_compressed) follow.
     pub(crate) fn for_compression(self) -> Self {
-        Self { is_final: false, ..self }
+        Self { is_checked_early: false, ..self }
     }
 
     /// Appends `record` and returns its index in the batch; `None` if it does not fit. The first record always fits.
@@ -69,7 +69,8 @@ impl MemoryRecordsBuilder {
     /// As [`try_append`](Self::try_append), for a record that is not like most: long, with headers, or far from the first.
     ///
     /// What is long should not be written twice, first as zeros. And its checksum is taken while this processor still has
-    /// the bytes at hand, not by the sender, which would have to fetch them.
+    /// the bytes at hand, not by the sender, which would have to fetch them; but not if much stands before it that has
+    /// none yet, for callers may wait for the lock under which this runs.
     #[inline(never)]
     fn try_append_unusual(&mut self, record: RecordContents<'_>) -> Option<u32> {
         let (index, timestamp_delta) = self.place(record.timestamp_ms);
@@ -82,7 +83,10 @@ impl MemoryRecordsBuilder {
         self.buffer.reserve_exact(size);
         record.extend(&prefix, &mut self.buffer);
         self.appended(size, record.timestamp_ms);
-        if self.is_final && self.position - self.checksum.end() >= WORTH_A_CHECKSUM {
+        debug_assert_eq!(self.buffer.len(), self.position, "a record is as large as announced");
+        let unchecked_before = self.position - size - self.checksum.end();
+        let is_worth_it = unchecked_before + size >= CHECKSUM_BYTES;
+        if self.is_checked_early && is_worth_it && unchecked_before <= 2 * CHECKSUM_BYTES {
             self.checksum.extend(&self.buffer);
         }
         Some(index)
@@ -168,18 +172,23 @@ impl MemoryRecordsBuilder {
         self.room = self.room.max(room);
     }
 
+    /// Leaves no room behind the records there are, until the batch [grows](Self::grow).
+    pub(crate) fn trim(&mut self) {
+        self.room = self.position;
+    }
+
     /// How many times the size at which it is full the batch has room for.
     pub(crate) fn room_in_limits(&self) -> usize {
         self.room / self.write_limit.max(1)
     }
 
-    /// Whether not even the smallest record would fit behind those already there.
+    /// Whether the batch is as large as it was to become. A batch that waits behind others has room for more all the same.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.record_count > 0 && self.is_full_with(self.position)
     }
 
-    /// Whether so many bytes, those of a record at least, leave no room for another one.
+    /// Whether a batch of so many bytes is as large as it was to become.
     #[inline]
     pub(crate) fn is_full_with(&self, size: usize) -> bool {
         size >= self.write_limit
@@ -243,7 +252,7 @@ impl MemoryRecordsBuilder {
 /// How much of the buffer is made ready at most, beyond the record that needs it.
 const STRETCH_BYTES: usize = 1024;
 /// How many bytes of records a checksum is taken of at a time, at least, for that is quicker than of a few.
-const WORTH_A_CHECKSUM: usize = 2048;
+const CHECKSUM_BYTES: usize = 2048;
 /// The record count travels as a signed 32-bit number.
 const MAX_RECORDS: u32 = u32::MAX / 2;
 
@@ -345,7 +354,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_that_of_the_bytes_whenever_it_was_taken() {
-        let values = [600, 700, 10, 5000, 10, 20, 600].map(|size| vec![7; size]);
+        let values = [600, 700, 10, 5000, 10, 20, 600, 3000].map(|size| vec![7; size]);
         let compressed = vec![9; 3000];
         for count in 0..=values.len() {
             let mut builder = MemoryRecordsBuilder::new(Vec::new(), usize::MAX, usize::MAX);
@@ -354,6 +363,10 @@ mod tests {
             }
             let closed = builder.close(ProducerState::NONE);
             assert_eq!(checksum_of(&closed), crc32c::checksum(&closed[21..]), "{count} records");
+            let mut again = closed.clone();
+            let next_epoch = ProducerState { producer_id: 7, producer_epoch: 1, base_sequence: 0 };
+            builder.rewrite_header(&mut again, next_epoch);
+            assert_eq!(checksum_of(&again), crc32c::checksum(&again[21..]), "{count} once more");
 
             builder.set_compressed(CompressionType::Gzip, compressed.len());
             let mut batch = compressed.clone();

@@ -34,6 +34,8 @@ const POWERS: [u32; usize::BITS as usize] = {
     powers
 };
 
+/// The remainder of what two remainders make multiplied.
+///
 /// Without branches, which would be mispredicted half of the time.
 const fn product(mut left: u32, mut right: u32) -> u32 {
     let mut sum = 0;

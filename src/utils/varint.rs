@@ -70,7 +70,7 @@ pub(crate) fn put(mut value: u64, out: &mut [u8]) -> usize {
 }
 
 /// Bytes that are put together in a register and stored at once: one by one costs more.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct ShortBytes {
     /// The first one lowest, zeros behind the last one.
     bytes: u64,

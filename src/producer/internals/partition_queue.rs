@@ -169,6 +169,13 @@ impl LockedQueue<'_> {
         self.note_length(extra);
     }
 
+    /// Leaves no room in the newest batch, until it grows.
+    pub(super) fn trim_tail(&mut self) {
+        if let Some(tail) = self.batches.newest.as_deref_mut() {
+            tail.trim();
+        }
+    }
+
     /// Makes room for `record` in the newest batch, up to `limit` bytes.
     pub(super) fn grow_tail(&mut self, record: &RecordContents<'_>, limit: usize) {
         let Some(tail) = self.batches.newest.as_deref_mut() else {

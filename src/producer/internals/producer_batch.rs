@@ -173,6 +173,11 @@ impl ProducerBatch {
         i32::try_from(self.builder.room_in_limits().saturating_sub(1)).unwrap_or(i32::MAX)
     }
 
+    /// Leaves no room for another record, until [room is made](Self::make_room).
+    pub(super) fn trim(&mut self) {
+        self.builder.trim();
+    }
+
     /// Makes room for `record` with memory from the pool, if no more than `limit` bytes are expected to travel. Else, or
     /// if there is no memory, the batch takes no more records.
     pub(super) fn make_room(&mut self, record: &RecordContents<'_>, limit: usize) {
@@ -182,7 +187,7 @@ impl ProducerBatch {
         let has_room = !self.is_closed_for_appends
             && needed <= limit
             && buffer.is_some_and(|buffer| {
-                let room = (2 * buffer.size()).clamp(needed, limit);
+                let room = (2 * buffer.size()).clamp(needed, limit).max(buffer.size());
                 let is_granted = buffer.grow(room);
                 if is_granted {
                     self.builder.grow(room);
@@ -274,7 +279,7 @@ impl ProducerBatch {
         self.open_size() - self.packing.size(written)
     }
 
-    /// Whether no further record fits behind `written` bytes of records.
+    /// Whether the batch is as large as it was to become with `written` bytes of records.
     #[inline(always)]
     pub(super) fn is_full_with(&self, written: usize) -> bool {
         self.builder.is_full_with(written)

@@ -339,6 +339,9 @@ impl RecordAccumulator {
         self.incomplete.add(id, Arc::clone(batch.result()));
         batches.push_tail(batch);
         let appended = target.append_rarely(&mut batches, callback).ok_or(Obstacle::Moved)?;
+        if appended.news == News::FullBatch {
+            batches.trim_tail(); // what its memory has left over is not for another one: with `batch.size` 0, above all
+        }
         let news = if batches.len() > 1 { News::NextBatch } else { News::FirstBatch };
         if news == News::FirstBatch && appended.news == News::Nothing {
             drop(batches); // not full, so it lingers: the sender need not look at it
@@ -661,6 +664,7 @@ impl Target<'_> {
         let is_full = tail.is_full_with(tail.written());
         let header = if index == 0 { RECORD_BATCH_OVERHEAD } else { 0 }; // the first record pays for it
         self.note_produced(tail.growth_since(written_before) + header, is_full);
+        // A first record may find a limit that the header alone exceeds.
         let is_newly_full = is_full && (index == 0 || !tail.is_full_with(written_before));
         let news = if is_newly_full { News::FullBatch } else { News::Nothing };
         Some(Appended { result, index, news })

@@ -73,7 +73,7 @@ struct Listener<'r, K: ?Sized + 'static, V: ?Sized + 'static> {
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> ShortWay<K, V> {
-    /// `None` if user code has a part in every record.
+    /// `None` if a record may need more: a serializer that does not just give out bytes, a partitioner, interceptors.
     pub(super) fn of(producer: &Inner<K, V>) -> Option<Self> {
         if producer.partitioner.is_some() || !producer.interceptors.is_empty() {
             return None;

@@ -227,6 +227,19 @@ fn a_first_batch_that_is_full_at_once_is_not_taken_for_one_that_lingers() {
     assert_eq!((news.first_batches.len(), news.changed.len()), (0, 1));
 }
 
+#[test]
+fn a_batch_size_smaller_than_a_batch_s_header_gives_each_record_a_batch() {
+    let accumulator = accumulator_with(1, 10 * BATCH_SIZE);
+
+    append(&accumulator, &topic(1), Some(0), 10).expect("room");
+    append(&accumulator, &topic(1), Some(0), 10).expect("room");
+
+    let mut news = Announcements::default();
+    accumulator.signal().take_announcements(&mut news);
+    assert_eq!((news.first_batches.len(), news.changed.len()), (0, 1));
+    assert_eq!(accumulator.take_all().len(), 2);
+}
+
 // Each record's share was rounded down by itself: of small ones nothing was left.
 #[test]
 fn small_records_that_are_compressed_well_fill_a_partition_s_share() {
@@ -252,14 +265,18 @@ fn small_records_that_are_compressed_well_fill_a_partition_s_share() {
 }
 
 fn accumulator(buffer_memory: usize) -> RecordAccumulator {
+    accumulator_with(BATCH_SIZE, buffer_memory)
+}
+
+fn accumulator_with(batch_size: usize, buffer_memory: usize) -> RecordAccumulator {
     let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
-    let pool = Arc::new(BufferPool::new(buffer_memory, BATCH_SIZE, || {}));
+    let pool = Arc::new(BufferPool::new(buffer_memory, batch_size, || {}));
     let sticky = StickySettings {
-        sticky_bytes: BATCH_SIZE,
+        sticky_bytes: batch_size,
         is_adaptive: true,
         unavailable_nodes: ArcSwap::default(),
     };
-    RecordAccumulator::new(BATCH_SIZE, pool, Arc::new(sticky), signal, Random::new(5))
+    RecordAccumulator::new(batch_size, pool, Arc::new(sticky), signal, Random::new(5))
 }
 
 fn topic(partitions: i32) -> Arc<TopicInfo> {
