@@ -171,20 +171,23 @@ impl LockedQueue<'_> {
 
     /// Leaves no room in the newest batch, until it grows.
     pub(super) fn trim_tail(&mut self) {
-        if let Some(tail) = self.batches.newest.as_deref_mut() {
-            tail.trim();
-        }
+        self.change_tail(ProducerBatch::trim);
     }
 
     /// Makes room for `record` in the newest batch, up to `limit` bytes.
     pub(super) fn grow_tail(&mut self, record: &RecordContents<'_>, limit: usize) {
+        self.change_tail(|tail| tail.make_room(record, limit));
+    }
+
+    /// Changes the room in the newest batch, and so what it counts for.
+    fn change_tail(&mut self, change: impl FnOnce(&mut ProducerBatch)) {
         let Some(tail) = self.batches.newest.as_deref_mut() else {
             return;
         };
         let before = tail.extra_length();
-        tail.make_room(record, limit);
-        let grown = tail.extra_length() - before;
-        self.note_length(grown);
+        change(tail);
+        let more_extra = tail.extra_length() - before;
+        self.note_length(more_extra);
     }
 
     /// Publishes the length for those without the lock, after every change; by `more_extra` batches more than before the

@@ -240,6 +240,20 @@ fn a_batch_size_smaller_than_a_batch_s_header_gives_each_record_a_batch() {
     assert_eq!(accumulator.take_all().len(), 2);
 }
 
+// What was left counted for more and more batches, and drew keyless records elsewhere.
+#[test]
+fn nothing_is_left_of_the_length_of_a_queue_that_is_emptied() {
+    let accumulator = accumulator_with(100, 100 * BATCH_SIZE).with_largest_batch(1600);
+    for size in [60, 100, 500, 10] {
+        append(&accumulator, &topic(1), Some(0), size).expect("room");
+    }
+
+    let queue = accumulator.queue(0).expect("used");
+    while queue.lock().pop_head().is_some() {}
+
+    assert_eq!(queue.length(), 0);
+}
+
 // Each record's share was rounded down by itself: of small ones nothing was left.
 #[test]
 fn small_records_that_are_compressed_well_fill_a_partition_s_share() {
