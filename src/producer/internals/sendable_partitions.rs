@@ -41,8 +41,10 @@ pub(crate) struct SendablePartitions {
     nodes: BTreeMap<NodeId, Line>,
     /// Counts the places that were ever taken in a line.
     next_place: u64,
-    /// When the head of each partition runs out of time.
+    /// When the head runs out of time of each partition that stands in no line and waits for more than company.
     expiries: Deadlines,
+    /// When the first head of those in line may run out of time: none does so earlier.
+    first_expiry_in_line: Option<Instant>,
     /// Partitions whose head waits for company.
     lingering: Lingering,
     /// Partitions whose head waits for the end of its backoff, and when that is.
@@ -81,6 +83,7 @@ impl SendablePartitions {
             nodes: BTreeMap::new(),
             next_place: 0,
             expiries: Deadlines::default(),
+            first_expiry_in_line: None,
             lingering: Lingering::default(),
             backing_off: BTreeSet::new(),
             backoffs: Deadlines::default(),
@@ -134,7 +137,7 @@ impl SendablePartitions {
         let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        let may_linger = slot.standing == Standing::Idle
+        let may_linger = slot.state.standing == Standing::Idle
             && !self.rules.linger.is_zero()
             && turn.now < until
             && slot.leader(turn.metadata).is_some();
@@ -149,13 +152,34 @@ impl SendablePartitions {
     /// Looks at the partitions whose wait is over.
     fn end_waits(&mut self, turn: &Turn<'_>) {
         while let Some((id, until)) = self.lingering.pop_due(turn.now) {
-            self.stop_lingering(id, until, turn);
+            self.end_linger(id, until, turn);
         }
         while let Some(id) = self.backoffs.pop_due(turn.now) {
             self.reconsider(id, turn);
         }
         while let Some(id) = self.expiries.pop_due(turn.now) {
             self.reconsider(id, turn);
+        }
+        if self.first_expiry_in_line.is_some_and(|expiry| expiry <= turn.now) {
+            self.first_expiry_in_line = None;
+            let ids = self.in_line().collect::<Vec<_>>();
+            ids.into_iter().for_each(|id| self.reconsider(id, turn));
+        }
+    }
+
+    /// Lets a partition take its place in line when its head has lingered for long enough, without a look: nothing else
+    /// became of that since, or it would have been announced.
+    fn end_linger(&mut self, id: usize, until: Instant, turn: &Turn<'_>) {
+        let Rules { linger, delivery_timeout } = self.rules;
+        let expiry = until + delivery_timeout.saturating_sub(linger);
+        let slot = self.slots.get_mut(id).and_then(Option::as_mut);
+        let leader = slot.and_then(|slot| slot.leader(turn.metadata));
+        match leader.filter(|_| lingers(&self.slots, id, until) && turn.now < expiry) {
+            Some(leader) => {
+                let verdict = Verdict::Send(leader);
+                self.place(id, Finding { verdict, expires: Some(expiry) });
+            }
+            None => self.stop_lingering(id, until, turn),
         }
     }
 
@@ -199,7 +223,10 @@ impl SendablePartitions {
     /// When to look again although nothing happens.
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
         let linger_end = self.lingering.next_end(|id, until| lingers(&self.slots, id, until));
-        let deadlines = [linger_end, self.backoffs.next(), self.expiries.next()];
+        self.first_expiry_in_line =
+            self.first_expiry_in_line.filter(|_| self.next_ready_node(None).is_some());
+        let in_line = self.first_expiry_in_line;
+        let deadlines = [linger_end, in_line, self.backoffs.next(), self.expiries.next()];
         deadlines.into_iter().flatten().min()
     }
 
@@ -274,25 +301,28 @@ impl SendablePartitions {
             return Taken::Nothing;
         };
         let log = slot.log(node, turn.metadata);
-        let queue = Arc::clone(&slot.queue);
+        let Slot { queue, state } = slot;
         let mut batches = queue.lock_patiently();
-        let may_send = batches.head().is_some_and(|head| {
-            let may_go = |it: &TransactionManager| it.may_send(id, head.id(), log, turn.now);
-            !head.is_lent() && transactions.is_none_or(may_go)
-        });
+        let Some(head) = batches.head() else {
+            state.standing = Standing::Idle;
+            return Taken::Nothing;
+        };
+        let may_go = |it: &TransactionManager| it.may_send(id, head.id(), log, turn.now);
         // Not by `stand`: `drain` has taken the line out, and counts who left it.
-        if !may_send {
-            slot.standing = Standing::Held;
+        if head.is_lent() || !transactions.is_none_or(may_go) {
+            state.standing = Standing::Held;
+            self.expiries.set(id, Some(self.rules.expiry(head)));
             return Taken::Nothing;
         }
-        if batches.head().is_some_and(|head| head.size_in(version) > room) {
+        if head.size_in(version) > room {
             return Taken::TooLarge;
         }
         let batch = batches.pop_head();
-        let finding = slot.look(&mut batches, self.rules, turn);
+        let finding = state.look(queue, &mut batches, self.rules, turn);
         drop(batches);
-        slot.standing = Standing::Idle;
+        state.standing = Standing::Idle;
         match finding.verdict {
+            Verdict::Idle => {}
             Verdict::Send(_) => self.rejoining.push((id, finding)), // behind all others
             _ => self.place(id, finding),
         }
@@ -331,26 +361,27 @@ impl SendablePartitions {
     }
 
     /// Holds a partition back until [`unmute`](Self::unmute).
-    pub(crate) fn mute(&mut self, id: usize) {
-        if let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) {
-            slot.is_muted = true;
-            if matches!(slot.standing, Standing::InLine(_)) {
-                self.stand(id, Standing::Held);
-            }
+    pub(crate) fn mute(&mut self, id: usize, turn: &Turn<'_>) {
+        let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
+            return;
+        };
+        slot.state.is_muted = true;
+        if matches!(slot.state.standing, Standing::InLine(_)) {
+            self.reconsider(id, turn);
         }
     }
 
     /// Ends [`mute`](Self::mute). A partition that [`is_held`](Self::is_held) has to be reconsidered then.
     pub(crate) fn unmute(&mut self, id: usize) {
         if let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) {
-            slot.is_muted = false;
+            slot.state.is_muted = false;
         }
     }
 
     /// Whether a partition can go on only after an answer or an announcement.
     pub(crate) fn is_held(&self, id: usize) -> bool {
         let slot = self.slots.get(id).and_then(Option::as_ref);
-        slot.is_some_and(|slot| slot.standing == Standing::Held)
+        slot.is_some_and(|slot| slot.state.standing == Standing::Held)
     }
 
     /// Looks at one partition: takes out what ran out of time, and puts it where it belongs.
@@ -358,7 +389,7 @@ impl SendablePartitions {
         let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        let queue = Arc::clone(&slot.queue);
+        let Slot { queue, state } = slot;
         let mut batches = queue.lock_patiently();
         while let Some(head) = batches.head() {
             if !head.has_reached_delivery_timeout(self.rules.delivery_timeout, turn.now) {
@@ -366,7 +397,7 @@ impl SendablePartitions {
             }
             self.expired.extend(batches.pop_head());
         }
-        let finding = slot.look(&mut batches, self.rules, turn);
+        let finding = state.look(queue, &mut batches, self.rules, turn);
         drop(batches);
         self.place(id, finding);
     }
@@ -376,10 +407,11 @@ impl SendablePartitions {
         let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        self.expiries.set(id, finding.expires);
-        let standing = match (finding.verdict, slot.standing) {
+        let standing = match (finding.verdict, slot.state.standing) {
             (Verdict::Idle, _) => Standing::Idle,
-            (Verdict::Send(node), Standing::InLine(place)) if place.node == node => return,
+            (Verdict::Send(node), Standing::InLine(place)) if place.node == node => {
+                Standing::InLine(place)
+            }
             (Verdict::Send(node), _) => {
                 self.next_place += 1;
                 Standing::InLine(Place { node, number: self.next_place })
@@ -396,6 +428,16 @@ impl SendablePartitions {
             (Verdict::Hold, _) => Standing::Held,
         };
         self.stand(id, standing);
+        match standing {
+            Standing::InLine(_) => {
+                let expiries = self.first_expiry_in_line.into_iter().chain(finding.expires);
+                self.first_expiry_in_line = expiries.min();
+            }
+            Standing::BackingOff | Standing::Leaderless | Standing::Held => {
+                self.expiries.set(id, finding.expires);
+            }
+            Standing::Idle | Standing::Lingering(_) => {} // what lingers is looked at long before
+        }
     }
 
     /// Lets a partition wait for something else than before.
@@ -403,7 +445,7 @@ impl SendablePartitions {
         let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        let before = std::mem::replace(&mut slot.standing, standing);
+        let before = std::mem::replace(&mut slot.state.standing, standing);
         if before == standing {
             return;
         }
@@ -430,11 +472,14 @@ impl SendablePartitions {
             Standing::BackingOff => {
                 self.backing_off.remove(&id);
                 self.backoffs.set(id, None);
+                self.expiries.set(id, None);
             }
             Standing::Leaderless => {
                 self.leaderless.remove(&id);
+                self.expiries.set(id, None);
             }
-            Standing::Idle | Standing::Held => {}
+            Standing::Held => self.expiries.set(id, None),
+            Standing::Idle => {}
         }
     }
 
@@ -458,11 +503,14 @@ impl SendablePartitions {
 
     /// The metadata changed: whatever waits for a leader, or for its turn at one, may belong elsewhere.
     fn reconsider_leaders(&mut self, turn: &Turn<'_>) {
-        let in_line = self.nodes.values().flat_map(Line::ids);
         let elsewhere = self.leaderless.iter().chain(&self.backing_off).copied();
-        for id in elsewhere.chain(in_line).collect::<Vec<_>>() {
-            self.reconsider(id, turn);
-        }
+        let ids = elsewhere.chain(self.in_line()).collect::<Vec<_>>();
+        ids.into_iter().for_each(|id| self.reconsider(id, turn));
+    }
+
+    /// The partitions in all lines, and some that left them.
+    fn in_line(&self) -> impl Iterator<Item = usize> {
+        self.nodes.values().flat_map(Line::ids)
     }
 
     fn adopt(&mut self, id: usize, accumulator: &RecordAccumulator) -> Option<&Slot> {
@@ -511,7 +559,7 @@ fn lingers(slots: &[Option<Slot>], id: usize, until: Instant) -> bool {
 }
 
 fn has_standing(slots: &[Option<Slot>], id: usize, standing: Standing) -> bool {
-    slots.get(id).and_then(Option::as_ref).is_some_and(|slot| slot.standing == standing)
+    slots.get(id).and_then(Option::as_ref).is_some_and(|slot| slot.state.standing == standing)
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use crate::producer::internals::txn_partition_entry::{Departure, LogIdentity, Tx
 use crate::protocol::message::init_producer_id::InitProducerIdRequest;
 use crate::record::default_record_batch::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, ProducerState};
 use crate::utils::clock::Instant;
-use crate::utils::hash::HashMap;
 
 /// The producer id and the sequence numbers of every partition. Partitions are known by their queue's number.
 #[derive(Debug)]
@@ -21,7 +20,8 @@ pub(crate) struct TransactionManager {
     producer: ProducerId,
     /// How long after an acknowledgement a partition's leader surely remembers the producer.
     trusted_silence: Duration,
-    partitions: HashMap<usize, TxnPartitionEntry>,
+    /// By the queues' numbers; `None` before the first batch.
+    partitions: Vec<Option<TxnPartitionEntry>>,
     /// Partitions whose sequences are in doubt or have to start anew.
     troubled: BTreeSet<usize>,
 }
@@ -39,7 +39,7 @@ impl TransactionManager {
         Self {
             producer: ProducerId::Wanted(None),
             trusted_silence,
-            partitions: HashMap::default(),
+            partitions: Vec::new(),
             troubled: BTreeSet::new(),
         }
     }
@@ -96,7 +96,7 @@ impl TransactionManager {
         };
         let trusted_silence = self.trusted_silence;
         let departure = Departure { producer: current, log, now, trusted_silence };
-        self.partitions.get(&queue).is_none_or(|entry| entry.may_send(id, &departure))
+        self.partitions.get(queue).and_then(Option::as_ref).is_none_or(|entry| entry.may_send(id, &departure))
     }
 
     /// Numbers a batch that is about to be sent. Call it only if [`may_send`](Self::may_send).
@@ -110,21 +110,24 @@ impl TransactionManager {
         let ProducerId::Known(current) = self.producer else {
             return ProducerState::NONE;
         };
+        if queue >= self.partitions.len() {
+            self.partitions.resize_with(queue + 1, || None);
+        }
         let new = || TxnPartitionEntry::new(current, log);
-        let entry = self.partitions.entry(queue).or_insert_with(new);
+        let entry = self.partitions[queue].get_or_insert_with(new);
         entry.send(id, record_count, current, log)
     }
 
     /// The request with a batch of `queue` ended.
     pub(crate) fn left_wire(&mut self, queue: usize) {
-        if let Some(entry) = self.partitions.get_mut(&queue) {
+        if let Some(entry) = self.entry(queue) {
             entry.left_wire();
         }
     }
 
     /// An attempt to send a batch of `queue` failed.
     pub(crate) fn attempt_failed(&mut self, queue: usize) {
-        if let Some(entry) = self.partitions.get_mut(&queue) {
+        if let Some(entry) = self.entry(queue) {
             entry.attempt_failed();
         }
     }
@@ -138,7 +141,7 @@ impl TransactionManager {
         state: ProducerState,
         now: Instant,
     ) {
-        if let Some(entry) = self.partitions.get_mut(&queue) {
+        if let Some(entry) = self.entry(queue) {
             entry.acknowledged(id, record_count, state, now);
         }
     }
@@ -153,7 +156,7 @@ impl TransactionManager {
         code: ErrorCode,
         log_start_offset: i64,
     ) -> bool {
-        let Some(entry) = self.partitions.get_mut(&queue) else {
+        let Some(entry) = self.entry(queue) else {
             return code.is_retriable();
         };
         let needs_bump = match code {
@@ -170,14 +173,14 @@ impl TransactionManager {
 
     /// The batch was split into `parts`, given by their ids and record counts.
     pub(crate) fn split(&mut self, queue: usize, id: u64, parts: &[(u64, i32)]) {
-        if let Some(entry) = self.partitions.get_mut(&queue) {
+        if let Some(entry) = self.entry(queue) {
             entry.split(id, parts);
         }
     }
 
     /// The batch failed for good: its sequences are missing, so the partition starts anew, unless it was not sent with them.
     pub(crate) fn failed(&mut self, queue: usize, id: u64) {
-        if let Some(entry) = self.partitions.get_mut(&queue) {
+        if let Some(entry) = self.entry(queue) {
             if !entry.withdraw(id) {
                 entry.request_bump(id);
                 entry.forget(id);
@@ -188,7 +191,7 @@ impl TransactionManager {
 
     /// The batch ran out of time after it was sent at least once.
     pub(crate) fn expired(&mut self, queue: usize, id: u64) {
-        if let Some(entry) = self.partitions.get_mut(&queue) {
+        if let Some(entry) = self.entry(queue) {
             if !entry.withdraw(id) {
                 entry.expired(id);
             }
@@ -202,7 +205,7 @@ impl TransactionManager {
         let mut settled = Vec::new();
         let mut to_bump = Vec::new();
         for queue in &self.troubled {
-            let Some(entry) = self.partitions.get_mut(queue) else {
+            let Some(entry) = self.partitions.get_mut(*queue).and_then(Option::as_mut) else {
                 continue;
             };
             entry.resolve();
@@ -232,6 +235,10 @@ impl TransactionManager {
         self.acknowledged(queue, id, record_count, state, Instant::ZERO);
     }
 
+    fn entry(&mut self, queue: usize) -> Option<&mut TxnPartitionEntry> {
+        self.partitions.get_mut(queue).and_then(Option::as_mut)
+    }
+
     /// Java: `bumpIdempotentProducerEpoch`. Returns whether there is a number to go on with.
     fn bump_epoch(&mut self) -> bool {
         let ProducerId::Known(current) = self.producer else {
@@ -250,7 +257,7 @@ impl TransactionManager {
             return;
         };
         for queue in queues {
-            if let Some(entry) = self.partitions.get_mut(queue) {
+            if let Some(entry) = self.entry(*queue) {
                 entry.start_at_beginning(current);
             }
         }

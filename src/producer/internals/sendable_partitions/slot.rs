@@ -14,10 +14,16 @@ use crate::producer::internals::sendable_partitions::line::Place;
 use crate::producer::internals::txn_partition_entry::LogIdentity;
 use crate::utils::clock::Instant;
 
-/// What the sender knows of one partition, and what that waits for.
+/// One partition, as the sender sees it.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) queue: Arc<PartitionQueue>,
+    pub(super) state: SlotState,
+}
+
+/// What the sender knows of one partition, and what that waits for.
+#[derive(Debug, Default)]
+pub(super) struct SlotState {
     pub(super) standing: Standing,
     /// Nothing more may be sent until the answer to what is on its way is there.
     pub(super) is_muted: bool,
@@ -25,9 +31,10 @@ pub(super) struct Slot {
 }
 
 /// What a partition waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Standing {
     /// For batches.
+    #[default]
     Idle,
     /// For its turn.
     InLine(Place),
@@ -91,45 +98,48 @@ pub(super) struct Rules {
 
 impl Slot {
     pub(super) fn new(queue: Arc<PartitionQueue>) -> Self {
-        Self { queue, standing: Standing::Idle, is_muted: false, home: None }
+        Self { queue, state: SlotState::default() }
     }
 
     /// Who leads the partition.
     pub(super) fn leader(&mut self, metadata: &MetadataSnapshot) -> Option<NodeId> {
-        self.home(metadata).leader
+        self.state.home(&self.queue, metadata).leader
     }
 
     /// Where a batch goes that is sent to `leader`.
     pub(super) fn log(&mut self, leader: NodeId, metadata: &MetadataSnapshot) -> LogIdentity {
-        let Home { topic_id, leader_epoch, .. } = *self.home(metadata);
+        let Home { topic_id, leader_epoch, .. } = *self.state.home(&self.queue, metadata);
         LogIdentity { topic_id, leader, leader_epoch }
     }
+}
 
+impl SlotState {
     /// Looked up once for each view of the cluster.
-    fn home(&mut self, metadata: &MetadataSnapshot) -> &Home {
+    fn home(&mut self, queue: &PartitionQueue, metadata: &MetadataSnapshot) -> &Home {
         let known = self.home.filter(|home| home.metadata_version == metadata.version);
-        let topic_partition = self.queue.partition().topic_partition();
-        self.home.insert(known.unwrap_or_else(|| Home::of(topic_partition, metadata)))
+        let topic_partition = || queue.partition().topic_partition();
+        self.home.insert(known.unwrap_or_else(|| Home::of(topic_partition(), metadata)))
     }
 
-    /// Judges the head of the queue; `batches` is its lock.
+    /// Judges the head of `queue`; `batches` is its lock.
     pub(super) fn look(
         &mut self,
+        queue: &PartitionQueue,
         batches: &mut LockedQueue<'_>,
         rules: Rules,
         turn: &Turn<'_>,
     ) -> Finding {
-        let leader = self.leader(turn.metadata);
         let has_more = batches.len() > 1;
         let Some(head) = batches.head() else {
             return Finding { verdict: Verdict::Idle, expires: None };
         };
+        let leader = self.home(queue, turn.metadata).leader;
         let verdict = match leader {
             _ if self.is_muted => Verdict::Hold,
             None => Verdict::NoLeader,
             Some(leader) => rules.judge(head, has_more, leader, turn),
         };
-        Finding { verdict, expires: Some(head.created() + rules.delivery_timeout) }
+        Finding { verdict, expires: Some(rules.expiry(head)) }
     }
 }
 
@@ -148,6 +158,11 @@ impl Home {
 }
 
 impl Rules {
+    /// When a batch runs out of time.
+    pub(super) fn expiry(self, batch: &ProducerBatch) -> Instant {
+        batch.created() + self.delivery_timeout
+    }
+
     fn judge(
         self,
         head: &ProducerBatch,

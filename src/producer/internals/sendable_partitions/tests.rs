@@ -49,7 +49,7 @@ fn whoever_comes_and_goes_leaves_no_places_behind() {
     partitions.refresh(&accumulator, &turn(&metadata));
 
     for id in (0..1900).cycle().take(20_000) {
-        partitions.mute(id);
+        partitions.mute(id, &turn(&metadata));
         partitions.unmute(id);
         partitions.reconsider(id, &turn(&metadata));
     }

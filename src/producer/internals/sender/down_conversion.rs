@@ -75,7 +75,7 @@ impl<C: KafkaClient> Sender<C> {
         let queue = batch.partition().id();
         if self.is_on_its_way(queue) {
             self.partitions.reinsert(batch, turn);
-            self.partitions.mute(queue); // until the next answer
+            self.partitions.mute(queue, turn); // until the next answer
             return;
         }
         let error = self.headers_error(node);

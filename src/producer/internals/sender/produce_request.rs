@@ -105,7 +105,7 @@ impl<C: KafkaClient> Sender<C> {
             topic_id = log.topic_id;
             let producer = self.number(batch, log);
             if self.settings.guarantees_order {
-                self.partitions.mute(batch.partition().id());
+                self.partitions.mute(batch.partition().id(), turn);
             }
             let index = batch.topic_partition().partition();
             let records = seal(batch, message_set.take(), producer);
