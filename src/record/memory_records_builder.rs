@@ -141,12 +141,12 @@ impl MemoryRecordsBuilder {
         self.record_count == 0 || has_room
     }
 
-    /// Makes the buffer longer, by a good piece at a time if more of them are to be expected: the lines of memory that the
-    /// next records go to are fetched all at once then, instead of one after the other.
+    /// Makes the buffer longer, by a good piece at a time once it is likely that more of them follow soon: the lines of
+    /// memory that the next records go to are fetched all at once then, instead of one after the other.
     #[inline(never)]
     fn stretch(&mut self, end: usize) {
-        let length = end + end.min(STRETCH_BYTES);
-        self.buffer.resize(end.max(self.room.min(length)), 0);
+        let ahead = if end < STRETCH_BYTES { 0 } else { STRETCH_BYTES };
+        self.buffer.resize(end.max(self.room.min(end + ahead)), 0);
     }
 
     #[inline]
@@ -249,7 +249,8 @@ impl MemoryRecordsBuilder {
     }
 }
 
-/// How much of the buffer is made ready at most, beyond the record that needs it.
+/// How much of the buffer is made ready beyond the record that needs it, of a batch that is larger than this: those of
+/// many partitions with few records each would have left the processor's cache before they are used.
 const STRETCH_BYTES: usize = 1024;
 /// How many bytes of records a checksum is taken of at a time, at least, for that is quicker than of a few.
 const CHECKSUM_BYTES: usize = 2048;

@@ -26,8 +26,10 @@ struct Thunk {
 
 /// Up to so many times the memory that is expected to be needed is kept.
 const SPARE_TIMES: usize = 4;
-/// How many slots are made at a time.
+/// How many slots are made at a time, at most,
 const SLOTS: usize = 16;
+/// and of a batch that has fewer so far: many partitions may get no more than a few records each.
+const LEAST_SLOTS: usize = 2;
 
 impl Thunks {
     /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks.
@@ -74,13 +76,14 @@ impl Thunks {
 
     #[cold]
     fn make_slots(&mut self) {
+        let wanted = SLOTS.min(self.len().max(LEAST_SLOTS));
         let more = match self.slots.capacity() - self.len() {
             0 => {
                 // More than expected: by a quarter at a time, for of a full buffer.memory this is a good part.
-                self.slots.reserve_exact(SLOTS.max(self.len() / 4));
-                SLOTS
+                self.slots.reserve_exact(wanted.max(self.len() / 4));
+                wanted
             }
-            room => room.min(SLOTS),
+            room => room.min(wanted),
         };
         self.slots.resize_with(self.len() + more, Thunk::default);
     }
