@@ -128,12 +128,13 @@ impl Accumulator {
     }
 
     /// Answers every record.
-    pub fn complete(&self, drained: Drained) {
+    pub fn complete(&mut self, drained: Drained) {
         let mut batches = drained.0;
         for batch in &mut batches {
             batch.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
         }
         self.accumulator.retire(&mut batches);
+        self.sendable.keep_places(&mut batches);
     }
 
     /// Sends everything to nowhere.

@@ -4,10 +4,24 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A topic's name and a partition's number.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {
     topic: Arc<str>,
     partition: i32,
+}
+
+impl Clone for TopicPartition {
+    fn clone(&self) -> Self {
+        Self { topic: Arc::clone(&self.topic), partition: self.partition }
+    }
+
+    /// Counts no reference where both are of one topic.
+    fn clone_from(&mut self, source: &Self) {
+        if !Arc::ptr_eq(&self.topic, &source.topic) {
+            self.topic = Arc::clone(&source.topic);
+        }
+        self.partition = source.partition;
+    }
 }
 
 impl TopicPartition {

@@ -21,7 +21,7 @@ pub(crate) mod sender;
 pub(crate) mod sender_signal;
 pub(crate) mod sender_thread;
 pub(crate) mod shared_result;
-mod spare_batches;
+mod spare_parts;
 mod thunks;
 pub(crate) mod topic_compression;
 pub(crate) mod topic_table;

@@ -64,23 +64,26 @@ pub(crate) struct BatchHeader {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EarlyChecksum {
     checksum: u32,
-    /// Where the records end that it covers.
-    end: usize,
+    /// Where the records end that it covers: a batch is bounded by `max.request.size`, which is an i32.
+    end: u32,
 }
 
 impl EarlyChecksum {
     /// Of no records.
-    pub(crate) const NONE: Self = Self { checksum: 0, end: RECORD_BATCH_OVERHEAD };
+    #[expect(clippy::cast_possible_truncation, reason = "it is 61")]
+    pub(crate) const NONE: Self = Self { checksum: 0, end: RECORD_BATCH_OVERHEAD as u32 };
 
     /// Where the records end that it covers.
     pub(crate) fn end(&self) -> usize {
-        self.end
+        self.end as usize
     }
 
     /// Covers all records of `batch`, of which it covered the first ones.
     pub(crate) fn extend(&mut self, batch: &[u8]) {
-        self.checksum = crc32c::append(self.checksum, &batch[self.end..]);
-        self.end = batch.len();
+        if let Ok(end) = u32::try_from(batch.len()) {
+            self.checksum = crc32c::append(self.checksum, &batch[self.end()..]);
+            self.end = end;
+        }
     }
 }
 
@@ -113,8 +116,8 @@ pub(crate) fn write_header(batch: &mut [u8], header: &BatchHeader, early: EarlyC
     BigEndian::write_i32(&mut batch[BASE_SEQUENCE_OFFSET..], header.producer.base_sequence);
     BigEndian::write_i32(&mut batch[RECORD_COUNT_OFFSET..], header.record_count);
     let of_header = crc32c::checksum(&batch[ATTRIBUTES_OFFSET..RECORD_BATCH_OVERHEAD]);
-    let covered = early.end - RECORD_BATCH_OVERHEAD;
+    let covered = early.end() - RECORD_BATCH_OVERHEAD;
     let checksum = crc32c::combine(of_header, early.checksum, covered);
-    let checksum = crc32c::append(checksum, &batch[early.end..]);
+    let checksum = crc32c::append(checksum, &batch[early.end()..]);
     BigEndian::write_u32(&mut batch[CRC_OFFSET..], checksum);
 }

@@ -8,22 +8,24 @@ use crate::record::default_record_batch::{
 
 /// Encodes records straight into one buffer until it is full, then writes the batch's header in front of them.
 #[derive(Debug)]
+#[repr(C)] // what every append needs comes first: 64 bytes
 pub(crate) struct MemoryRecordsBuilder {
     /// The header's place, the records so far, and zeros up to where the next records are expected to end.
     buffer: Vec<u8>,
     /// Where the records end.
-    position: usize,
+    position: u32,
     /// How large the batch may become without more memory; its first record may exceed it.
-    room: usize,
+    room: u32,
     /// From how many bytes on the batch is full, though it may have room for more.
-    write_limit: usize,
+    write_limit: u32,
     record_count: u32,
     base_timestamp_ms: i64,
     max_timestamp_ms: i64,
-    /// What the header says of the records.
-    codec: CompressionType,
+    is_closed_for_appends: bool,
     /// Whether the checksum of larger records is taken as they are appended.
     is_checked_early: bool,
+    /// What the header says of the records.
+    codec: CompressionType,
     checksum: EarlyChecksum,
 }
 
@@ -35,14 +37,15 @@ impl MemoryRecordsBuilder {
         buffer.resize(RECORD_BATCH_OVERHEAD, 0);
         Self {
             buffer,
-            position: RECORD_BATCH_OVERHEAD,
-            room,
-            write_limit,
+            position: narrow(RECORD_BATCH_OVERHEAD),
+            room: narrow(room),
+            write_limit: narrow(write_limit),
             record_count: 0,
             base_timestamp_ms: 0,
             max_timestamp_ms: 0,
-            codec: CompressionType::None,
+            is_closed_for_appends: false,
             is_checked_early: true,
+            codec: CompressionType::None,
             checksum: EarlyChecksum::NONE,
         }
     }
@@ -53,9 +56,23 @@ impl MemoryRecordsBuilder {
         Self { is_checked_early: false, ..self }
     }
 
-    /// Appends `record` and returns its index in the batch; `None` if it does not fit. The first record always fits.
+    /// Takes no more records. Java: `closeForRecordAppends`.
+    pub(crate) fn close_for_appends(&mut self) {
+        self.is_closed_for_appends = true;
+    }
+
+    #[inline]
+    pub(crate) fn is_closed_for_appends(&self) -> bool {
+        self.is_closed_for_appends
+    }
+
+    /// Appends `record` and returns its index in the batch; `None` if it does not fit, or if no more are taken. The first
+    /// record always fits.
     #[inline(always)]
     pub(crate) fn try_append(&mut self, record: &RecordContents<'_>) -> Option<u32> {
+        if self.is_closed_for_appends {
+            return None;
+        }
         let (index, timestamp_delta) = self.place(record.timestamp_ms);
         let Some(prefix) = record.short_prefix(timestamp_delta, index) else {
             // By value: what is lent out has to be in memory, for others, too.
@@ -79,12 +96,12 @@ impl MemoryRecordsBuilder {
         if !self.fits(size) {
             return None;
         }
-        self.buffer.truncate(self.position);
+        self.buffer.truncate(self.size());
         self.buffer.reserve_exact(size);
         record.extend(&prefix, &mut self.buffer);
         self.appended(size, record.timestamp_ms);
-        debug_assert_eq!(self.buffer.len(), self.position, "a record is as large as announced");
-        let unchecked_before = self.position - size - self.checksum.end();
+        debug_assert_eq!(self.buffer.len(), self.size(), "a record is as large as announced");
+        let unchecked_before = self.size() - size - self.checksum.end();
         let is_worth_it = unchecked_before + size >= CHECKSUM_BYTES;
         if self.is_checked_early && is_worth_it && unchecked_before <= 2 * CHECKSUM_BYTES {
             self.checksum.extend(&self.buffer);
@@ -92,7 +109,7 @@ impl MemoryRecordsBuilder {
         Some(index)
     }
 
-    /// As [`try_append`](Self::try_append), for a record taken out of another batch.
+    /// As [`try_append`](Self::try_append), for a record taken out of another batch; also if no new ones are taken.
     pub(crate) fn try_append_encoded(&mut self, timestamp_ms: i64, contents: &[u8]) -> Option<u32> {
         let (index, timestamp_delta) = self.place(timestamp_ms);
         let prefix = RecordPrefix::new(timestamp_delta, index, contents.len());
@@ -108,7 +125,7 @@ impl MemoryRecordsBuilder {
     /// How large the batch would be with `record`.
     pub(crate) fn size_with(&self, record: &RecordContents<'_>) -> usize {
         let timestamp_delta = record.timestamp_ms.wrapping_sub(self.base_timestamp_ms);
-        self.position + record.prefix(timestamp_delta, self.record_count).record_size()
+        self.size() + record.prefix(timestamp_delta, self.record_count).record_size()
     }
 
     /// Where the next record would stand: its index, and its distance in time from the first.
@@ -127,17 +144,17 @@ impl MemoryRecordsBuilder {
         if !self.fits(size) {
             return None;
         }
-        let end = self.position + size;
+        let (start, end) = (self.size(), self.size() + size);
         if end > self.buffer.len() {
             self.stretch(end);
         }
-        self.buffer.get_mut(self.position..)
+        self.buffer.get_mut(start..)
     }
 
     /// Whether there is room for a record of this size.
     #[inline(always)]
     fn fits(&self, size: usize) -> bool {
-        let has_room = self.position + size <= self.room && self.record_count < MAX_RECORDS;
+        let has_room = self.size() + size <= self.room() && self.record_count < MAX_RECORDS;
         self.record_count == 0 || has_room
     }
 
@@ -146,12 +163,12 @@ impl MemoryRecordsBuilder {
     #[inline(never)]
     fn stretch(&mut self, end: usize) {
         let ahead = if end < STRETCH_BYTES { 0 } else { STRETCH_BYTES };
-        self.buffer.resize(end.max(self.room.min(end + ahead)), 0);
+        self.buffer.resize(end.max(self.room().min(end + ahead)), 0);
     }
 
     #[inline]
     fn appended(&mut self, size: usize, timestamp_ms: i64) {
-        self.position += size;
+        self.position = self.position.saturating_add(narrow(size));
         self.max_timestamp_ms = self.max_timestamp_ms.max(timestamp_ms);
         self.record_count += 1;
     }
@@ -169,7 +186,7 @@ impl MemoryRecordsBuilder {
     /// Gives the batch room for `room` bytes.
     pub(crate) fn grow(&mut self, room: usize) {
         self.reserve(room);
-        self.room = self.room.max(room);
+        self.room = self.room.max(narrow(room));
     }
 
     /// Leaves no room behind the records there are, until the batch [grows](Self::grow).
@@ -179,36 +196,41 @@ impl MemoryRecordsBuilder {
 
     /// How many times the size at which it is full the batch has room for.
     pub(crate) fn room_in_limits(&self) -> usize {
-        self.room / self.write_limit.max(1)
+        (self.room / self.write_limit.max(1)) as usize
     }
 
     /// Whether the batch is as large as it was to become. A batch that waits behind others has room for more all the same.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.record_count > 0 && self.is_full_with(self.position)
+        self.record_count > 0 && self.is_full_with(self.size())
     }
 
     /// Whether a batch of so many bytes is as large as it was to become.
     #[inline]
     pub(crate) fn is_full_with(&self, size: usize) -> bool {
-        size >= self.write_limit
+        size >= self.write_limit as usize
     }
 
     /// The batch's size so far, header included.
     #[inline]
     pub(crate) fn size(&self) -> usize {
-        self.position
+        self.position as usize
+    }
+
+    #[inline]
+    fn room(&self) -> usize {
+        self.room as usize
     }
 
     /// The records so far behind the header's place, unless they were taken out.
     pub(crate) fn records(&self) -> Option<&[u8]> {
-        self.buffer.get(..self.position)
+        self.buffer.get(..self.size())
     }
 
     /// Takes the buffer out without a header: the records are about to be compressed.
     pub(crate) fn take_records(&mut self) -> Vec<u8> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.truncate(self.position);
+        buffer.truncate(self.size());
         buffer
     }
 
@@ -220,7 +242,7 @@ impl MemoryRecordsBuilder {
     /// Notes how the records that were taken out are compressed, and the size of the batch with what they became.
     pub(crate) fn set_compressed(&mut self, codec: CompressionType, size: usize) {
         self.codec = codec;
-        self.position = size;
+        self.position = narrow(size);
         self.checksum = EarlyChecksum::NONE;
     }
 
@@ -231,7 +253,7 @@ impl MemoryRecordsBuilder {
     /// Takes the buffer out, with the header of a batch by `producer` written into it.
     pub(crate) fn close(&mut self, producer: ProducerState) -> Vec<u8> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.truncate(self.position);
+        buffer.truncate(self.size());
         self.rewrite_header(&mut buffer, producer);
         buffer
     }
@@ -247,6 +269,12 @@ impl MemoryRecordsBuilder {
         };
         default_record_batch::write_header(batch, &header, self.checksum);
     }
+}
+
+/// Sizes of batches fit into 32 bits: `max.request.size` is an i32. So do their limits, or are none.
+#[inline(always)]
+fn narrow(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
 }
 
 /// How much of the buffer is made ready beyond the record that needs it, of a batch that is larger than this: those of

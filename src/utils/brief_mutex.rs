@@ -16,8 +16,13 @@ use crate::utils::sync::{Condvar, Mutex, MutexGuard};
 /// all that was written under it has reached the cache.
 ///
 /// Who finds it taken tries again for a moment, then lets others run, then sleeps until it is released.
+///
+/// What its release looks at, the lock, and the beginning of the value lie next to one another.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct BriefMutex<T> {
+    /// Whether one of the sleepers is to be woken at the next release. Whoever was woken has to ask anew.
+    is_one_due: AtomicBool,
     value: SpinMutex<T>,
     sleepers: Sleepers,
 }
@@ -25,9 +30,7 @@ pub(crate) struct BriefMutex<T> {
 /// Those who wait for a [`BriefMutex`] whose holder the system has put aside.
 #[derive(Debug, Default)]
 struct Sleepers {
-    /// Whether one of them is to be woken at the next release. Whoever was woken has to ask anew.
-    is_one_due: AtomicBool,
-    count: Mutex<usize>,
+    count: Mutex<u32>,
     released: Condvar,
 }
 
@@ -35,10 +38,10 @@ struct Sleepers {
 pub(crate) struct BriefGuard<'m, T> {
     value: SpinMutexGuard<'m, T>,
     /// Dropped after the guard: whoever is woken is to find the lock free.
-    _wake: WakeOne<'m>,
+    _wake: WakeOne<'m, T>,
 }
 
-struct WakeOne<'m>(&'m Sleepers);
+struct WakeOne<'m, T>(&'m BriefMutex<T>);
 
 /// How often to look at once, after a wait that is twice as long each time. Not often: to take turns for every record is
 /// dear, for all that the lock guards moves from one processor to the other, and cheap for whoever stays away for a while.
@@ -62,7 +65,7 @@ impl<T> BriefMutex<T> {
     #[inline(always)]
     pub(crate) fn try_lock(&self) -> Option<BriefGuard<'_, T>> {
         let value = self.value.try_lock()?;
-        Some(BriefGuard { value, _wake: WakeOne(&self.sleepers) })
+        Some(BriefGuard { value, _wake: WakeOne(self) })
     }
 
     /// As [`lock`](Self::lock), for who has little else to do: others hold the lock for less than it would cost to wake
@@ -78,7 +81,7 @@ impl<T> BriefMutex<T> {
         if let Some(guard) = self.try_for_a_moment() {
             return guard;
         }
-        let Sleepers { is_one_due, count, released } = &self.sleepers;
+        let Self { is_one_due, sleepers: Sleepers { count, released }, .. } = self;
         let mut count = count.lock();
         *count += 1;
         let mut woken = None;
@@ -93,6 +96,13 @@ impl<T> BriefMutex<T> {
             // Those who are awake take it as often as they can: one attempt could fail for long.
             woken = MutexGuard::unlocked(&mut count, || self.try_for_a_moment());
         }
+    }
+
+    #[cold]
+    fn wake_one(&self) {
+        let _count = self.sleepers.count.lock(); // who has asked for it sleeps by now
+        self.is_one_due.store(false, Ordering::SeqCst);
+        self.sleepers.released.notify_one();
     }
 
     fn try_for_a_moment(&self) -> Option<BriefGuard<'_, T>> {
@@ -130,16 +140,7 @@ impl<T> DerefMut for BriefGuard<'_, T> {
     }
 }
 
-impl Sleepers {
-    #[cold]
-    fn wake_one(&self) {
-        let _count = self.count.lock(); // who has asked for it sleeps by now
-        self.is_one_due.store(false, Ordering::SeqCst);
-        self.released.notify_one();
-    }
-}
-
-impl Drop for WakeOne<'_> {
+impl<T> Drop for WakeOne<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
         if self.0.is_one_due.load(Ordering::Relaxed) {
@@ -155,7 +156,7 @@ mod tests {
 
     impl<T> BriefMutex<T> {
         fn is_sleeper_due(&self) -> bool {
-            self.sleepers.is_one_due.load(Ordering::SeqCst)
+            self.is_one_due.load(Ordering::SeqCst)
         }
     }
 
@@ -200,7 +201,7 @@ mod tests {
     fn a_release_takes_the_mark_away() {
         let mutex = BriefMutex::<u32>::default();
         let held = mutex.lock();
-        mutex.sleepers.is_one_due.store(true, Ordering::SeqCst);
+        mutex.is_one_due.store(true, Ordering::SeqCst);
 
         drop(held);
 

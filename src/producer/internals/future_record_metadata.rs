@@ -74,7 +74,7 @@ impl FutureRecordMetadata {
             Repr::Accepted { result, share } => (result, share),
         };
         if !result.is_done(share.index) {
-            if result.partition().signal().is_sender_thread() {
+            if result.signal().is_sender_thread() {
                 return Err(Error::new(ErrorKind::CalledFromCallback { method: "get" }));
             }
             result.expedite();
@@ -92,9 +92,7 @@ impl FutureRecordMetadata {
         let error = Error::new(kind).with_persistence(Persistence::Perhaps);
         match &self.0 {
             Repr::Failed(_) => error,
-            Repr::Accepted { result, .. } => {
-                error.with_topic_partition(result.partition().topic_partition())
-            }
+            Repr::Accepted { result, .. } => error.with_topic_partition(result.topic_partition()),
         }
     }
 }

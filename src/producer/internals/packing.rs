@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::topic_compression::{Packed, TopicCompression};
 use crate::record::compression_ratio_estimator::{compressed_size, uncompressed_size};
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
@@ -35,9 +34,9 @@ pub(super) struct Loan {
 }
 
 impl Packing {
-    /// Of an empty batch.
-    pub(super) fn for_batch_of(partition: &PartitionRef) -> Self {
-        match partition.compression() {
+    /// Of an empty batch; `None` if it is to travel uncompressed.
+    pub(super) fn by(compression: Option<&TopicCompression>) -> Self {
+        match compression {
             Some(compression) => Self::Due { ratio: compression.estimation() },
             None => Self::Done,
         }

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 
 use crate::producer::internals::partition_ref::PartitionRef;
@@ -13,9 +12,12 @@ use crate::utils::brief_mutex::{BriefGuard, BriefMutex};
 /// Callers append at the tail, the sender takes from the head and puts back what it has to send again.
 ///
 /// Only the tail takes records. The lock is held for one append, or to move one batch, and never across user code.
+///
+/// What an append needs lies on two lines of memory: with many partitions, each line is fetched for each record.
+#[repr(C, align(64))]
 pub(crate) struct PartitionQueue {
-    partition: Arc<PartitionRef>,
     batches: BriefMutex<Batches>,
+    partition: PartitionRef,
     /// The number of batches, as if none were larger than `batch.size`, for whoever weighs partitions without the lock.
     length: AtomicU32,
     /// By how many batches that is more than there are.
@@ -28,22 +30,39 @@ pub(crate) struct PartitionQueue {
     may_batches_grow: AtomicBool,
 }
 
-/// The batches of a queue, in the order of their creation. Of many partitions most have one at most, which needs no deque.
+/// The batches of a queue, in the order of their creation.
+///
+/// The newest, which callers write to, is part of the queue, so that what an append needs is found together with the lock.
+/// It moves when another one begins behind it, or when the sender takes it.
 #[derive(Default)]
+#[repr(C)]
 struct Batches {
+    /// `None` only if there are no older ones either.
+    newest: Option<ProducerBatch>,
     /// All but the newest.
     older: VecDeque<Box<ProducerBatch>>,
-    /// `None` only if there are no older ones either.
-    newest: Option<Box<ProducerBatch>>,
 }
 
+/// Places of batches that are over, for the sender to use again.
+pub(super) type Places = Vec<Box<ProducerBatch>>;
+
 impl Batches {
-    fn push_newest(&mut self, batch: Box<ProducerBatch>) {
-        self.older.extend(self.newest.replace(batch));
+    fn push_newest(&mut self, batch: ProducerBatch) {
+        self.older.extend(self.newest.replace(batch).map(Box::new));
     }
 
-    fn pop_oldest(&mut self) -> Option<Box<ProducerBatch>> {
-        self.older.pop_front().or_else(|| self.newest.take())
+    fn pop_oldest(&mut self, places: &mut Places) -> Option<Box<ProducerBatch>> {
+        if let Some(oldest) = self.older.pop_front() {
+            return Some(oldest);
+        }
+        let batch = self.newest.take()?;
+        Some(match places.pop() {
+            Some(mut place) => {
+                *place = batch;
+                place
+            }
+            None => Box::new(batch),
+        })
     }
 
     fn len(&self) -> usize {
@@ -51,15 +70,15 @@ impl Batches {
     }
 
     fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut ProducerBatch> {
-        self.older.iter_mut().chain(&mut self.newest).map(|batch| &mut **batch)
+        self.older.iter_mut().map(|batch| &mut **batch).chain(&mut self.newest)
     }
 }
 
 impl PartitionQueue {
     pub(super) fn new(partition: PartitionRef) -> Self {
         Self {
-            partition: Arc::new(partition),
             batches: BriefMutex::default(),
+            partition,
             length: AtomicU32::new(0),
             extra_length: AtomicU32::new(0),
             callbacks_a_batch: AtomicU16::new(0),
@@ -69,7 +88,7 @@ impl PartitionQueue {
     }
 
     #[inline]
-    pub(crate) fn partition(&self) -> &Arc<PartitionRef> {
+    pub(crate) fn partition(&self) -> &PartitionRef {
         &self.partition
     }
 
@@ -136,7 +155,7 @@ impl LockedQueue<'_> {
 
     #[inline]
     pub(super) fn tail(&mut self) -> Option<&mut ProducerBatch> {
-        self.batches.newest.as_deref_mut()
+        self.batches.newest.as_mut()
     }
 
     /// The batches, newest first.
@@ -163,7 +182,7 @@ impl LockedQueue<'_> {
         self.batches.len() > 1 && self.queue.may_batches_grow.load(Ordering::Relaxed)
     }
 
-    pub(super) fn push_tail(&mut self, batch: Box<ProducerBatch>) {
+    pub(super) fn push_tail(&mut self, batch: ProducerBatch) {
         let extra = batch.extra_length();
         self.batches.push_newest(batch);
         self.note_length(extra);
@@ -181,7 +200,7 @@ impl LockedQueue<'_> {
 
     /// Changes the room in the newest batch, and so what it counts for.
     fn change_tail(&mut self, change: impl FnOnce(&mut ProducerBatch)) {
-        let Some(tail) = self.batches.newest.as_deref_mut() else {
+        let Some(tail) = self.batches.newest.as_mut() else {
             return;
         };
         let before = tail.extra_length();
@@ -200,8 +219,9 @@ impl LockedQueue<'_> {
         self.queue.length.store(length, Ordering::Relaxed);
     }
 
-    pub(super) fn pop_head(&mut self) -> Option<Box<ProducerBatch>> {
-        let batch = self.batches.pop_oldest()?;
+    /// Takes the oldest batch out, into one of `places` if there is one.
+    pub(super) fn pop_head(&mut self, places: &mut Places) -> Option<Box<ProducerBatch>> {
+        let batch = self.batches.pop_oldest(places)?;
         self.note_length(-batch.extra_length());
         let (callbacks, bytes) = (&self.queue.callbacks_a_batch, &self.queue.bytes_a_batch);
         let expected =
@@ -215,9 +235,9 @@ impl LockedQueue<'_> {
     /// Puts back a batch that has to be sent again, in front of all that were created after it.
     pub(super) fn reinsert(&mut self, batch: Box<ProducerBatch>) {
         let extra = batch.extra_length();
-        let Batches { older, newest } = &mut *self.batches;
+        let Batches { newest, older } = &mut *self.batches;
         if newest.as_ref().is_none_or(|newest| newest.order() < batch.order()) {
-            self.batches.push_newest(batch);
+            self.batches.push_newest(*batch);
         } else {
             let position = older.iter().take_while(|other| other.order() < batch.order()).count();
             older.insert(position, batch);
@@ -228,7 +248,30 @@ impl LockedQueue<'_> {
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Box<ProducerBatch>> + use<> {
         self.queue.extra_length.store(0, Ordering::Relaxed);
         self.queue.length.store(0, Ordering::Relaxed);
-        let Batches { older, newest } = std::mem::take(&mut *self.batches);
-        older.into_iter().chain(newest)
+        let Batches { newest, older } = std::mem::take(&mut *self.batches);
+        older.into_iter().chain(newest.map(Box::new))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::common::topic_partition::TopicPartition;
+    use crate::network::wakeup::Wakeup;
+    use crate::producer::internals::sender_signal::SenderSignal;
+
+    #[test]
+    fn what_an_append_needs_lies_on_two_lines_of_memory() {
+        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let queue = PartitionQueue::new(PartitionRef::new(0, TopicPartition::new("t", 0), signal));
+        let start = std::ptr::from_ref(&queue).addr();
+
+        let batches = queue.lock();
+        let newest = std::ptr::from_ref(&batches.batches.newest).addr();
+
+        assert_eq!(start % 64, 0);
+        assert!(newest + ProducerBatch::BYTES_FOR_APPENDS <= start + 128, "{}", newest - start);
     }
 }

@@ -48,7 +48,7 @@ impl PartitionRef {
         &self.topic_partition
     }
 
-    pub(crate) fn signal(&self) -> &SenderSignal {
+    pub(crate) fn signal(&self) -> &Arc<SenderSignal> {
         &self.signal
     }
 

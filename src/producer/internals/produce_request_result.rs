@@ -6,29 +6,38 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
 
+use crate::common::topic_partition::TopicPartition;
 use crate::error::Error;
 use crate::producer::internals::partition_ref::PartitionRef;
+use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::thunks::Thunks;
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
 use crate::record::default_record::RecordContents;
 use crate::utils::sync::{Condvar, Mutex};
 
 /// What became of a batch; shared by the batch and the futures of its records.
+///
+/// Names its partition instead of counting references to it: of many partitions, each would cost a line of memory for
+/// each batch.
 #[derive(Debug)]
+#[repr(C)] // what a batch's beginning touches comes first, beside the count of references
 pub(crate) struct ProduceRequestResult {
-    partition: Arc<PartitionRef>,
-    outcome: OnceLock<Outcome>,
+    /// The partition's number within the producer.
+    partition_id: usize,
+    topic_partition: TopicPartition,
     /// Somebody waits: the batch should not linger.
     is_urgent: AtomicBool,
     is_drained: AtomicBool,
     /// Whether the outcome is there and all callbacks of the batch have run.
     is_done: AtomicBool,
-    /// The callbacks of a batch that a panic dropped before they ran. Boxed, for they are hardly ever there.
-    kept: Mutex<Option<Box<Thunks>>>,
+    waiters: Waiters,
+    outcome: OnceLock<Outcome>,
+    signal: Arc<SenderSignal>,
+    /// What a panic left undone. Boxed, for it is hardly ever there.
+    kept: Mutex<Option<Box<Kept>>>,
     /// The batches that the records were handed on to, where this one was split: for each the index, in this batch, of
     /// its first record.
     parts: OnceLock<Vec<(u32, Arc<Self>)>>,
-    waiters: Waiters,
     /// Of a part: what was split. Whoever waits for that is told of the part's end, too.
     whole: Option<Weak<Self>>,
 }
@@ -39,6 +48,14 @@ struct Waiters {
     /// Guards nothing but the wait.
     lock: Mutex<()>,
     done: Condvar,
+}
+
+/// The callbacks of a batch that a panic dropped before they ran.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) thunks: Thunks,
+    /// The batch's first timestamp.
+    pub(super) base_ms: i64,
 }
 
 /// The end of a batch.
@@ -58,7 +75,7 @@ pub(crate) enum Outcome {
 }
 
 /// What a future or a callback knows of its record beforehand.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RecordShare {
     /// The record's index in its batch.
     pub(crate) index: u32,
@@ -78,15 +95,6 @@ impl RecordShare {
             key_size: record.key_size(),
             value_size: record.value_size(),
         }
-    }
-
-    /// Takes `other`'s place, part by part: it was just put together, and to move it as a whole costs a stall.
-    #[inline(always)]
-    pub(super) fn set(&mut self, other: &Self) {
-        self.timestamp_ms = other.timestamp_ms;
-        self.index = other.index;
-        self.key_size = other.key_size;
-        self.value_size = other.value_size;
     }
 }
 
@@ -117,23 +125,31 @@ impl Outcome {
 }
 
 impl ProduceRequestResult {
-    pub(crate) fn new(partition: Arc<PartitionRef>) -> Self {
+    pub(crate) fn new(partition: &PartitionRef) -> Self {
+        let name = partition.topic_partition().clone();
+        Self::of(partition.id(), name, Arc::clone(partition.signal()))
+    }
+
+    fn of(partition_id: usize, topic_partition: TopicPartition, signal: Arc<SenderSignal>) -> Self {
         Self {
-            partition,
-            outcome: OnceLock::new(),
+            partition_id,
+            topic_partition,
             is_urgent: AtomicBool::new(false),
             is_drained: AtomicBool::new(false),
             is_done: AtomicBool::new(false),
+            waiters: Waiters::default(),
+            outcome: OnceLock::new(),
+            signal,
             kept: Mutex::default(),
             parts: OnceLock::new(),
-            waiters: Waiters::default(),
             whole: None,
         }
     }
 
     /// The result of a batch that takes over records of this one's.
     pub(super) fn new_part(self: &Arc<Self>) -> Self {
-        Self { whole: Some(Arc::downgrade(self)), ..Self::new(Arc::clone(&self.partition)) }
+        let (name, signal) = (self.topic_partition.clone(), Arc::clone(&self.signal));
+        Self { whole: Some(Arc::downgrade(self)), ..Self::of(self.partition_id, name, signal) }
     }
 
     /// Of a part, what was split; `None` also once nobody is left who could wait there.
@@ -141,13 +157,30 @@ impl ProduceRequestResult {
         self.whole.as_ref()?.upgrade()
     }
 
-    /// Becomes that of a new batch.
-    pub(super) fn renew(&mut self, partition: &Arc<PartitionRef>) {
-        *self = Self::new(Arc::clone(partition));
+    /// Becomes that of a batch that is still to begin, of whatever partition of the same producer:
+    /// [`assign`](Self::assign) comes next.
+    pub(super) fn reset(&mut self) {
+        self.is_urgent = AtomicBool::new(false);
+        self.is_drained = AtomicBool::new(false);
+        self.is_done = AtomicBool::new(false);
+        self.outcome = OnceLock::new();
+        self.kept = Mutex::default();
+        self.parts = OnceLock::new();
+        self.whole = None;
     }
 
-    pub(crate) fn partition(&self) -> &Arc<PartitionRef> {
-        &self.partition
+    /// Becomes that of a batch of `partition`.
+    pub(super) fn assign(&mut self, partition: &PartitionRef) {
+        self.partition_id = partition.id();
+        self.topic_partition.clone_from(partition.topic_partition());
+    }
+
+    pub(crate) fn topic_partition(&self) -> &TopicPartition {
+        &self.topic_partition
+    }
+
+    pub(crate) fn signal(&self) -> &SenderSignal {
+        &self.signal
     }
 
     /// Stores the outcome. Returns it, or `None` if there was one already: the first one counts.
@@ -165,13 +198,13 @@ impl ProduceRequestResult {
     }
 
     /// Keeps the callbacks of a batch that is dropped before they ran.
-    pub(super) fn keep(&self, thunks: Thunks) {
-        *self.kept.lock() = Some(Box::new(thunks));
+    pub(super) fn keep(&self, kept: Kept) {
+        *self.kept.lock() = Some(Box::new(kept));
     }
 
-    pub(super) fn take_kept(&self) -> Thunks {
+    pub(super) fn take_kept(&self) -> Kept {
         let kept = self.kept.lock().take();
-        kept.map_or_else(Thunks::default, |kept| *kept)
+        kept.map(|kept| *kept).unwrap_or_default()
     }
 
     /// Releases those who wait; every callback of the batch has run.
@@ -213,7 +246,7 @@ impl ProduceRequestResult {
 
     /// As [`wait`](Self::wait), for the record at `index` alone.
     pub(crate) fn wait_for(&self, index: u32, timeout: Option<Duration>) -> bool {
-        self.partition.signal().while_waiting(|| {
+        self.signal.while_waiting(|| {
             self.waiters.wait_while(timeout, || !self.is_done(index));
         });
         self.is_done(index)
@@ -238,8 +271,8 @@ impl ProduceRequestResult {
         if self.is_drained.load(Ordering::Acquire) || self.is_urgent.swap(true, Ordering::SeqCst) {
             return;
         }
-        self.partition.announce();
-        self.partition.signal().wake();
+        self.signal.announce(self.partition_id);
+        self.signal.wake();
     }
 
     pub(super) fn is_urgent(&self) -> bool {
@@ -265,7 +298,7 @@ impl ProduceRequestResult {
         let here = RecordShare { index, ..*share };
         Some(outcome.of_record(&here).map_err(Clone::clone).map(|(offset, timestamp_ms)| {
             RecordMetadata {
-                topic_partition: self.partition.topic_partition().clone(),
+                topic_partition: self.topic_partition.clone(),
                 offset,
                 timestamp_ms,
                 serialized_key_size: share.key_size,
@@ -308,9 +341,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::common::topic_partition::TopicPartition;
     use crate::network::wakeup::Wakeup;
-    use crate::producer::internals::sender_signal::SenderSignal;
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -367,6 +398,6 @@ mod tests {
     fn result() -> Arc<ProduceRequestResult> {
         let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
         let partition = PartitionRef::new(0, TopicPartition::new("t", 0), signal);
-        Arc::new(ProduceRequestResult::new(Arc::new(partition)))
+        Arc::new(ProduceRequestResult::new(&partition))
     }
 }

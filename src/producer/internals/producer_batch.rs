@@ -14,10 +14,10 @@ use crate::producer::internals::buffer_pool::{PooledBuffer, Returned};
 use crate::producer::internals::packing::{Loan, Packing};
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{
-    Outcome, ProduceRequestResult, RecordShare,
+    Kept, Outcome, ProduceRequestResult, RecordShare,
 };
 use crate::producer::internals::thunks::Thunks;
-use crate::producer::internals::topic_compression::Packed;
+use crate::producer::internals::topic_compression::{Packed, TopicCompression};
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
 use crate::record::compression_ratio_estimator::ratio_of;
 use crate::record::default_record::RecordContents;
@@ -33,37 +33,50 @@ pub(crate) use down_conversion::NotConvertible;
 ///
 /// Owned by the queue of its partition while it waits and by the sender while it is on its way. Its bytes are shared
 /// with the request that carries them and return to the pool when the last of both is dropped.
+#[repr(C)] // what every append needs comes first, right behind the lock of the queue
 pub(crate) struct ProducerBatch {
+    builder: MemoryRecordsBuilder,
+    packing: Packing,
+    /// The callbacks of those records that have one, in order.
+    thunks: Thunks,
+    /// `None` once the batch is over and was [taken apart](Self::take_apart).
+    result: Option<Arc<ProduceRequestResult>>,
     /// Unlike that of any other batch of the producer.
     id: u64,
     order: BatchOrder,
-    result: Arc<ProduceRequestResult>,
-    builder: MemoryRecordsBuilder,
-    packing: Packing,
+    /// The number of its partition within the producer.
+    partition_id: usize,
+    created: Instant,
     /// Empty until the batch is compressed or sealed, as the builder fills the bytes; `None` once it is completed.
     buffer: Option<Arc<PooledBuffer>>,
     /// The place of its memory, once that went back to the pool: that of the next batch goes there.
     emptied: Option<Arc<PooledBuffer>>,
     /// Whom the header names, once there is one.
     sealed_for: Option<ProducerState>,
-    /// The callbacks of those records that have one, in order.
-    thunks: Thunks,
-    created: Instant,
-    /// Set once it is full or drained.
-    is_closed_for_appends: bool,
-    /// How often it was sent.
-    attempts: u32,
     /// Set while it waits to be sent again.
     retry: Option<Box<Retry>>,
+    /// `None` if it travels uncompressed.
+    compression: Option<Arc<TopicCompression>>,
+    /// How often it was sent.
+    attempts: u32,
     /// Whether an attempt ended without the broker saying that it did not append.
     is_perhaps_persisted: bool,
+}
+
+/// What a batch that is over leaves to another one. Nobody else has a part in it.
+#[derive(Default)]
+pub(super) struct SpareParts {
+    /// `None` where somebody keeps a future.
+    result: Option<Arc<ProduceRequestResult>>,
+    thunks: Thunks,
+    emptied: Option<Arc<PooledBuffer>>,
 }
 
 /// What a batch begins with.
 #[derive(Debug)]
 pub(crate) struct BatchStart<'a> {
     pub(crate) id: u64,
-    pub(crate) partition: &'a Arc<PartitionRef>,
+    pub(crate) partition: &'a PartitionRef,
     pub(crate) buffer: PooledBuffer,
     /// With how many bytes it is full.
     pub(crate) write_limit: usize,
@@ -102,53 +115,54 @@ pub(crate) struct Retry {
 }
 
 impl ProducerBatch {
-    /// An empty batch in the memory of `start`.
-    pub(crate) fn new(start: BatchStart<'_>) -> Self {
-        let result = Arc::new(ProduceRequestResult::new(Arc::clone(start.partition)));
-        Self::with(start, result, Thunks::default(), None)
-    }
+    /// How much of it every append needs, from its beginning on.
+    #[cfg(test)]
+    pub(super) const BYTES_FOR_APPENDS: usize = std::mem::offset_of!(Self, result) + 8;
 
-    /// As [`new`](Self::new), in place of a batch that is over, with the memory that this one has left.
-    pub(super) fn renew(&mut self, start: BatchStart<'_>) {
-        match Arc::get_mut(&mut self.result) {
-            Some(result) => result.renew(start.partition),
-            // Somebody keeps a future.
-            None => self.result = Arc::new(ProduceRequestResult::new(Arc::clone(start.partition))),
-        }
-        let (result, thunks) = (Arc::clone(&self.result), std::mem::take(&mut self.thunks));
-        *self = Self::with(start, result, thunks, self.emptied.take());
-    }
-
-    fn with(
-        start: BatchStart<'_>,
-        result: Arc<ProduceRequestResult>,
-        mut thunks: Thunks,
-        emptied: Option<Arc<PooledBuffer>>,
-    ) -> Self {
+    /// An empty batch in the memory of `start`, made with what another one has left.
+    pub(super) fn new(start: BatchStart<'_>, parts: SpareParts) -> Self {
         let BatchStart { id, partition, mut buffer, write_limit, callbacks, now } = start;
-        let packing = Packing::for_batch_of(partition);
+        let SpareParts { mut result, mut thunks, emptied } = parts;
+        match result.as_mut().and_then(Arc::get_mut) {
+            Some(result) => result.assign(partition),
+            None => result = Some(Arc::new(ProduceRequestResult::new(partition))),
+        }
+        thunks.renew(callbacks);
+        let compression = partition.compression().cloned();
+        let packing = Packing::by(compression.as_deref());
         let limit = packing.write_limit(write_limit);
         let mut builder = MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size(), limit);
         if packing.is_due() {
             builder = builder.for_compression();
         }
-        thunks.renew(callbacks);
         Self {
-            id,
-            order: BatchOrder { original: id, first_record: 0 },
-            result,
             builder,
             packing,
+            thunks,
+            result,
+            id,
+            order: BatchOrder { original: id, first_record: 0 },
+            partition_id: partition.id(),
+            created: now,
             buffer: Some(share_in(emptied, buffer)),
             emptied: None,
             sealed_for: None,
-            thunks,
-            created: now,
-            is_closed_for_appends: false,
-            attempts: 0,
             retry: None,
+            compression,
+            attempts: 0,
             is_perhaps_persisted: false,
         }
+    }
+
+    /// Gives out what is of use for another batch, of one that is over and that nobody looks at any more.
+    pub(super) fn take_apart(&mut self) -> SpareParts {
+        let mut result = self.result.take();
+        match result.as_mut().and_then(Arc::get_mut) {
+            Some(result) => result.reset(),
+            None => result = None, // somebody keeps a future
+        }
+        let (thunks, emptied) = (std::mem::take(&mut self.thunks), self.emptied.take());
+        SpareParts { result, thunks, emptied }
     }
 
     /// Appends `record` and takes its callback, if there is room for it; returns its index in the batch.
@@ -158,12 +172,10 @@ impl ProducerBatch {
         record: &RecordContents<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<u32> {
-        if self.is_closed_for_appends {
-            return None;
-        }
         let index = self.builder.try_append(record)?;
         if let Some(callback) = callback.take() {
-            self.thunks.push(&RecordShare::new(index, record), callback);
+            let base_ms = self.builder.base_timestamp_ms();
+            self.thunks.push(&RecordShare::new(index, record), base_ms, callback);
         }
         Some(index)
     }
@@ -184,7 +196,7 @@ impl ProducerBatch {
         let needed = self.builder.size_with(record);
         let limit = self.packing.write_limit(limit);
         let buffer = self.buffer.as_mut().and_then(Arc::get_mut);
-        let has_room = !self.is_closed_for_appends
+        let has_room = !self.builder.is_closed_for_appends()
             && needed <= limit
             && buffer.is_some_and(|buffer| {
                 let room = (2 * buffer.size()).clamp(needed, limit).max(buffer.size());
@@ -194,7 +206,9 @@ impl ProducerBatch {
                 }
                 is_granted
             });
-        self.is_closed_for_appends = !has_room;
+        if !has_room {
+            self.builder.close_for_appends();
+        }
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -205,16 +219,22 @@ impl ProducerBatch {
         self.order
     }
 
+    #[inline(always)]
+    #[expect(
+        clippy::expect_used,
+        reason = "there until the batch is taken apart, which is the end of it"
+    )]
     pub(crate) fn result(&self) -> &Arc<ProduceRequestResult> {
-        &self.result
+        self.result.as_ref().expect("a result")
     }
 
-    pub(crate) fn partition(&self) -> &Arc<PartitionRef> {
-        self.result.partition()
+    /// The number of its partition within the producer.
+    pub(crate) fn partition_id(&self) -> usize {
+        self.partition_id
     }
 
     pub(crate) fn topic_partition(&self) -> &TopicPartition {
-        self.result.partition().topic_partition()
+        self.result().topic_partition()
     }
 
     pub(crate) fn created(&self) -> Instant {
@@ -288,17 +308,17 @@ impl ProducerBatch {
     /// Whether no further record fits, or none may be added.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.is_closed_for_appends || self.builder.is_full()
+        self.builder.is_closed_for_appends() || self.builder.is_full()
     }
 
     /// Whether somebody waits for it, so that it should not linger.
     pub(crate) fn is_urgent(&self) -> bool {
-        self.result.is_urgent()
+        self.result().is_urgent()
     }
 
     /// Whether it already failed, as by running out of time while it was on its way.
     pub(crate) fn is_completed(&self) -> bool {
-        self.result.is_published()
+        self.result().is_published()
     }
 
     /// Whether `delivery.timeout.ms` has passed since its first record.
@@ -318,10 +338,10 @@ impl ProducerBatch {
         if !self.packing.is_due() {
             return None;
         }
-        self.is_closed_for_appends = true;
+        self.builder.close_for_appends();
         self.packing = Packing::Lent { size: u32::try_from(self.size()).unwrap_or(u32::MAX) };
         let (id, records) = (self.id, self.builder.take_records());
-        let compression = Arc::clone(self.partition().compression()?);
+        let compression = Arc::clone(self.compression.as_ref()?);
         Some(Loan { batch: id, records, capacity, compression })
     }
 
@@ -345,7 +365,7 @@ impl ProducerBatch {
 
     /// Whether it became larger than `limit` although less was expected, and can be sent in parts.
     pub(super) fn is_unexpectedly_large(&self, limit: usize) -> bool {
-        let was_estimated = self.partition().compression().is_some();
+        let was_estimated = self.compression.is_some();
         was_estimated && self.sealed_for.is_none() && self.size() > limit && self.record_count() > 1
     }
 
@@ -374,9 +394,9 @@ impl ProducerBatch {
 
     /// Closes the batch and counts an attempt.
     pub(crate) fn begin_attempt(&mut self) {
-        self.is_closed_for_appends = true;
+        self.builder.close_for_appends();
         self.attempts += 1;
-        self.result.set_drained();
+        self.result().set_drained();
     }
 
     /// Lets the batch wait to be sent again.
@@ -403,8 +423,8 @@ impl ProducerBatch {
         self.buffer = None;
         self.hand_over_thunks(&mut parts);
         let first = |part: &Self| part.order.first_record - self.order.first_record;
-        self.result
-            .split(parts.iter().map(|part| (first(part), Arc::clone(&part.result))).collect());
+        let results = parts.iter().map(|part| (first(part), Arc::clone(part.result())));
+        self.result().split(results.collect());
         Ok(parts)
     }
 
@@ -441,7 +461,7 @@ impl ProducerBatch {
     /// The batch was too large: less is to be expected of the codec, if it was compressed from `plain_size` bytes.
     fn reset_estimation(&self, plain_size: usize) {
         let size = self.buffer.as_ref().map_or(0, |buffer| buffer.bytes().len());
-        if let Some(compression) = self.partition().compression() {
+        if let Some(compression) = &self.compression {
             if size > 0 {
                 compression.reset(ratio_of(size, plain_size));
             }
@@ -450,31 +470,35 @@ impl ProducerBatch {
 
     fn part(&self, first_index: u32, id: u64, max_size: usize, buffer: &PooledBuffer) -> Self {
         let first_record = self.order.first_record + first_index;
+        let mut builder = MemoryRecordsBuilder::new(Vec::new(), max_size, max_size);
+        builder.close_for_appends(); // but for records that were in a batch already
         Self {
+            builder,
+            packing: Packing::by(self.compression.as_deref()),
+            thunks: Thunks::default(),
+            result: Some(Arc::new(self.result().new_part())),
             id,
             order: BatchOrder { first_record, ..self.order },
-            result: Arc::new(self.result.new_part()),
-            builder: MemoryRecordsBuilder::new(Vec::new(), max_size, max_size),
-            packing: Packing::for_batch_of(self.partition()),
+            partition_id: self.partition_id,
+            created: self.created,
             buffer: Some(Arc::new(buffer.unpooled(Vec::new()))),
             emptied: None,
             sealed_for: None,
-            thunks: Thunks::default(),
-            created: self.created,
-            is_closed_for_appends: true,
-            attempts: 0,
             retry: None,
+            compression: self.compression.clone(),
+            attempts: 0,
             is_perhaps_persisted: self.is_perhaps_persisted,
         }
     }
 
     fn hand_over_thunks(&mut self, parts: &mut [Self]) {
-        std::mem::take(&mut self.thunks).drain(|share, callback| {
+        let base_ms = self.builder.base_timestamp_ms();
+        std::mem::take(&mut self.thunks).drain(base_ms, |share, callback| {
             let record = self.order.first_record + share.index;
             let position = parts.partition_point(|part| part.order.first_record <= record);
             if let Some(part) = position.checked_sub(1).and_then(|last| parts.get_mut(last)) {
                 let share = RecordShare { index: record - part.order.first_record, ..*share };
-                part.thunks.push(&share, callback);
+                part.thunks.push(&share, part.builder.base_timestamp_ms(), callback);
             }
         });
     }
@@ -484,12 +508,12 @@ impl ProducerBatch {
     ///
     /// Runs on: the sender thread, with no lock held.
     pub(crate) fn complete(&mut self, outcome: Outcome) {
-        let result = Arc::clone(&self.result);
+        let result = Arc::clone(self.result());
         let Some(outcome) = result.publish(outcome) else {
             return;
         };
         self.return_memory();
-        run_callbacks(&result, &mut self.thunks, outcome);
+        run_callbacks(&result, &mut self.thunks, self.builder.base_timestamp_ms(), outcome);
         result.finish();
     }
 }
@@ -512,8 +536,10 @@ impl ProducerBatch {
         let buffer = self.buffer.as_mut().and_then(Arc::get_mut)?;
         buffer.surrender(self.builder.take_records())
     }
+}
 
-    /// For how many callbacks it has memory.
+impl SpareParts {
+    /// For how many callbacks there is memory.
     pub(super) fn callback_capacity(&self) -> usize {
         self.thunks.capacity()
     }
@@ -536,8 +562,9 @@ fn share_in(emptied: Option<Arc<PooledBuffer>>, buffer: PooledBuffer) -> Arc<Poo
 impl Drop for ProducerBatch {
     /// Only a panic drops a batch before its end: what is left to do then is kept for [`complete_orphan`].
     fn drop(&mut self) {
-        if !self.thunks.is_empty() {
-            self.result.keep(std::mem::take(&mut self.thunks));
+        if let Some(result) = self.result.as_ref().filter(|_| !self.thunks.is_empty()) {
+            let thunks = std::mem::take(&mut self.thunks);
+            result.keep(Kept { thunks, base_ms: self.builder.base_timestamp_ms() });
         }
     }
 }
@@ -546,22 +573,28 @@ impl Drop for ProducerBatch {
 pub(super) fn complete_orphan(result: &ProduceRequestResult, error: Error) {
     result.publish(Outcome::failed(error));
     if let Some(outcome) = result.outcome() {
-        run_callbacks(result, &mut result.take_kept(), outcome);
+        let Kept { mut thunks, base_ms } = result.take_kept();
+        run_callbacks(result, &mut thunks, base_ms, outcome);
     }
     result.finish();
 }
 
 /// One that panics does not keep the others from being told.
-fn run_callbacks(result: &ProduceRequestResult, thunks: &mut Thunks, outcome: &Outcome) {
+fn run_callbacks(
+    result: &ProduceRequestResult,
+    thunks: &mut Thunks,
+    base_ms: i64,
+    outcome: &Outcome,
+) {
     let mut metadata = RecordMetadata {
-        topic_partition: result.partition().topic_partition().clone(),
+        topic_partition: result.topic_partition().clone(),
         offset: UNKNOWN,
         timestamp_ms: UNKNOWN,
         serialized_key_size: -1,
         serialized_value_size: -1,
     };
     let mut run_all = || {
-        thunks.drain(|share, callback| {
+        thunks.drain(base_ms, |share, callback| {
             let answer = outcome.of_record(share).map(|(offset, timestamp_ms)| {
                 metadata.offset = offset;
                 metadata.timestamp_ms = timestamp_ms;

@@ -26,7 +26,7 @@ use crate::producer::internals::produce_request_result::RecordShare;
 use crate::producer::internals::producer_batch::{self, BatchStart, ProducerBatch};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::shared_result::{SharedResult, Spare};
-use crate::producer::internals::spare_batches::SpareBatches;
+use crate::producer::internals::spare_parts::PartsStore;
 use crate::producer::internals::topic_compression::TopicCompression;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::record::default_record::RecordContents;
@@ -53,7 +53,7 @@ pub(crate) struct RecordAccumulator {
     /// `None` if batches travel uncompressed.
     compressors: Option<Arc<Compressors>>,
     incomplete: IncompleteBatches,
-    spare_batches: SpareBatches,
+    parts: PartsStore,
     next_batch: AtomicU64,
     is_closed: AtomicBool,
     /// Whether a broker is connected that takes message sets only.
@@ -180,7 +180,7 @@ impl RecordAccumulator {
             sticky,
             compressors: None,
             incomplete: IncompleteBatches::default(),
-            spare_batches: SpareBatches::default(),
+            parts: PartsStore::default(),
             next_batch: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
             has_old_brokers: AtomicBool::new(false),
@@ -328,14 +328,15 @@ impl RecordAccumulator {
             None => self.memory_for_batch(&target.append.record, batches.bytes_a_batch())?,
         };
         let (id, created) = (self.next_batch_id(), now());
-        let batch = self.spare_batches.start(BatchStart {
+        let start = BatchStart {
             id,
             partition: target.queue.partition(),
             buffer,
             write_limit: self.batch_size,
             callbacks: batches.callbacks_a_batch(),
             now: created,
-        });
+        };
+        let batch = ProducerBatch::new(start, self.parts.take());
         self.incomplete.add(id, Arc::clone(batch.result()));
         batches.push_tail(batch);
         let appended = target.append_rarely(&mut batches, callback).ok_or(Obstacle::Moved)?;
@@ -498,10 +499,10 @@ impl RecordAccumulator {
         &self.incomplete
     }
 
-    /// Lets go of batches that were answered, and whose callbacks have run.
-    pub(crate) fn retire(&self, batches: &mut Vec<Box<ProducerBatch>>) {
+    /// Lets go of batches that were answered, and whose callbacks have run. Nothing is left of them but their places.
+    pub(crate) fn retire(&self, batches: &mut [Box<ProducerBatch>]) {
         self.incomplete.remove(batches.iter().map(|batch| batch.id()));
-        self.spare_batches.keep(batches);
+        self.parts.keep(batches);
     }
 
     pub(crate) fn pool(&self) -> &Arc<BufferPool> {
@@ -570,9 +571,10 @@ impl RecordAccumulator {
         for result in &self.incomplete.take_all() {
             let persistence =
                 if result.is_drained() { Persistence::Perhaps } else { Persistence::NeverSent };
-            let topic_partition = result.partition().topic_partition();
-            let error =
-                error.clone().with_topic_partition(topic_partition).with_persistence(persistence);
+            let error = error
+                .clone()
+                .with_topic_partition(result.topic_partition())
+                .with_persistence(persistence);
             producer_batch::complete_orphan(result, error);
         }
     }

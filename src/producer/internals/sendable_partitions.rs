@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::node::NodeId;
+use crate::producer::internals::partition_queue::Places;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sendable_partitions::line::{Line, Place};
@@ -63,6 +64,8 @@ pub(crate) struct SendablePartitions {
     /// Partitions that were drained and have more, while others are still in line.
     rejoining: Vec<(usize, Finding)>,
     expired: Vec<Box<ProducerBatch>>,
+    /// Where batches go that are taken out of their queues.
+    places: Places,
 }
 
 /// What a request to a node can take.
@@ -94,6 +97,7 @@ impl SendablePartitions {
             news: Announcements::default(),
             rejoining: Vec::new(),
             expired: Vec::new(),
+            places: Places::new(),
         }
     }
 
@@ -317,7 +321,7 @@ impl SendablePartitions {
         if head.size_in(version) > room {
             return Taken::TooLarge;
         }
-        let batch = batches.pop_head();
+        let batch = batches.pop_head(&mut self.places);
         let finding = state.look(queue, &mut batches, self.rules, turn);
         drop(batches);
         state.standing = Standing::Idle;
@@ -346,11 +350,17 @@ impl SendablePartitions {
 
     /// Puts back batches that have to be sent again.
     pub(crate) fn reinsert(&mut self, batch: Box<ProducerBatch>, turn: &Turn<'_>) {
-        let id = batch.partition().id();
+        let id = batch.partition_id();
         if let Some(slot) = self.slots.get(id).and_then(Option::as_ref) {
             slot.queue.lock_patiently().reinsert(batch);
         }
         self.reconsider(id, turn);
+    }
+
+    /// Uses the places again of batches that are over; drops those that are too many.
+    pub(crate) fn keep_places(&mut self, batches: &mut Vec<Box<ProducerBatch>>) {
+        self.places.append(batches);
+        self.places.truncate(MOST_PLACES);
     }
 
     /// A broker found a batch of the partition too large: from now on none grows beyond what it has to be.
@@ -395,7 +405,7 @@ impl SendablePartitions {
             if !head.has_reached_delivery_timeout(self.rules.delivery_timeout, turn.now) {
                 break;
             }
-            self.expired.extend(batches.pop_head());
+            self.expired.extend(batches.pop_head(&mut self.places));
         }
         let finding = state.look(queue, &mut batches, self.rules, turn);
         drop(batches);
@@ -525,6 +535,8 @@ impl SendablePartitions {
     }
 }
 
+/// So many places of batches are kept: a few MiB at most.
+const MOST_PLACES: usize = 8 * 1024;
 /// A request is expected to have so many batches at most: room for more is made when there are more.
 const MOST_EXPECTED: usize = 64;
 

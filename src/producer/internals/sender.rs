@@ -374,7 +374,7 @@ impl<C: KafkaClient> Sender<C> {
     fn fail_everything(&mut self, error: &Error, now: Instant) {
         log::error!("no producer id: {error}");
         for batch in self.accumulator.take_all() {
-            let partition = batch.partition().id();
+            let partition = batch.partition_id();
             self.fail(batch, error, now);
             self.reconsider(partition, now);
         }

@@ -96,7 +96,10 @@ impl TransactionManager {
         };
         let trusted_silence = self.trusted_silence;
         let departure = Departure { producer: current, log, now, trusted_silence };
-        self.partitions.get(queue).and_then(Option::as_ref).is_none_or(|entry| entry.may_send(id, &departure))
+        self.partitions
+            .get(queue)
+            .and_then(Option::as_ref)
+            .is_none_or(|entry| entry.may_send(id, &departure))
     }
 
     /// Numbers a batch that is about to be sent. Call it only if [`may_send`](Self::may_send).

@@ -38,7 +38,7 @@ impl Completion {
             value_size: size_of_field(record.value()),
         };
         let partition = PartitionRef::new(0, record.topic_partition.clone(), Arc::clone(signal));
-        let result = ProduceRequestResult::new(Arc::new(partition));
+        let result = ProduceRequestResult::new(&partition);
         // There is no sender that a waiting future could hurry.
         result.set_drained();
         Self { result: Arc::new(result), share, offset, callback }
@@ -54,14 +54,13 @@ impl Completion {
             Ok(()) => Outcome::Appended { base_offset: self.offset, log_append_time_ms: UNKNOWN },
             Err(error) if error.topic().is_some() => Outcome::failed(error),
             Err(error) => {
-                let topic_partition = self.result.partition().topic_partition();
-                Outcome::failed(error.with_topic_partition(topic_partition))
+                Outcome::failed(error.with_topic_partition(self.result.topic_partition()))
             }
         };
         self.result.publish(outcome);
         let answer = self.result.record_result(&self.share);
         if let (Some(callback), Some(answer)) = (self.callback, answer) {
-            let signal = self.result.partition().signal();
+            let signal = self.result.signal();
             signal.while_sender_thread(|| run_callback(callback, answer.as_ref()));
         }
         self.result.finish();

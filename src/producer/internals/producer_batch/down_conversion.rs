@@ -40,7 +40,7 @@ impl ProducerBatch {
     pub(in crate::producer::internals) fn down_convert(
         &mut self,
     ) -> Result<Vec<u8>, NotConvertible> {
-        self.is_closed_for_appends = true;
+        self.builder.close_for_appends();
         let plain = self.plain().ok_or(NotConvertible::Unreadable)?;
         let with_headers = memory_records::records(&plain).filter(EncodedRecord::has_headers);
         match with_headers.count() {
@@ -53,7 +53,7 @@ impl ProducerBatch {
         let base_timestamp_ms = self.builder.base_timestamp_ms();
         let messages = MessageSet::of_batch(&plain, base_timestamp_ms, self.record_count())
             .ok_or(NotConvertible::Unreadable)?;
-        Ok(match self.partition().compression() {
+        Ok(match &self.compression {
             Some(compression) => compression.wrap(messages, plain.len() - RECORD_BATCH_OVERHEAD),
             None => messages.into_bytes(),
         })

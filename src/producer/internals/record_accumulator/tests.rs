@@ -8,6 +8,7 @@ use crate::common::node::NodeId;
 use crate::common::partition_info::PartitionInfo;
 use crate::common::uuid::Uuid;
 use crate::network::wakeup::Wakeup;
+use crate::producer::internals::partition_queue::Places;
 use crate::producer::internals::sender_signal::Announcements;
 
 const BATCH_SIZE: usize = 200;
@@ -249,7 +250,7 @@ fn nothing_is_left_of_the_length_of_a_queue_that_is_emptied() {
     }
 
     let queue = accumulator.queue(0).expect("used");
-    while queue.lock().pop_head().is_some() {}
+    while queue.lock().pop_head(&mut Places::new()).is_some() {}
 
     assert_eq!(queue.length(), 0);
 }
@@ -272,7 +273,7 @@ fn small_records_that_are_compressed_well_fill_a_partition_s_share() {
     }
 
     let batches = accumulator.take_all();
-    let partitions: BTreeSet<_> = batches.iter().map(|batch| batch.partition().id()).collect();
+    let partitions: BTreeSet<_> = batches.iter().map(|batch| batch.partition_id()).collect();
     assert!(batches.len() > 10, "{}", batches.len());
     let most = 2 * partitions.len(); // what is a byte short of the share gets another one
     assert!(batches.len() <= most, "{} in {}", batches.len(), partitions.len());

@@ -121,7 +121,7 @@ impl<C: KafkaClient> Sender<C> {
         node: NodeId,
         now: Instant,
     ) {
-        let queue = batch.partition().id();
+        let queue = batch.partition_id();
         if let Some(transactions) = &mut self.transactions {
             transactions.left_wire(queue);
         }
@@ -151,7 +151,7 @@ impl<C: KafkaClient> Sender<C> {
     /// Completes the batch; [`retire`](Self::retire) forgets it.
     fn succeed(&mut self, mut batch: Box<ProducerBatch>, answer: &Answer, now: Instant) {
         if let (Some(transactions), Some(state)) = (&mut self.transactions, batch.sealed_for()) {
-            let (queue, id) = (batch.partition().id(), batch.id());
+            let (queue, id) = (batch.partition_id(), batch.id());
             transactions.acknowledged(queue, id, count(&batch), state, now);
         }
         batch.complete(Outcome::Appended {
@@ -173,6 +173,7 @@ impl<C: KafkaClient> Sender<C> {
     /// Lets go of the batches that succeeded.
     pub(super) fn retire(&mut self) {
         self.accumulator.retire(&mut self.succeeded);
+        self.partitions.keep_places(&mut self.succeeded);
     }
 
     fn retry_or_fail(
@@ -241,7 +242,7 @@ impl<C: KafkaClient> Sender<C> {
         error: &Error,
         now: Instant,
     ) {
-        self.partitions.keep_batches_small(batch.partition().id());
+        self.partitions.keep_batches_small(batch.partition_id());
         let max_size = self.accumulator.batch_size().min(batch.size() / 2);
         self.reenqueue_parts(batch, Split::AtSize(max_size), error, now);
     }
@@ -254,7 +255,7 @@ impl<C: KafkaClient> Sender<C> {
         error: &Error,
         now: Instant,
     ) {
-        let (queue, id) = (batch.partition().id(), batch.id());
+        let (queue, id) = (batch.partition_id(), batch.id());
         let accumulator = Arc::clone(&self.accumulator);
         let parts = match batch.split(split, &|| accumulator.next_batch_id()) {
             Ok(parts) => parts,
@@ -277,7 +278,7 @@ impl<C: KafkaClient> Sender<C> {
         }
         match &mut self.transactions {
             Some(transactions) => transactions.can_retry(
-                batch.partition().id(),
+                batch.partition_id(),
                 batch.id(),
                 answer.code,
                 answer.log_start_offset,
@@ -298,7 +299,7 @@ impl<C: KafkaClient> Sender<C> {
         record_errors: &BTreeMap<u32, Error>,
         now: Instant,
     ) {
-        let queue = batch.partition().id();
+        let queue = batch.partition_id();
         // Also a batch that was never sent may hold sequences: those of the batch that it was split from.
         if let Some(transactions) = &mut self.transactions {
             if batch.is_perhaps_persisted() {
@@ -363,7 +364,7 @@ impl<C: KafkaClient> Sender<C> {
     fn fail_in_flight(&mut self, batch: &mut ProducerBatch, node: NodeId, now: Instant) {
         batch.set_perhaps_persisted();
         if let Some(transactions) = &mut self.transactions {
-            transactions.expired(batch.partition().id(), batch.id());
+            transactions.expired(batch.partition_id(), batch.id());
         }
         let error = self.expiry_error(batch, None);
         let error = describe(batch, error.with_broker(self.broker_name(node)), now);

@@ -72,7 +72,7 @@ impl<C: KafkaClient> Sender<C> {
 
     /// Fails `batch`, but not before what is on its way of its partition: callbacks run in order.
     fn refuse_headers(&mut self, batch: Box<ProducerBatch>, node: NodeId, turn: &Turn<'_>) {
-        let queue = batch.partition().id();
+        let queue = batch.partition_id();
         if self.is_on_its_way(queue) {
             self.partitions.reinsert(batch, turn);
             self.partitions.mute(queue, turn); // until the next answer
@@ -87,7 +87,7 @@ impl<C: KafkaClient> Sender<C> {
         self.handlers.values().any(|handler| match handler {
             RequestCompletionHandler::Produce(handler) => {
                 let mut open = handler.batches.iter().filter(|batch| !batch.is_completed());
-                open.any(|batch| batch.partition().id() == queue)
+                open.any(|batch| batch.partition_id() == queue)
             }
             RequestCompletionHandler::InitProducerId => false,
         })

@@ -99,13 +99,13 @@ impl<C: KafkaClient> Sender<C> {
         let mut topic_id = Uuid::ZERO;
         let mut partitions = Vec::with_capacity(parcels.len());
         for Parcel { batch, message_set } in parcels {
-            let Some(log) = self.partitions.log_of(batch.partition().id(), node, turn) else {
+            let Some(log) = self.partitions.log_of(batch.partition_id(), node, turn) else {
                 continue; // what was drained has its place
             };
             topic_id = log.topic_id;
             let producer = self.number(batch, log);
             if self.settings.guarantees_order {
-                self.partitions.mute(batch.partition().id(), turn);
+                self.partitions.mute(batch.partition_id(), turn);
             }
             let index = batch.topic_partition().partition();
             let records = seal(batch, message_set.take(), producer);
@@ -160,7 +160,7 @@ impl<C: KafkaClient> Sender<C> {
         let Some(transactions) = &mut self.transactions else {
             return ProducerState::NONE;
         };
-        transactions.send(batch.partition().id(), batch.id(), count(batch), log)
+        transactions.send(batch.partition_id(), batch.id(), count(batch), log)
     }
 
     /// Java: `handleProduceResponse`.

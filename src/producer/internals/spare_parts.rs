@@ -1,0 +1,179 @@
+//! Memory that batches leave for others. Java leaves it to the garbage collector.
+
+use std::fmt;
+use std::mem;
+
+use crate::producer::internals::producer_batch::{ProducerBatch, SpareParts};
+use crate::utils::sync::Mutex;
+
+/// What is left of batches that are over, for new ones to be made of: what one thread allocates and another frees is dear.
+#[derive(Default)]
+pub(super) struct PartsStore(Mutex<Shelf>);
+
+#[derive(Default)]
+struct Shelf {
+    parts: Vec<SpareParts>,
+    /// For how many callbacks they have memory.
+    callbacks: usize,
+}
+
+/// The parts of so many batches are kept at most: some 3 MiB,
+const MOST_PARTS: usize = 16 * 1024;
+/// with memory for so many callbacks: some 4 MiB.
+const MOST_CALLBACKS: usize = 128 * 1024;
+/// How many are added under one lock, which callers wait for meanwhile.
+const KEPT_AT_ONCE: usize = 32;
+
+impl PartsStore {
+    /// What is there for a new batch, if only nothing.
+    pub(super) fn take(&self) -> SpareParts {
+        self.0.lock().take()
+    }
+
+    /// Takes batches that are over apart, and keeps what is of use.
+    pub(super) fn keep(&self, batches: &mut [Box<ProducerBatch>]) {
+        let mut taken = Vec::with_capacity(KEPT_AT_ONCE);
+        for batches in batches.chunks_mut(KEPT_AT_ONCE) {
+            taken.extend(batches.iter_mut().map(|batch| batch.take_apart()));
+            let mut shelf = self.0.lock();
+            taken.iter_mut().for_each(|parts| shelf.add(parts));
+            drop(shelf);
+            taken.clear(); // what is too much is dropped without the lock
+        }
+    }
+}
+
+impl Shelf {
+    fn take(&mut self) -> SpareParts {
+        let parts = self.parts.pop().unwrap_or_default();
+        self.callbacks -= parts.callback_capacity();
+        parts
+    }
+
+    /// Takes the parts, if there are not enough, and leaves nothing in their place.
+    fn add(&mut self, parts: &mut SpareParts) {
+        let callbacks = self.callbacks + parts.callback_capacity();
+        if self.parts.len() < MOST_PARTS && callbacks <= MOST_CALLBACKS {
+            self.callbacks = callbacks;
+            self.parts.push(mem::take(parts));
+        }
+    }
+}
+
+impl fmt::Debug for PartsStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "PartsStore({})", self.0.lock().parts.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::common::header::Headers;
+    use crate::common::node::NodeId;
+    use crate::common::topic_partition::TopicPartition;
+    use crate::error::{Error, ErrorKind};
+    use crate::network::wakeup::Wakeup;
+    use crate::producer::internals::buffer_pool::BufferPool;
+    use crate::producer::internals::partition_ref::PartitionRef;
+    use crate::producer::internals::produce_request_result::Outcome;
+    use crate::producer::internals::producer_batch::{BatchStart, Retry};
+    use crate::producer::internals::sender_signal::SenderSignal;
+    use crate::record::default_record::RecordContents;
+    use crate::record::default_record_batch::ProducerState;
+    use crate::utils::clock::Instant;
+
+    #[test]
+    fn nothing_is_left_of_the_batch_before() {
+        let (store, pool) = (PartsStore::default(), pool());
+        let mut batch = Box::new(begin(1, &partition(0), &pool, &store));
+        append(&mut batch);
+        let result = Arc::as_ptr(batch.result());
+        batch.seal(ProducerState { producer_id: 1, producer_epoch: 2, base_sequence: 3 });
+        batch.set_perhaps_persisted();
+        let error = Error::new(ErrorKind::Disconnected);
+        batch.reenqueued(Retry { at: Instant::FAR_FUTURE, asked: NodeId(1), error });
+        batch.complete(Outcome::Appended { base_offset: 7, log_append_time_ms: -1 });
+        store.keep(&mut [batch]);
+        assert_eq!(pool.available(), pool.total());
+
+        let other = partition(5);
+        let mut batch = begin(2, &other, &pool, &store);
+
+        assert_eq!(Arc::as_ptr(batch.result()), result, "the same one");
+        assert_eq!((batch.id(), batch.record_count(), batch.attempts()), (2, 0, 0));
+        assert_eq!((batch.partition_id(), batch.topic_partition()), (5, other.topic_partition()));
+        assert!(batch.retry().is_none() && batch.sealed_for().is_none());
+        assert!(!batch.is_completed() && !batch.is_perhaps_persisted() && !batch.is_full());
+        assert!(!batch.is_urgent() && !batch.result().is_settled() && !batch.result().is_drained());
+        assert_eq!(append(&mut batch), Some(0));
+        let bytes = batch.seal(ProducerState::NONE).expect("open");
+        let mut fresh = begin(3, &other, &pool, &PartsStore::default());
+        append(&mut fresh);
+        assert_eq!(bytes.bytes(), fresh.seal(ProducerState::NONE).expect("open").bytes());
+    }
+
+    #[test]
+    fn an_answer_that_somebody_keeps_stays_what_it_is() {
+        let (store, pool) = (PartsStore::default(), pool());
+        let mut batch = Box::new(begin(1, &partition(0), &pool, &store));
+        append(&mut batch);
+        let kept = Arc::clone(batch.result());
+        batch.complete(Outcome::Appended { base_offset: 7, log_append_time_ms: -1 });
+        store.keep(&mut [batch]);
+
+        let batch = begin(2, &partition(0), &pool, &store);
+
+        assert!(kept.is_settled());
+        assert!(!Arc::ptr_eq(batch.result(), &kept));
+        assert!(!batch.is_completed());
+    }
+
+    #[test]
+    fn no_more_are_kept_than_are_likely_to_be_used() {
+        let (store, pool) = (PartsStore::default(), pool());
+        let many = MOST_PARTS as u64 + 10;
+        let mut over: Vec<_> =
+            (0..many).map(|id| Box::new(begin(id, &partition(0), &pool, &store))).collect();
+        for batch in &mut over {
+            append(batch);
+            batch.complete(Outcome::Appended { base_offset: 7, log_append_time_ms: -1 });
+        }
+
+        store.keep(&mut over);
+
+        let kept = store.0.lock();
+        assert_eq!(kept.callbacks, 50 * kept.parts.len());
+        assert_eq!(kept.parts.len(), MOST_PARTS.min(MOST_CALLBACKS / 50));
+    }
+
+    fn begin(
+        id: u64,
+        partition: &PartitionRef,
+        pool: &Arc<BufferPool>,
+        store: &PartsStore,
+    ) -> ProducerBatch {
+        let (write_limit, callbacks, now) = (100, 50, Instant::ZERO);
+        let buffer = pool.try_allocate(write_limit).expect("free");
+        let start = BatchStart { id, partition, buffer, write_limit, callbacks, now };
+        ProducerBatch::new(start, store.take())
+    }
+
+    fn append(batch: &mut ProducerBatch) -> Option<u32> {
+        let headers = Headers::new();
+        let record = RecordContents::new(1, None, Some(b"value"), &headers);
+        batch.try_append(&record, &mut Some(Box::new(|_| {})))
+    }
+
+    fn partition(number: i32) -> PartitionRef {
+        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let id = usize::try_from(number).expect("small");
+        PartitionRef::new(id, TopicPartition::new("t", number), signal)
+    }
+
+    fn pool() -> Arc<BufferPool> {
+        Arc::new(BufferPool::new(1 << 22, 100, || {}))
+    }
+}
