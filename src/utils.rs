@@ -11,6 +11,7 @@ pub(crate) mod hash;
 pub(crate) mod java;
 pub(crate) mod murmur2;
 pub(crate) mod panics;
+pub(crate) mod pieces;
 pub(crate) mod random;
 pub(crate) mod sync;
 mod tick_counter;

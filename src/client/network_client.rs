@@ -147,8 +147,10 @@ impl<S: Selectable> NetworkClient<S> {
         own.extend_from_slice(&[0; SIZE_PREFIX_BYTES]);
         let (api, client_id) = (body.api(), Some(&*self.client_id));
         RequestHeader { api, version, correlation_id, client_id }.encode(&mut own);
-        let spliced = body.encode_spliced(version, &mut own).into_iter();
-        let splices = spliced.map(|(position, SharedBytes(bytes))| Splice { position, bytes });
+        let spliced = body.encode_spliced(version, &mut own);
+        let splices = spliced
+            .iter()
+            .flat_map(|(position, SharedBytes(bytes))| Splice::all_of(*position, bytes));
         NetworkSend::new(own, splices.collect()).map_err(|error| Error::io(&error))
     }
 

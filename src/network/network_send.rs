@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use crate::network::transport_layer::TransportLayer;
+use crate::utils::pieces::{Pieces, pieces_of};
 
 /// A framed request on its way into a socket, perhaps partly written.
 ///
@@ -27,7 +28,21 @@ pub(crate) struct NetworkSend {
 pub(crate) struct Splice {
     /// The position in the request's own bytes before which they stand.
     pub(crate) position: usize,
-    pub(crate) bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    pub(crate) bytes: Arc<dyn Pieces>,
+    /// Which of the pieces it is.
+    pub(crate) piece: usize,
+}
+
+impl Splice {
+    /// One for each piece of `bytes`.
+    pub(crate) fn all_of(position: usize, bytes: &Arc<dyn Pieces>) -> impl Iterator<Item = Self> {
+        let count = pieces_of(&**bytes).count();
+        (0..count).map(move |piece| Self { position, bytes: Arc::clone(bytes), piece })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.piece(self.piece).unwrap_or_default()
+    }
 }
 
 /// The bytes before a frame, which tell its size.
@@ -45,7 +60,7 @@ impl NetworkSend {
         debug_assert!(own.len() >= SIZE_PREFIX_BYTES, "room for the size");
         debug_assert!(splices.is_sorted_by_key(|splice| splice.position), "in order");
         debug_assert!(splices.last().is_none_or(|last| last.position <= own.len()), "inside");
-        let spliced: usize = splices.iter().map(|splice| (*splice.bytes).as_ref().len()).sum();
+        let spliced: usize = splices.iter().map(|splice| splice.bytes().len()).sum();
         let size = own.len() + spliced;
         let payload = i32::try_from(size - SIZE_PREFIX_BYTES).map_err(|_| {
             io::Error::new(io::ErrorKind::InvalidInput, format!("request of {size} bytes"))
@@ -124,7 +139,7 @@ impl NetworkSend {
     fn part(&self, part: usize) -> &[u8] {
         let index = part / 2;
         if part % 2 == 1 {
-            return (*self.splices[index].bytes).as_ref();
+            return self.splices[index].bytes();
         }
         let start = index.checked_sub(1).map_or(0, |before| self.splices[before].position);
         let end = self.splices.get(index).map_or(self.own.len(), |splice| splice.position);
@@ -182,7 +197,7 @@ mod tests {
     }
 
     fn splice(position: usize, bytes: &'static [u8]) -> Splice {
-        Splice { position, bytes: Arc::new(bytes) }
+        Splice { position, bytes: Arc::new(bytes.to_vec()), piece: 0 }
     }
 
     /// Takes `step` bytes, then nothing once, and so on.

@@ -9,21 +9,22 @@ use crate::protocol::message::init_producer_id::{InitProducerIdRequest, InitProd
 use crate::protocol::message::metadata::{MetadataRequest, MetadataResponse};
 use crate::protocol::message::produce::{ProduceRequest, ProduceResponse};
 use crate::protocol::readable::{DecodeError, Reader};
+use crate::utils::pieces::{Pieces, size_of_all};
 
 /// A batch's bytes, which belong to the request until it is answered and are never copied into it.
 #[derive(Clone)]
-pub(crate) struct SharedBytes(pub(crate) Arc<dyn AsRef<[u8]> + Send + Sync>);
+pub(crate) struct SharedBytes(pub(crate) Arc<dyn Pieces>);
 
-impl AsRef<[u8]> for SharedBytes {
-    fn as_ref(&self) -> &[u8] {
-        (*self.0).as_ref()
+impl Pieces for SharedBytes {
+    fn piece(&self, number: usize) -> Option<&[u8]> {
+        self.0.piece(number)
     }
 }
 
 impl fmt::Debug for SharedBytes {
     /// The length alone: records are the user's, and many.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "SharedBytes({})", self.as_ref().len())
+        write!(formatter, "SharedBytes({})", size_of_all(self))
     }
 }
 
@@ -48,7 +49,7 @@ impl RequestBody {
 
     /// Writes everything but batches of some size.
     ///
-    /// Returns those in order, each with the position in `out` at which it belongs.
+    /// Returns those in order, each with the position in `out` at which all its pieces belong.
     pub(crate) fn encode_spliced(
         &self,
         version: i16,

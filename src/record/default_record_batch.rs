@@ -78,30 +78,37 @@ impl EarlyChecksum {
         self.end as usize
     }
 
-    /// Covers all records of `batch`, of which it covered the first ones.
-    pub(crate) fn extend(&mut self, batch: &[u8]) {
-        if let Ok(end) = u32::try_from(batch.len()) {
-            self.checksum = crc32c::append(self.checksum, &batch[self.end()..]);
+    /// Covers all of `piece`, which begins `before` bytes behind the beginning of the batch. What stands before it, and
+    /// perhaps its first records, has to be covered.
+    pub(crate) fn extend(&mut self, before: usize, piece: &[u8]) {
+        if let Ok(end) = u32::try_from(before + piece.len()) {
+            self.checksum = crc32c::append(self.checksum, &piece[self.end() - before..]);
             self.end = end;
         }
     }
 }
 
-/// Writes the header, checksum included, in front of the records of `batch`, whose first ones `early` covers.
+/// Writes the header, checksum included, in front of the records of a batch, whose first ones `early` covers. It lies in
+/// `batch` and, if that is not all, in the pieces behind it.
 ///
 /// May be repeated, as when a batch is sent again under a new producer epoch.
 ///
 /// # Panics
 ///
-/// If `batch` is shorter than a header, or than what `early` covers.
+/// If `batch` is shorter than a header.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     reason = "a batch is bounded by max.request.size, which is an i32"
 )]
-pub(crate) fn write_header(batch: &mut [u8], header: &BatchHeader, early: EarlyChecksum) {
+pub(crate) fn write_header<'p>(
+    batch: &mut [u8],
+    behind: impl Iterator<Item = &'p [u8]> + Clone,
+    header: &BatchHeader,
+    early: EarlyChecksum,
+) {
     assert!(batch.len() >= RECORD_BATCH_OVERHEAD, "a batch starts with its header");
-    let length = batch.len() - LOG_OVERHEAD;
+    let length = batch.len() - LOG_OVERHEAD + behind.clone().map(<[u8]>::len).sum::<usize>();
     BigEndian::write_i64(batch, 0);
     BigEndian::write_i32(&mut batch[LENGTH_OFFSET..], length as i32);
     BigEndian::write_i32(&mut batch[PARTITION_LEADER_EPOCH_OFFSET..], NO_PARTITION_LEADER_EPOCH);
@@ -117,7 +124,13 @@ pub(crate) fn write_header(batch: &mut [u8], header: &BatchHeader, early: EarlyC
     BigEndian::write_i32(&mut batch[RECORD_COUNT_OFFSET..], header.record_count);
     let of_header = crc32c::checksum(&batch[ATTRIBUTES_OFFSET..RECORD_BATCH_OVERHEAD]);
     let covered = early.end() - RECORD_BATCH_OVERHEAD;
-    let checksum = crc32c::combine(of_header, early.checksum, covered);
-    let checksum = crc32c::append(checksum, &batch[early.end()..]);
+    let mut checksum = crc32c::combine(of_header, early.checksum, covered);
+    let mut still_covered = early.end();
+    let mut append = |piece: &[u8]| {
+        checksum = crc32c::append(checksum, &piece[still_covered.min(piece.len())..]);
+        still_covered = still_covered.saturating_sub(piece.len());
+    };
+    append(batch);
+    behind.for_each(append);
     BigEndian::write_u32(&mut batch[CRC_OFFSET..], checksum);
 }

@@ -6,21 +6,25 @@ use crate::record::default_record_batch::{
     self, BatchHeader, EarlyChecksum, ProducerState, RECORD_BATCH_OVERHEAD,
 };
 
-/// Encodes records straight into one buffer until it is full, then writes the batch's header in front of them.
+/// Encodes records straight into a buffer until it is full, then writes the batch's header in front of them. A batch may
+/// [go on](Self::go_on_in) in a second buffer, and so forth; each record lies in one.
 #[derive(Debug)]
 #[repr(C)] // what every append needs comes first: 64 bytes
 pub(crate) struct MemoryRecordsBuilder {
-    /// The header's place, the records so far, and zeros up to where the next records are expected to end.
+    /// The last buffer: its records so far, and zeros up to where the next records are expected to end. The first one
+    /// begins with the header's place.
     buffer: Vec<u8>,
-    /// Where the records end.
+    /// Where the records in it end.
     position: u32,
-    /// How large the batch may become without more memory; its first record may exceed it.
+    /// How many bytes it may hold; the batch's first record may exceed it.
     room: u32,
     /// From how many bytes on the batch is full, though it may have room for more.
     write_limit: u32,
     record_count: u32,
     base_timestamp_ms: i64,
     max_timestamp_ms: i64,
+    /// How many bytes of the batch lie in the buffers before.
+    before: u32,
     is_closed_for_appends: bool,
     /// Whether the checksum of larger records is taken as they are appended.
     is_checked_early: bool,
@@ -43,6 +47,7 @@ impl MemoryRecordsBuilder {
             record_count: 0,
             base_timestamp_ms: 0,
             max_timestamp_ms: 0,
+            before: 0,
             is_closed_for_appends: false,
             is_checked_early: true,
             codec: CompressionType::None,
@@ -50,7 +55,7 @@ impl MemoryRecordsBuilder {
         }
     }
 
-    /// For records that are to be compressed, whose checksum would be of no use: [`take_records`](Self::take_records) and
+    /// For records that are to be compressed, whose checksum would be of no use: [`take_buffer`](Self::take_buffer) and
     /// [`set_compressed`](Self::set_compressed) follow.
     pub(crate) fn for_compression(self) -> Self {
         Self { is_checked_early: false, ..self }
@@ -96,15 +101,17 @@ impl MemoryRecordsBuilder {
         if !self.fits(size) {
             return None;
         }
-        self.buffer.truncate(self.size());
+        self.buffer.truncate(self.end());
         self.buffer.reserve_exact(size);
         record.extend(&prefix, &mut self.buffer);
         self.appended(size, record.timestamp_ms);
-        debug_assert_eq!(self.buffer.len(), self.size(), "a record is as large as announced");
+        debug_assert_eq!(self.buffer.len(), self.end(), "a record is as large as announced");
         let unchecked_before = self.size() - size - self.checksum.end();
         let is_worth_it = unchecked_before + size >= CHECKSUM_BYTES;
-        if self.is_checked_early && is_worth_it && unchecked_before <= 2 * CHECKSUM_BYTES {
-            self.checksum.extend(&self.buffer);
+        let is_near =
+            unchecked_before <= 2 * CHECKSUM_BYTES && self.checksum.end() >= self.before();
+        if self.is_checked_early && is_worth_it && is_near {
+            self.checksum.extend(self.before(), &self.buffer);
         }
         Some(index)
     }
@@ -144,7 +151,7 @@ impl MemoryRecordsBuilder {
         if !self.fits(size) {
             return None;
         }
-        let (start, end) = (self.size(), self.size() + size);
+        let (start, end) = (self.end(), self.end() + size);
         if end > self.buffer.len() {
             self.stretch(end);
         }
@@ -154,7 +161,7 @@ impl MemoryRecordsBuilder {
     /// Whether there is room for a record of this size.
     #[inline(always)]
     fn fits(&self, size: usize) -> bool {
-        let has_room = self.size() + size <= self.room() && self.record_count < MAX_RECORDS;
+        let has_room = self.end() + size <= self.room() && self.record_count < MAX_RECORDS;
         self.record_count == 0 || has_room
     }
 
@@ -162,7 +169,7 @@ impl MemoryRecordsBuilder {
     /// memory that the next records go to are fetched all at once then, instead of one after the other.
     #[inline(never)]
     fn stretch(&mut self, end: usize) {
-        let ahead = if end < STRETCH_BYTES { 0 } else { STRETCH_BYTES };
+        let ahead = if self.before() + end < STRETCH_BYTES { 0 } else { STRETCH_BYTES };
         self.buffer.resize(end.max(self.room().min(end + ahead)), 0);
     }
 
@@ -178,15 +185,29 @@ impl MemoryRecordsBuilder {
         self.base_timestamp_ms
     }
 
-    /// Fetches memory for a batch of `size` bytes.
+    /// Fetches memory for `size` bytes.
     pub(crate) fn reserve(&mut self, size: usize) {
         self.buffer.reserve_exact(size.saturating_sub(self.buffer.len()));
     }
 
-    /// Gives the batch room for `room` bytes.
+    /// Gives the buffer room for `room` bytes.
     pub(crate) fn grow(&mut self, room: usize) {
         self.reserve(room);
         self.room = self.room.max(narrow(room));
+    }
+
+    /// Goes on in another buffer, for `room` bytes, and gives out the one that was filled. The header's place is in the
+    /// first one.
+    pub(crate) fn go_on_in(&mut self, mut buffer: Vec<u8>, room: usize) -> Vec<u8> {
+        buffer.clear();
+        let unchecked = self.size() - self.checksum.end();
+        if self.checksum.end() > RECORD_BATCH_OVERHEAD && unchecked <= 2 * CHECKSUM_BYTES {
+            self.checksum.extend(self.before(), &self.buffer[..self.end()]);
+        }
+        let filled = self.take_buffer();
+        self.before = self.before.saturating_add(self.position);
+        (self.buffer, self.position, self.room) = (buffer, 0, narrow(room));
+        filled
     }
 
     /// Leaves no room behind the records there are, until the batch [grows](Self::grow).
@@ -196,7 +217,7 @@ impl MemoryRecordsBuilder {
 
     /// How many times the size at which it is full the batch has room for.
     pub(crate) fn room_in_limits(&self) -> usize {
-        (self.room / self.write_limit.max(1)) as usize
+        (self.before() + self.room()).div_ceil((self.write_limit as usize).max(1))
     }
 
     /// Whether the batch is as large as it was to become. A batch that waits behind others has room for more all the same.
@@ -214,6 +235,18 @@ impl MemoryRecordsBuilder {
     /// The batch's size so far, header included.
     #[inline]
     pub(crate) fn size(&self) -> usize {
+        self.before() + self.end()
+    }
+
+    /// How many bytes of the batch lie in the buffers before the last.
+    #[inline]
+    pub(crate) fn before(&self) -> usize {
+        self.before as usize
+    }
+
+    /// Where the records in the last buffer end.
+    #[inline]
+    fn end(&self) -> usize {
         self.position as usize
     }
 
@@ -222,15 +255,15 @@ impl MemoryRecordsBuilder {
         self.room as usize
     }
 
-    /// The records so far behind the header's place, unless they were taken out.
-    pub(crate) fn records(&self) -> Option<&[u8]> {
-        self.buffer.get(..self.size())
+    /// What is in the last buffer, unless it was taken out.
+    pub(crate) fn last_records(&self) -> Option<&[u8]> {
+        self.buffer.get(..self.end())
     }
 
-    /// Takes the buffer out without a header: the records are about to be compressed.
-    pub(crate) fn take_records(&mut self) -> Vec<u8> {
+    /// Takes the last buffer out.
+    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.truncate(self.size());
+        buffer.truncate(self.end());
         buffer
     }
 
@@ -242,7 +275,7 @@ impl MemoryRecordsBuilder {
     /// Notes how the records that were taken out are compressed, and the size of the batch with what they became.
     pub(crate) fn set_compressed(&mut self, codec: CompressionType, size: usize) {
         self.codec = codec;
-        self.position = narrow(size);
+        (self.before, self.position) = (0, narrow(size));
         self.checksum = EarlyChecksum::NONE;
     }
 
@@ -250,16 +283,21 @@ impl MemoryRecordsBuilder {
         self.record_count
     }
 
-    /// Takes the buffer out, with the header of a batch by `producer` written into it.
+    /// Takes the buffer out, with the header of a batch by `producer` written into it. There is no other one.
+    #[cfg(test)]
     pub(crate) fn close(&mut self, producer: ProducerState) -> Vec<u8> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.truncate(self.size());
-        self.rewrite_header(&mut buffer, producer);
-        buffer
+        let mut batch = self.take_buffer();
+        self.write_header(&mut batch, std::iter::empty(), producer);
+        batch
     }
 
-    /// Writes the header anew into a batch that [`close`](Self::close) gave out.
-    pub(crate) fn rewrite_header(&self, batch: &mut [u8], producer: ProducerState) {
+    /// Writes the header of a batch by `producer` into what was taken out: `batch`, and the pieces behind it.
+    pub(crate) fn write_header<'p>(
+        &self,
+        batch: &mut [u8],
+        behind: impl Iterator<Item = &'p [u8]> + Clone,
+        producer: ProducerState,
+    ) {
         let header = BatchHeader {
             codec: self.codec,
             record_count: i32::try_from(self.record_count).unwrap_or(i32::MAX),
@@ -267,7 +305,7 @@ impl MemoryRecordsBuilder {
             max_timestamp_ms: self.max_timestamp_ms,
             producer,
         };
-        default_record_batch::write_header(batch, &header, self.checksum);
+        default_record_batch::write_header(batch, behind, &header, self.checksum);
     }
 }
 
@@ -333,7 +371,7 @@ mod tests {
         let expected = builder_of_three().close(state);
 
         let mut batch = builder.close(ProducerState::NONE);
-        builder.rewrite_header(&mut batch, state);
+        builder.write_header(&mut batch, std::iter::empty(), state);
 
         assert_eq!(batch, expected);
     }
@@ -374,7 +412,7 @@ mod tests {
             append(&mut builder, timestamp_ms, None, Some(&value(index)), &Headers::new());
         }
 
-        let batch = builder.take_records();
+        let batch = builder.take_buffer();
 
         let values = memory_records::records(&batch)
             .map(|record| record.fields().and_then(|fields| fields.value).map(<[u8]>::to_vec));
@@ -394,12 +432,12 @@ mod tests {
             assert_eq!(checksum_of(&closed), crc32c::checksum(&closed[21..]), "{count} records");
             let mut again = closed.clone();
             let next_epoch = ProducerState { producer_id: 7, producer_epoch: 1, base_sequence: 0 };
-            builder.rewrite_header(&mut again, next_epoch);
+            builder.write_header(&mut again, std::iter::empty(), next_epoch);
             assert_eq!(checksum_of(&again), crc32c::checksum(&again[21..]), "{count} once more");
 
             builder.set_compressed(CompressionType::Gzip, compressed.len());
             let mut batch = compressed.clone();
-            builder.rewrite_header(&mut batch, ProducerState::NONE);
+            builder.write_header(&mut batch, std::iter::empty(), ProducerState::NONE);
             assert_eq!(checksum_of(&batch), crc32c::checksum(&batch[21..]), "{count} compressed");
         }
     }

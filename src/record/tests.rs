@@ -73,7 +73,7 @@ impl Sample {
             Some(records) => {
                 let mut batch = [&plain[..RECORD_BATCH_OVERHEAD], &records].concat();
                 builder.set_compressed(codec, batch.len());
-                builder.rewrite_header(&mut batch, producer);
+                builder.write_header(&mut batch, std::iter::empty(), producer);
                 batch
             }
             None => plain.clone(),
@@ -153,8 +153,8 @@ fn joined(shown: &[(i64, String)]) -> String {
 }
 
 fn with_header(builder: &mut MemoryRecordsBuilder, producer: ProducerState) -> Vec<u8> {
-    let mut batch = builder.take_records();
-    builder.rewrite_header(&mut batch, producer);
+    let mut batch = builder.take_buffer();
+    builder.write_header(&mut batch, std::iter::empty(), producer);
     batch
 }
 

@@ -26,8 +26,8 @@ pub(super) enum Packing {
 pub(super) struct Loan {
     /// The number of the batch.
     pub(super) batch: u64,
-    /// With the header's place in front.
-    pub(super) records: Vec<u8>,
+    /// In one buffer or several, with the header's place in front.
+    pub(super) records: Vec<Vec<u8>>,
     /// The size of the buffer that the batch is to end up in, if it fits.
     pub(super) capacity: usize,
     pub(super) compression: Arc<TopicCompression>,
@@ -77,6 +77,11 @@ impl Packing {
 impl Loan {
     /// Compresses the records. Runs on: any thread, with no lock held.
     pub(super) fn pack(self) -> Packed {
-        self.compression.pack(self.records, self.capacity)
+        let mut records = self.records;
+        let records = match records.len() {
+            1 => records.swap_remove(0),
+            _ => records.concat(), // a codec wants them in one piece
+        };
+        self.compression.pack(records, self.capacity)
     }
 }

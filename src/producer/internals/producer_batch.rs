@@ -2,9 +2,9 @@
 
 mod down_conversion;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, iter};
 
 use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
@@ -26,6 +26,7 @@ use crate::record::memory_records;
 use crate::record::memory_records_builder::MemoryRecordsBuilder;
 use crate::utils::clock::Instant;
 use crate::utils::panics::contain;
+use crate::utils::pieces::{pieces_of, size_of_all};
 
 pub(crate) use down_conversion::NotConvertible;
 
@@ -193,20 +194,11 @@ impl ProducerBatch {
     /// Makes room for `record` with memory from the pool, if no more than `limit` bytes are expected to travel. Else, or
     /// if there is no memory, the batch takes no more records.
     pub(super) fn make_room(&mut self, record: &RecordContents<'_>, limit: usize) {
-        let needed = self.builder.size_with(record);
         let limit = self.packing.write_limit(limit);
-        let buffer = self.buffer.as_mut().and_then(Arc::get_mut);
-        let has_room = !self.builder.is_closed_for_appends()
-            && needed <= limit
-            && buffer.is_some_and(|buffer| {
-                let room = (2 * buffer.size()).clamp(needed, limit).max(buffer.size());
-                let is_granted = buffer.grow(room);
-                if is_granted {
-                    self.builder.grow(room);
-                }
-                is_granted
-            });
-        if !has_room {
+        let fits = self.builder.size_with(record) <= limit;
+        let is_open = fits && !self.builder.is_closed_for_appends();
+        let buffer = self.buffer.as_mut().and_then(Arc::get_mut).filter(|_| is_open);
+        if !buffer.is_some_and(|buffer| grow(&mut self.builder, buffer, record, limit)) {
             self.builder.close_for_appends();
         }
     }
@@ -277,7 +269,7 @@ impl ProducerBatch {
     pub(crate) fn size(&self) -> usize {
         match self.sealed_for {
             None => self.open_size(),
-            Some(_) => self.buffer.as_ref().map_or(0, |buffer| buffer.bytes().len()),
+            Some(_) => self.written(),
         }
     }
 
@@ -340,9 +332,11 @@ impl ProducerBatch {
         }
         self.builder.close_for_appends();
         self.packing = Packing::Lent { size: u32::try_from(self.size()).unwrap_or(u32::MAX) };
-        let (id, records) = (self.id, self.builder.take_records());
+        let buffer = self.buffer.as_mut().and_then(Arc::get_mut)?;
+        let mut records = buffer.take_filled();
+        records.push(self.builder.take_buffer());
         let compression = Arc::clone(self.compression.as_ref()?);
-        Some(Loan { batch: id, records, capacity, compression })
+        Some(Loan { batch: self.id, records, capacity, compression })
     }
 
     /// Takes the records that [`lend`](Self::lend) gave out, as they will travel.
@@ -377,15 +371,19 @@ impl ProducerBatch {
         let buffer = self.buffer.as_mut()?;
         match (self.sealed_for, Arc::get_mut(buffer)) {
             (Some(state), _) if state == producer => {}
-            (None, Some(buffer)) if buffer.bytes().is_empty() => {
-                buffer.set_bytes(self.builder.close(producer));
+            (_, Some(buffer)) => {
+                if buffer.is_last_empty() {
+                    buffer.set_bytes(self.builder.take_buffer());
+                }
+                let (beginning, behind) = buffer.beginning();
+                self.builder.write_header(beginning, behind, producer);
             }
-            (_, Some(buffer)) => self.builder.rewrite_header(buffer.bytes_mut(), producer),
             // The request of the last attempt still holds the bytes, so they must not change.
             (_, None) => {
-                let mut copy = buffer.unpooled(buffer.bytes().to_vec());
-                self.builder.rewrite_header(copy.bytes_mut(), producer);
-                *buffer = Arc::new(copy);
+                let pieces: Vec<_> = pieces_of(&**buffer).collect();
+                let mut copy = pieces.concat();
+                self.builder.write_header(&mut copy, iter::empty(), producer);
+                *buffer = Arc::new(buffer.unpooled(copy));
             }
         }
         self.sealed_for = Some(producer);
@@ -460,7 +458,7 @@ impl ProducerBatch {
 
     /// The batch was too large: less is to be expected of the codec, if it was compressed from `plain_size` bytes.
     fn reset_estimation(&self, plain_size: usize) {
-        let size = self.buffer.as_ref().map_or(0, |buffer| buffer.bytes().len());
+        let size = self.buffer.as_ref().map_or(0, |buffer| size_of_all(&**buffer));
         if let Some(compression) = &self.compression {
             if size > 0 {
                 compression.reset(ratio_of(size, plain_size));
@@ -521,7 +519,7 @@ impl ProducerBatch {
 impl ProducerBatch {
     /// Gives the memory back to the pool, also that of records which only ever travelled in another form.
     fn return_memory(&mut self) {
-        let records = self.builder.take_records();
+        let records = self.builder.take_buffer();
         let Some(mut shared) = self.buffer.take() else {
             return;
         };
@@ -531,10 +529,11 @@ impl ProducerBatch {
         }
     }
 
-    /// Gives out the memory, for the pool, unless a request still has it.
-    pub(super) fn surrender(&mut self) -> Option<Returned> {
-        let buffer = self.buffer.as_mut().and_then(Arc::get_mut)?;
-        buffer.surrender(self.builder.take_records())
+    /// Adds the memory to what goes back to the pool, unless a request still has it.
+    pub(super) fn surrender(&mut self, returned: &mut Vec<Returned>) {
+        if let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) {
+            buffer.surrender(self.builder.take_buffer(), returned);
+        }
     }
 }
 
@@ -543,6 +542,35 @@ impl SpareParts {
     pub(super) fn callback_capacity(&self) -> usize {
         self.thunks.capacity()
     }
+}
+
+/// Makes room for `record` in a batch that may have `limit` bytes: in its last buffer while that is small, else in
+/// another one. `false` if there is no memory for it.
+fn grow(
+    builder: &mut MemoryRecordsBuilder,
+    buffer: &mut PooledBuffer,
+    record: &RecordContents<'_>,
+    limit: usize,
+) -> bool {
+    let (before, size) = (builder.before(), builder.size());
+    let (needed, limit) = (builder.size_with(record) - before, limit - before);
+    let (last, usual) = (buffer.size_of_last(), buffer.poolable_size());
+    let largest = usual.min(limit).max(last);
+    if needed <= largest {
+        let room = (2 * last).clamp(needed, largest).max(last);
+        let is_granted = buffer.grow(buffer.size() - last + room);
+        if is_granted {
+            builder.grow(room);
+        }
+        return is_granted;
+    }
+    let (needed, limit) = (needed + before - size, limit + before - size);
+    let size = usual.max(needed);
+    let Some(another) = buffer.borrow_another(size) else {
+        return false;
+    };
+    buffer.add_filled(builder.go_on_in(another, size.min(limit)));
+    true
 }
 
 /// Shares `buffer`, in the place of an emptied one if there is one.
@@ -632,3 +660,6 @@ impl fmt::Debug for ProducerBatch {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -417,7 +417,7 @@ impl RecordAccumulator {
     ) -> Result<PooledBuffer, Obstacle> {
         let needed = record.batch_size_upper_bound();
         let least = self.usual_size(needed).min(self.pool.total()).max(needed);
-        let wanted = self.usual_size(bytes_a_batch.max(needed));
+        let wanted = self.usual_size(bytes_a_batch.min(self.batch_size).max(needed));
         let taken = self.pool.try_allocate(wanted).or_else(|error| match error {
             AllocateError::Exhausted if least < wanted => self.pool.try_allocate(least),
             error => Err(error),

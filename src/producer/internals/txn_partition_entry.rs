@@ -85,7 +85,7 @@ impl TxnPartitionEntry {
             log_number: 0,
             next_sequence: 0,
             last_acked_sequence: None,
-            in_flight: VecDeque::new(),
+            in_flight: VecDeque::with_capacity(1), // more are there only once batches follow one another
             batch_count: 0,
             on_wire: 0,
             confirmation: None,

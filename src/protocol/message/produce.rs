@@ -8,8 +8,9 @@ use crate::protocol::api_keys::ApiKey;
 use crate::protocol::encoding::Encoding;
 use crate::protocol::readable::{DecodeError, Reader};
 use crate::protocol::writable::{TaggedField, Writable};
+use crate::utils::pieces::{Pieces, pieces_of, size_of_all};
 
-/// Batches for partitions that one broker leads. `R` holds the bytes of a partition's records.
+/// Batches for partitions that one broker leads. `R` holds the bytes of a partition's records, in one piece or several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ProduceRequest<R> {
     /// 3+: `None` if the producer is not transactional.
@@ -41,25 +42,22 @@ pub(crate) struct PartitionProduceData<R> {
 /// To copy fewer bytes than this costs less than what the system does for one more piece of memory to write.
 const LEAST_SPLICED_BYTES: usize = 1024;
 
-impl<R: AsRef<[u8]> + Clone> ProduceRequest<R> {
+impl<R: Pieces + Clone> ProduceRequest<R> {
     /// In one piece, as tests want it; the client splices the records in.
     #[cfg(test)]
     pub(crate) fn encode(&self, version: i16, out: &mut Vec<u8>) {
-        self.encode_with(version, out, &mut |records: &R, out| {
-            out.extend_from_slice(records.as_ref());
-        });
+        self.encode_with(version, out, &mut |records: &R, _, out| put_pieces(records, out));
     }
 
     /// Writes everything but records of some size, which are better left where they are.
     ///
-    /// Returns those records, each with the position in `out` at which it belongs, in ascending order.
+    /// Returns those records, each with the position in `out` at which all its pieces belong, in ascending order.
     pub(crate) fn encode_spliced(&self, version: i16, out: &mut Vec<u8>) -> Vec<(usize, R)> {
         let count = self.topics.iter().map(|topic| topic.partitions.len()).sum();
         let mut spliced = Vec::with_capacity(count);
-        self.encode_with(version, out, &mut |records: &R, out| {
-            let bytes = records.as_ref();
-            if bytes.len() < LEAST_SPLICED_BYTES {
-                out.extend_from_slice(bytes);
+        self.encode_with(version, out, &mut |records: &R, size, out| {
+            if size < LEAST_SPLICED_BYTES {
+                put_pieces(records, out);
             } else {
                 spliced.push((out.len(), records.clone()));
             }
@@ -71,7 +69,7 @@ impl<R: AsRef<[u8]> + Clone> ProduceRequest<R> {
         &self,
         version: i16,
         out: &mut Vec<u8>,
-        put_records: &mut impl FnMut(&R, &mut Vec<u8>),
+        put_records: &mut impl FnMut(&R, usize, &mut Vec<u8>),
     ) {
         let encoding = ApiKey::Produce.encoding(version);
         if version >= 3 {
@@ -83,14 +81,19 @@ impl<R: AsRef<[u8]> + Clone> ProduceRequest<R> {
             put_topic(version, &topic.name, topic.topic_id, out);
             out.put_array(&topic.partitions, encoding, |partition, out| {
                 out.put_i32(partition.index);
-                out.put_length(Some(partition.records.as_ref().len()), encoding);
-                put_records(&partition.records, out);
+                let size = size_of_all(&partition.records);
+                out.put_length(Some(size), encoding);
+                put_records(&partition.records, size, out);
                 out.put_no_tags(encoding);
             });
             out.put_no_tags(encoding);
         });
         out.put_no_tags(encoding);
     }
+}
+
+fn put_pieces(records: &impl Pieces, out: &mut Vec<u8>) {
+    pieces_of(records).for_each(|piece| out.extend_from_slice(piece));
 }
 
 impl ProduceRequest<Vec<u8>> {

@@ -10,6 +10,7 @@ use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
 use crate::record::memory_records::{self, EncodedRecord};
 use crate::record::message_set::{MESSAGE_OVERHEAD, MessageSet};
 use crate::record::record_version::RecordVersion;
+use crate::utils::pieces::pieces_of;
 
 /// Why a batch cannot become a message set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,14 +62,21 @@ impl ProducerBatch {
 
     /// The records as they were before they were compressed, behind the header's place; `None` if they are gone.
     pub(super) fn plain(&self) -> Option<Cow<'_, [u8]>> {
-        let bytes = self.buffer.as_ref()?.bytes();
-        if bytes.is_empty() {
-            return self.builder.records().map(Cow::Borrowed);
-        }
+        let buffer = self.buffer.as_ref()?;
+        let is_last_out = buffer.is_last_empty();
+        let last = if is_last_out { Some(self.builder.last_records()?) } else { None };
+        let mut pieces = pieces_of(&**buffer).filter(|piece| !piece.is_empty()).chain(last);
+        let first = pieces.next()?;
         if self.builder.codec() == CompressionType::None {
-            return Some(Cow::Borrowed(bytes));
+            let behind: Vec<_> = pieces.collect();
+            let is_one = behind.is_empty();
+            return Some(if is_one {
+                first.into()
+            } else {
+                [&[first], &*behind].concat().concat().into()
+            });
         }
-        let (header, records) = bytes.split_at_checked(RECORD_BATCH_OVERHEAD)?;
+        let (header, records) = first.split_at_checked(RECORD_BATCH_OVERHEAD)?;
         let mut plain = header.to_vec();
         decompress(self.builder.codec(), records, &mut plain)
             .inspect_err(|error| log::error!("cannot read a batch of our own: {error}"))

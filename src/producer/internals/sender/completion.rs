@@ -166,7 +166,7 @@ impl<C: KafkaClient> Sender<C> {
         &mut self,
         batches: impl Iterator<Item = &'a mut Box<ProducerBatch>>,
     ) {
-        self.returned.extend(batches.filter_map(|batch| batch.surrender()));
+        batches.for_each(|batch| batch.surrender(&mut self.returned));
         self.accumulator.pool().give_back_all(&mut self.returned);
     }
 

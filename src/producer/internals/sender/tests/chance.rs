@@ -286,8 +286,8 @@ impl World {
             };
             let partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
             let batches = partitions.map(|partition| Incoming {
-                header: parse(partition.index, partition.records.as_ref()),
-                records: record_numbers(partition.records.as_ref()),
+                header: parse(partition.index, &bytes_of(&partition.records)),
+                records: record_numbers(&bytes_of(&partition.records)),
             });
             batches.collect()
         })
