@@ -260,6 +260,12 @@ impl MemoryRecordsBuilder {
         self.buffer.get(..self.end())
     }
 
+    /// Something of the first records, so that those are fetched from memory.
+    pub(crate) fn peek(&self) -> usize {
+        let bytes = self.buffer.iter().take(PEEK_BYTES).step_by(LINE_BYTES);
+        bytes.map(|byte| usize::from(*byte)).sum()
+    }
+
     /// Takes the last buffer out.
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
         let mut buffer = std::mem::take(&mut self.buffer);
@@ -308,6 +314,11 @@ impl MemoryRecordsBuilder {
         default_record_batch::write_header(batch, behind, &header, self.checksum);
     }
 }
+
+/// What processors fetch from memory at a time.
+const LINE_BYTES: usize = 64;
+/// Behind so many bytes they see by themselves what is wanted next.
+const PEEK_BYTES: usize = 5 * LINE_BYTES;
 
 /// Sizes of batches fit into 32 bits: `max.request.size` is an i32. So do their limits, or are none.
 #[inline(always)]

@@ -61,6 +61,11 @@ impl<T> BriefMutex<T> {
         self.try_lock().unwrap_or_else(|| self.lock_late(LONGEST_SLEEP))
     }
 
+    /// Whether somebody has the lock, as it was a moment ago.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.value.is_locked()
+    }
+
     /// The lock, if it is free.
     #[inline(always)]
     pub(crate) fn try_lock(&self) -> Option<BriefGuard<'_, T>> {
@@ -115,7 +120,7 @@ impl<T> BriefMutex<T> {
     fn try_often(&self, attempts: u32, pause: impl Fn(u32)) -> Option<BriefGuard<'_, T>> {
         (0..attempts).find_map(|attempt| {
             // Looked at first: an attempt takes the line of memory away from whoever holds the lock.
-            let free = (!self.value.is_locked()).then(|| self.try_lock());
+            let free = (!self.is_locked()).then(|| self.try_lock());
             free.flatten().or_else(|| {
                 pause(attempt);
                 None

@@ -97,6 +97,11 @@ impl PartitionQueue {
         self.length.load(Ordering::Relaxed) as usize
     }
 
+    /// Something of its first and of its last part, so that those are fetched from memory.
+    pub(super) fn peek(&self) -> usize {
+        self.length() + usize::from(self.batches.is_locked())
+    }
+
     /// Keeps batches from becoming larger than they have to.
     pub(super) fn keep_batches_small(&self) {
         self.may_batches_grow.store(false, Ordering::Relaxed);

@@ -14,11 +14,19 @@ pub(crate) struct PartitionRef {
     /// Counts the partitions of a producer from 0: the sender keeps what it knows of them in tables.
     id: usize,
     topic_partition: TopicPartition,
+    key: PartitionKey,
     /// Whether the sender was told to look and has not yet.
     is_announced: AtomicBool,
     signal: Arc<SenderSignal>,
     /// `None` if batches travel uncompressed.
     compression: Option<Arc<TopicCompression>>,
+}
+
+/// A partition by two numbers, which are quicker to compare than names are: topics by their numbers within the producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PartitionKey {
+    pub(super) topic: u32,
+    pub(super) partition: i32,
 }
 
 impl PartitionRef {
@@ -28,7 +36,14 @@ impl PartitionRef {
         signal: Arc<SenderSignal>,
     ) -> Self {
         let is_announced = AtomicBool::new(false);
-        Self { id, topic_partition, is_announced, signal, compression: None }
+        let key = PartitionKey { topic: 0, partition: topic_partition.partition() };
+        Self { id, topic_partition, key, is_announced, signal, compression: None }
+    }
+
+    /// Gives the topic a number of its own within the producer; the first one has 0.
+    pub(super) fn of_topic(mut self, number: u32) -> Self {
+        self.key.topic = number;
+        self
     }
 
     /// Has the batches of this partition compressed like those of its whole topic.
@@ -46,6 +61,10 @@ impl PartitionRef {
 
     pub(crate) fn topic_partition(&self) -> &TopicPartition {
         &self.topic_partition
+    }
+
+    pub(super) fn key(&self) -> PartitionKey {
+        self.key
     }
 
     pub(crate) fn signal(&self) -> &Arc<SenderSignal> {

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::{PooledBuffer, Returned};
 use crate::producer::internals::packing::{Loan, Packing};
-use crate::producer::internals::partition_ref::PartitionRef;
+use crate::producer::internals::partition_ref::{PartitionKey, PartitionRef};
 use crate::producer::internals::produce_request_result::{
     Kept, Outcome, ProduceRequestResult, RecordShare,
 };
@@ -47,6 +47,7 @@ pub(crate) struct ProducerBatch {
     order: BatchOrder,
     /// The number of its partition within the producer.
     partition_id: usize,
+    key: PartitionKey,
     created: Instant,
     /// Empty until the batch is compressed or sealed, as the builder fills the bytes; `None` once it is completed.
     buffer: Option<Arc<PooledBuffer>>,
@@ -144,6 +145,7 @@ impl ProducerBatch {
             id,
             order: BatchOrder { original: id, first_record: 0 },
             partition_id: partition.id(),
+            key: partition.key(),
             created: now,
             buffer: Some(share_in(emptied, buffer)),
             emptied: None,
@@ -223,6 +225,10 @@ impl ProducerBatch {
     /// The number of its partition within the producer.
     pub(crate) fn partition_id(&self) -> usize {
         self.partition_id
+    }
+
+    pub(super) fn key(&self) -> PartitionKey {
+        self.key
     }
 
     pub(crate) fn topic_partition(&self) -> &TopicPartition {
@@ -326,16 +332,16 @@ impl ProducerBatch {
     /// Hands out the records for compression, if that is due; the batch takes no more then.
     /// [`take_back`](Self::take_back) ends it.
     pub(super) fn lend(&mut self) -> Option<Loan> {
-        let capacity = self.buffer.as_ref()?.usual_size();
         if !self.packing.is_due() {
             return None;
         }
-        self.builder.close_for_appends();
-        self.packing = Packing::Lent { size: u32::try_from(self.size()).unwrap_or(u32::MAX) };
-        let buffer = self.buffer.as_mut().and_then(Arc::get_mut)?;
-        let mut records = buffer.take_filled();
-        records.push(self.builder.take_buffer());
+        let size = u32::try_from(self.size()).unwrap_or(u32::MAX);
         let compression = Arc::clone(self.compression.as_ref()?);
+        let buffer = self.buffer.as_mut().and_then(Arc::get_mut)?;
+        let (capacity, mut records) = (buffer.usual_size(), buffer.take_filled());
+        records.push(self.builder.take_buffer());
+        self.builder.close_for_appends();
+        self.packing = Packing::Lent { size };
         Some(Loan { batch: self.id, records, capacity, compression })
     }
 
@@ -478,6 +484,7 @@ impl ProducerBatch {
             id,
             order: BatchOrder { first_record, ..self.order },
             partition_id: self.partition_id,
+            key: self.key,
             created: self.created,
             buffer: Some(Arc::new(buffer.unpooled(Vec::new()))),
             emptied: None,
@@ -534,6 +541,19 @@ impl ProducerBatch {
         if let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) {
             buffer.surrender(self.builder.take_buffer(), returned);
         }
+    }
+}
+
+impl ProducerBatch {
+    /// Something of the records of a batch that is not sealed, so that those are fetched from memory.
+    pub(super) fn peek_at_records(&self) -> usize {
+        self.builder.peek()
+    }
+
+    /// Something of the parts that its end touches, so that those are fetched from memory.
+    pub(super) fn peek(&self) -> usize {
+        let buffer = self.buffer.as_ref().map_or(0, |buffer| buffer.size());
+        usize::from(self.result().is_drained()) + buffer + self.thunks.peek()
     }
 }
 

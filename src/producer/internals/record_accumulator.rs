@@ -3,6 +3,7 @@
 //! Java's `ready`, `drain` and expiry walk every partition ever used; here callers announce the partitions that
 //! changed, and `SendablePartitions` keeps the rest on the sender's side.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -68,7 +69,8 @@ pub(crate) struct RecordAccumulator {
 struct Growth {
     /// By number.
     queues: Vec<Arc<PartitionQueue>>,
-    topics: Vec<Arc<str>>,
+    /// With their numbers.
+    topics: BTreeMap<Arc<str>, u32>,
     random: Random,
 }
 
@@ -176,7 +178,7 @@ impl RecordAccumulator {
             pool,
             table: TopicTable::default(),
             table_version: AtomicU64::new(0),
-            growth: Mutex::new(Growth { queues: Vec::new(), topics: Vec::new(), random }),
+            growth: Mutex::new(Growth { queues: Vec::new(), topics: BTreeMap::new(), random }),
             sticky,
             compressors: None,
             incomplete: IncompleteBatches::default(),
@@ -471,7 +473,7 @@ impl RecordAccumulator {
         for info in metadata.cluster.topics.values() {
             growth.update(info, self);
         }
-        for name in &growth.topics {
+        for name in growth.topics.keys() {
             if !metadata.cluster.topics.contains_key(name) {
                 self.table.get(name).into_iter().for_each(TopicEntry::forget);
             }
@@ -584,7 +586,7 @@ impl Growth {
     fn update(&mut self, info: &Arc<TopicInfo>, accumulator: &RecordAccumulator) {
         let Self { queues, topics, random } = self;
         let entry = accumulator.table.get_or_insert(info.name(), || {
-            topics.push(Arc::clone(info.shared_name()));
+            topics.insert(Arc::clone(info.shared_name()), number(topics.len()));
             let sticky = Arc::clone(&accumulator.sticky);
             let compressors = accumulator.compressors.clone();
             let compression = compressors.map(|it| Arc::new(TopicCompression::new(it)));
@@ -593,16 +595,23 @@ impl Growth {
         if entry.is_up_to_date(info) {
             return;
         }
+        let topic = topics.get(info.name()).copied().unwrap_or_default();
         let new = info.partitions().iter().skip(entry.queue_count()).map(|partition| {
             let name = TopicPartition::new(Arc::clone(entry.name()), partition.partition());
             let signal = Arc::clone(&accumulator.signal);
             let partition = PartitionRef::new(queues.len(), name, signal)
+                .of_topic(topic)
                 .with_compression(entry.compression().cloned());
             queues.push(Arc::new(PartitionQueue::new(partition)));
             queues.last().cloned()
         });
         entry.update(info, new.flatten().collect());
     }
+}
+
+/// There are fewer topics than that.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Where a record is to go, for one attempt.

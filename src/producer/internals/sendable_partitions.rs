@@ -9,6 +9,7 @@ mod lingering;
 mod slot;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hint;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
@@ -265,7 +266,13 @@ impl SendablePartitions {
         let mut departure = Departure { node, version, room: usize::MAX, transactions, turn };
         let mut size = 0;
         let mut left_over = None;
-        while let Some((id, place)) = line.next() {
+        for number in 0_usize.. {
+            if number % LOOK_AHEAD == 0 {
+                self.look_ahead(&line, transactions);
+            }
+            let Some((id, place)) = line.next() else {
+                break;
+            };
             if !stands(&self.slots, id, place) {
                 continue;
             }
@@ -296,6 +303,18 @@ impl SendablePartitions {
             self.reinsert(batch, turn);
         }
         drained
+    }
+
+    /// Fetches what the next partitions in line need from memory, for all of them at a time: each by itself would be waited
+    /// for.
+    fn look_ahead(&self, line: &Line, transactions: Option<&TransactionManager>) {
+        let next = line.ids().take(LOOK_AHEAD);
+        let seen = next.map(|id| {
+            let slot = self.slots.get(id).and_then(Option::as_ref);
+            let queue = slot.map_or(0, |slot| slot.queue.peek());
+            queue + transactions.map_or(0, |transactions| transactions.peek(id))
+        });
+        hint::black_box(seen.fold(0, usize::wrapping_add));
     }
 
     /// Takes the head of a partition that stands in line, and looks at what is behind it.
@@ -535,6 +554,8 @@ impl SendablePartitions {
     }
 }
 
+/// Of so many partitions what they need is fetched at a time.
+const LOOK_AHEAD: usize = 16;
 /// So many places of batches are kept: a few MiB at most.
 const MOST_PLACES: usize = 8 * 1024;
 /// A request is expected to have so many batches at most: room for more is made when there are more.

@@ -293,7 +293,7 @@ impl<C: KafkaClient> Sender<C> {
                 let kind = ErrorKind::RecordTooLarge { size: batch.size(), limit, property };
                 self.split_and_reenqueue(batch, &Error::new(kind), now);
             } else {
-                parcels.push(Parcel { batch, message_set: None });
+                parcels.push(Parcel::new(batch, None));
             }
         }
         parcels

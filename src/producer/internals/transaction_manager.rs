@@ -238,6 +238,11 @@ impl TransactionManager {
         self.acknowledged(queue, id, record_count, state, Instant::ZERO);
     }
 
+    /// Something of what is known of a partition, so that all of it is fetched.
+    pub(super) fn peek(&self, queue: usize) -> usize {
+        self.partitions.get(queue).and_then(Option::as_ref).map_or(0, TxnPartitionEntry::peek)
+    }
+
     fn entry(&mut self, queue: usize) -> Option<&mut TxnPartitionEntry> {
         self.partitions.get_mut(queue).and_then(Option::as_mut)
     }

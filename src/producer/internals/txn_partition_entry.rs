@@ -94,6 +94,11 @@ impl TxnPartitionEntry {
         }
     }
 
+    /// Something of it, and of its first batch in flight, so that both are fetched from memory.
+    pub(super) fn peek(&self) -> usize {
+        self.on_wire + usize::from(self.in_flight.front().is_some_and(|batch| batch.is_sent))
+    }
+
     /// Whether sequences have to start anew.
     pub(super) fn needs_bump(&self) -> bool {
         self.missing_from.is_some()

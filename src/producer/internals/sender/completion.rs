@@ -13,7 +13,7 @@ use crate::producer::internals::sender::produce_request::ProduceHandler;
 use crate::producer::internals::sender::{RequestCompletionHandler, Sender};
 use crate::producer::internals::transaction_manager;
 use crate::producer::record_metadata::UNKNOWN;
-use crate::protocol::message::produce::{LeaderIdAndEpoch, PartitionProduceResponse};
+use crate::protocol::message::produce::PartitionProduceResponse;
 use crate::utils::clock::Instant;
 
 /// What is known of a batch after its request ended.
@@ -29,7 +29,6 @@ pub(super) struct Answer {
     record_errors: BTreeMap<u32, Error>,
     /// Whether the broker may have appended the batch in spite of the error.
     is_ambiguous: bool,
-    pub(super) current_leader: Option<LeaderIdAndEpoch>,
 }
 
 impl Answer {
@@ -47,7 +46,6 @@ impl Answer {
             log_start_offset: UNKNOWN,
             record_errors: BTreeMap::new(),
             is_ambiguous: false,
-            current_leader: None,
         }
     }
 
@@ -78,7 +76,6 @@ impl Answer {
             is_ambiguous: error.persistence() == Persistence::Perhaps,
             log_start_offset: answer.log_start_offset,
             record_errors: record_errors.collect(),
-            current_leader: answer.current_leader,
             base_offset: answer.base_offset,
             log_append_time_ms: answer.log_append_time_ms,
             ..Self::local(code, error, false)

@@ -55,7 +55,7 @@ impl<C: KafkaClient> Sender<C> {
                 }
                 Ok(bytes) => {
                     size += bytes.len();
-                    parcels.push(Parcel { batch, message_set: Some(bytes) });
+                    parcels.push(Parcel::new(batch, Some(bytes)));
                 }
                 Err(NotConvertible::SomeHaveHeaders) => {
                     let error = self.headers_error(node);

@@ -1,5 +1,6 @@
 //! Produce requests out, their answers in.
 
+use std::hint;
 use std::sync::Arc;
 
 use crate::client::client_request::ClientRequest;
@@ -10,6 +11,7 @@ use crate::common::node::{Node, NodeId};
 use crate::common::uuid::Uuid;
 use crate::compress::CompressionType;
 use crate::error::{Error, ErrorCode, ErrorKind};
+use crate::producer::internals::partition_ref::PartitionKey;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sendable_partitions::Turn;
 use crate::producer::internals::sender::completion::{Answer, count};
@@ -19,7 +21,7 @@ use crate::protocol::api_keys::ApiKey;
 use crate::protocol::body::{RequestBody, ResponseBody, SharedBytes};
 use crate::protocol::message::produce::{
     NodeEndpoint, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
-    TopicProduceData,
+    TopicProduceData, TopicProduceResponse,
 };
 use crate::record::default_record_batch::ProducerState;
 use crate::utils::clock::Instant;
@@ -32,23 +34,33 @@ pub(super) struct ProduceHandler {
     version: Option<i16>,
     /// In the order of the request: topic by topic.
     pub(super) batches: Vec<Box<ProducerBatch>>,
-    /// The topics by the ids that stand for them from version 13 on, in ascending order. Without those that have none.
-    topics: Vec<(Uuid, Arc<str>)>,
+    topics: RequestTopics,
     /// When the oldest batch runs out of time.
     pub(super) expires: Instant,
+}
+
+/// The numbers of the topics of a request, for its answer.
+#[derive(Debug)]
+struct RequestTopics {
+    /// In ascending order of the names.
+    by_name: Vec<(Arc<str>, u32)>,
+    /// In ascending order of the ids that stand for topics from version 13 on. Without those that have none.
+    by_id: Vec<(Uuid, u32)>,
 }
 
 /// A batch on its way out.
 #[derive(Debug)]
 pub(super) struct Parcel {
+    /// That of the batch, where it is at hand.
+    key: PartitionKey,
     pub(super) batch: Box<ProducerBatch>,
     /// What it travels as, if not as it is.
     pub(super) message_set: Option<Vec<u8>>,
 }
 
 impl Parcel {
-    fn topic(&self) -> &Arc<str> {
-        self.batch.topic_partition().shared_topic()
+    pub(super) fn new(batch: Box<ProducerBatch>, message_set: Option<Vec<u8>>) -> Self {
+        Self { key: batch.key(), batch, message_set }
     }
 }
 
@@ -65,26 +77,26 @@ impl<C: KafkaClient> Sender<C> {
         mut parcels: Vec<Parcel>,
         turn: &Turn<'_>,
     ) {
-        parcels.sort_unstable_by(|left, right| {
-            left.batch.topic_partition().cmp(right.batch.topic_partition())
-        });
+        parcels.sort_unstable_by_key(|parcel| parcel.key);
         let least_version = self.least_version(&parcels);
         let mut topics: Vec<TopicProduceData<SharedBytes>> = Vec::new();
-        for of_topic in parcels.chunk_by_mut(|left, right| left.topic() == right.topic()) {
-            topics.extend(self.topic_data(node, of_topic, turn));
+        let mut numbers = RequestTopics { by_name: Vec::new(), by_id: Vec::new() };
+        for of_topic in parcels.chunk_by_mut(|left, right| left.key.topic == right.key.topic) {
+            let number = of_topic.first().map_or(0, |parcel| parcel.key.topic);
+            if let Some(data) = self.topic_data(node, of_topic, turn) {
+                numbers.add(&data, number);
+                topics.push(data);
+            }
         }
+        numbers.sort();
         let batches: Vec<_> = parcels.into_iter().map(|parcel| parcel.batch).collect();
         let expires = batches.iter().map(|batch| batch.created()).min().unwrap_or(turn.now)
             + self.settings.delivery_timeout;
-        let with_id = topics.iter().filter(|topic| !topic.topic_id.is_zero());
-        let mut ids: Vec<_> =
-            with_id.map(|topic| (topic.topic_id, Arc::clone(&topic.name))).collect();
-        ids.sort_unstable();
         let version = self.client.usable_version(node, ApiKey::Produce);
         let request = ClientRequest { least_version, ..self.produce_request(node, topics) };
         let correlation_id = self.client.send(request, turn.now);
         self.in_flight_expiry.insert((expires, correlation_id));
-        let handler = ProduceHandler { node, version, batches, topics: ids, expires };
+        let handler = ProduceHandler { node, version, batches, topics: numbers, expires };
         self.handlers.insert(correlation_id, RequestCompletionHandler::Produce(handler));
     }
 
@@ -95,21 +107,25 @@ impl<C: KafkaClient> Sender<C> {
         parcels: &mut [Parcel],
         turn: &Turn<'_>,
     ) -> Option<TopicProduceData<SharedBytes>> {
-        let name = Arc::clone(parcels.first()?.topic());
+        let name = Arc::clone(parcels.first()?.batch.topic_partition().shared_topic());
         let mut topic_id = Uuid::ZERO;
         let mut partitions = Vec::with_capacity(parcels.len());
-        for Parcel { batch, message_set } in parcels {
-            let Some(log) = self.partitions.log_of(batch.partition_id(), node, turn) else {
-                continue; // what was drained has its place
-            };
-            topic_id = log.topic_id;
-            let producer = self.number(batch, log);
-            if self.settings.guarantees_order {
-                self.partitions.mute(batch.partition_id(), turn);
+        for parcels in parcels.chunks_mut(AT_ONCE) {
+            let seen = parcels.iter().map(|parcel| parcel.batch.peek_at_records());
+            hint::black_box(seen.fold(0, usize::wrapping_add));
+            for Parcel { batch, message_set, .. } in parcels {
+                let Some(log) = self.partitions.log_of(batch.partition_id(), node, turn) else {
+                    continue; // what was drained has its place
+                };
+                topic_id = log.topic_id;
+                let producer = self.number(batch, log);
+                if self.settings.guarantees_order {
+                    self.partitions.mute(batch.partition_id(), turn);
+                }
+                let index = batch.topic_partition().partition();
+                let records = seal(batch, message_set.take(), producer);
+                partitions.extend(records.map(|records| PartitionProduceData { index, records }));
             }
-            let index = batch.topic_partition().partition();
-            let records = seal(batch, message_set.take(), producer);
-            partitions.extend(records.map(|records| PartitionProduceData { index, records }));
         }
         (!partitions.is_empty()).then_some(TopicProduceData { name, topic_id, partitions })
     }
@@ -213,21 +229,24 @@ impl<C: KafkaClient> Sender<C> {
     fn handle_answers(&mut self, handler: ProduceHandler, response: ProduceResponse, now: Instant) {
         let ProduceHandler { node, batches, topics, .. } = handler;
         let mut answers = Answers::new(&response, &topics);
-        let mut answered: Vec<_> = batches
-            .into_iter()
-            .map(|batch| {
+        self.apply_leader_hints(&response, &answers, &batches);
+        let mut batches = batches.into_iter();
+        let mut answered = Vec::with_capacity(AT_ONCE.min(batches.len()));
+        while !batches.as_slice().is_empty() {
+            self.look_ahead(batches.as_slice());
+            for batch in batches.by_ref().take(AT_ONCE) {
                 let answer = answers.of(&batch).map_or_else(Answer::missing, Answer::of_broker);
-                (batch, answer)
-            })
-            .collect();
-        if answers.used < answers.count() {
-            log::warn!("broker {node} answered for partitions that it was not asked about");
+                answered.push((batch, answer));
+            }
+            let succeed = answered.iter_mut().filter(|(_, answer)| answer.is_success());
+            self.return_memory(succeed.map(|(batch, _)| batch));
+            for (batch, answer) in answered.drain(..) {
+                self.complete_batch(batch, &answer, node, now);
+            }
+            self.retire();
         }
-        self.apply_leader_hints(&response, &answered);
-        let succeed = answered.iter_mut().filter(|(_, answer)| answer.is_success());
-        self.return_memory(succeed.map(|(batch, _)| batch));
-        for (batch, answer) in answered {
-            self.complete_batch(batch, &answer, node, now);
+        if answers.used < answers.count {
+            log::warn!("broker {node} answered for partitions that it was not asked about");
         }
     }
 
@@ -235,12 +254,17 @@ impl<C: KafkaClient> Sender<C> {
     fn apply_leader_hints(
         &self,
         response: &ProduceResponse,
-        answered: &[(Box<ProducerBatch>, Answer)],
+        answers: &Answers<'_>,
+        batches: &[Box<ProducerBatch>],
     ) {
-        let hints: Vec<_> = answered
+        if !answers.name_leaders() {
+            return;
+        }
+        let hints: Vec<_> = batches
             .iter()
-            .filter_map(|(batch, answer)| {
-                let leader = answer.current_leader.filter(|leader| leader.leader_id >= 0)?;
+            .filter_map(|batch| {
+                let leader = answers.find(batch)?.current_leader;
+                let leader = leader.filter(|leader| leader.leader_id >= 0)?;
                 Some(LeaderHint {
                     topic: Arc::clone(batch.topic_partition().shared_topic()),
                     partition: batch.topic_partition().partition(),
@@ -253,6 +277,44 @@ impl<C: KafkaClient> Sender<C> {
             let endpoints: Vec<_> = response.node_endpoints.iter().filter_map(node).collect();
             self.metadata.update_leaders(&hints, &endpoints);
         }
+    }
+
+    /// Fetches what the next batches need from memory, for all of them at a time: each by itself would be waited for.
+    fn look_ahead(&self, batches: &[Box<ProducerBatch>]) {
+        let next = batches.iter().take(AT_ONCE);
+        let seen = next.map(|batch| {
+            let transactions = self.transactions.as_ref();
+            transactions.map_or(0, |it| it.peek(batch.partition_id())) + batch.peek()
+        });
+        hint::black_box(seen.fold(0, usize::wrapping_add));
+    }
+}
+
+/// What so many batches need is fetched from memory together, and stays in the cache until they are done with.
+const AT_ONCE: usize = 32;
+
+impl RequestTopics {
+    fn add(&mut self, topic: &TopicProduceData<SharedBytes>, number: u32) {
+        self.by_name.push((Arc::clone(&topic.name), number));
+        if !topic.topic_id.is_zero() {
+            self.by_id.push((topic.topic_id, number));
+        }
+    }
+
+    fn sort(&mut self) {
+        self.by_name.sort_unstable();
+        self.by_id.sort_unstable();
+    }
+
+    /// The topic's number; `None` if it was not in the request.
+    fn number_of(&self, topic: &TopicProduceResponse) -> Option<u32> {
+        if topic.name.is_empty() {
+            let position = self.by_id.binary_search_by_key(&topic.topic_id, |(id, _)| *id).ok()?;
+            return self.by_id.get(position).map(|(_, number)| *number);
+        }
+        let position =
+            self.by_name.binary_search_by_key(&&*topic.name, |(name, _)| &**name).ok()?;
+        self.by_name.get(position).map(|(_, number)| *number)
     }
 }
 
@@ -276,44 +338,57 @@ fn node(endpoint: &NodeEndpoint) -> Option<Node> {
 
 /// Finds the answer for each batch. Brokers answer in any order: Kafka's in that of a hash map.
 struct Answers<'a> {
-    /// The topic's name, if it is one that was asked about, and the answer; by name and partition.
-    partitions: Vec<(Option<&'a str>, &'a PartitionProduceResponse)>,
+    /// In ascending order, without topics that were not asked about.
+    partitions: Vec<(PartitionKey, &'a PartitionProduceResponse)>,
+    /// The place behind the answer that was found last.
+    next: usize,
+    /// How many there are in all.
+    count: usize,
     used: usize,
 }
 
 impl<'a> Answers<'a> {
-    /// `topics` are in the order of their ids.
-    fn new(response: &'a ProduceResponse, topics: &'a [(Uuid, Arc<str>)]) -> Self {
-        let name_of = |wanted| {
-            let position = topics.binary_search_by_key(wanted, |(id, _)| *id).ok()?;
-            topics.get(position).map(|(_, name)| &**name)
-        };
+    fn new(response: &'a ProduceResponse, topics: &RequestTopics) -> Self {
         let count = response.topics.iter().map(|topic| topic.partitions.len()).sum();
         let mut partitions = Vec::with_capacity(count);
         for topic in &response.topics {
-            let name = match topic.name.as_str() {
-                "" => name_of(&topic.topic_id),
-                name => Some(name),
-            };
-            partitions.extend(topic.partitions.iter().map(|partition| (name, partition)));
+            if let Some(number) = topics.number_of(topic) {
+                partitions.extend(topic.partitions.iter().map(|answer| {
+                    (PartitionKey { topic: number, partition: answer.index }, answer)
+                }));
+            }
         }
-        partitions.sort_by_key(|(name, partition)| (*name, partition.index));
-        Self { partitions, used: 0 }
+        if !partitions.is_sorted_by_key(|(key, _)| *key) {
+            partitions.sort_by_key(|(key, _)| *key);
+        }
+        Self { partitions, next: 0, count, used: 0 }
     }
 
-    fn count(&self) -> usize {
-        self.partitions.len()
+    /// Whether one of them names the partition's leader.
+    fn name_leaders(&self) -> bool {
+        self.partitions.iter().any(|(_, answer)| answer.current_leader.is_some())
     }
 
+    /// The answer for `batch`; quick for the one behind the last.
     fn of(&mut self, batch: &ProducerBatch) -> Option<&'a PartitionProduceResponse> {
-        let topic_partition = batch.topic_partition();
-        let wanted = (Some(topic_partition.topic()), topic_partition.partition());
-        let place = |(name, partition): &(Option<&'a str>, &PartitionProduceResponse)| {
-            (*name, partition.index)
-        };
-        let position = self.partitions.partition_point(|entry| place(entry) < wanted);
-        let (_, answer) = self.partitions.get(position).filter(|entry| place(entry) == wanted)?;
+        let position = self.position(batch)?;
         self.used += 1;
-        Some(*answer)
+        self.next = position + 1;
+        self.partitions.get(position).map(|(_, answer)| *answer)
+    }
+
+    fn find(&self, batch: &ProducerBatch) -> Option<&'a PartitionProduceResponse> {
+        self.partitions.get(self.position(batch)?).map(|(_, answer)| *answer)
+    }
+
+    fn position(&self, batch: &ProducerBatch) -> Option<usize> {
+        let wanted = batch.key();
+        let is_at =
+            |position: usize| self.partitions.get(position).is_some_and(|it| it.0 == wanted);
+        if is_at(self.next) {
+            return Some(self.next);
+        }
+        let position = self.partitions.partition_point(|(key, _)| *key < wanted);
+        is_at(position).then_some(position)
     }
 }
