@@ -116,7 +116,7 @@ fn complete(bencher: Bencher<'_, '_>, with_callbacks: bool) {
     let counter = ItemsCount::new(RECORDS);
     bencher.counter(counter).with_inputs(drained).bench_local_values(|drained| {
         for drained in drained {
-            accumulator.borrow().complete(drained);
+            accumulator.borrow_mut().complete(drained);
         }
     });
 }

@@ -262,7 +262,7 @@ const PATIENCE: Duration = Duration::from_millis(2);
 /// How many buffers come back under one lock, which callers wait for meanwhile.
 const GIVEN_BACK_AT_ONCE: usize = 32;
 /// At most this part of `buffer.memory` is kept in buffers of other sizes than `batch.size`.
-const SPARE_SHARE: usize = 4;
+const SPARE_SHARE: usize = 2;
 
 /// Whether others are likely to want a buffer of this size, too: a part of the poolable size, or some of them.
 fn is_usual(size: usize, poolable_size: usize) -> bool {
@@ -578,7 +578,7 @@ mod tests {
         let buffers: Vec<_> = (0..8).filter_map(|_| pool.try_allocate(8).ok()).collect();
         assert_eq!(buffers.len(), 8);
         drop(buffers);
-        assert_eq!(pool.state.lock().spare_bytes, 16, "a quarter");
+        assert_eq!(pool.state.lock().spare_bytes, 32, "half");
 
         let large = pool.try_allocate(50).expect("free");
         assert_eq!(pool.state.lock().spare_bytes, 8);

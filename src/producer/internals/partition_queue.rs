@@ -182,9 +182,9 @@ impl LockedQueue<'_> {
         self.queue.bytes_a_batch.load(Ordering::Relaxed) as usize
     }
 
-    /// Whether the newest batch may become larger than it has to: it waits behind others all the same.
-    pub(super) fn may_tail_grow(&self) -> bool {
-        self.batches.len() > 1 && self.queue.may_batches_grow.load(Ordering::Relaxed)
+    /// Whether batches may become larger than they have to while they wait.
+    pub(super) fn may_grow(&self) -> bool {
+        self.queue.may_batches_grow.load(Ordering::Relaxed)
     }
 
     pub(super) fn push_tail(&mut self, batch: ProducerBatch) {

@@ -564,6 +564,9 @@ impl SpareParts {
     }
 }
 
+/// A buffer of `batch.size` has to have room for so many records like the next one, for what is left over is lost.
+const RECORDS_A_BUFFER: usize = 8;
+
 /// Makes room for `record` in a batch that may have `limit` bytes: in its last buffer while that is small, else in
 /// another one. `false` if there is no memory for it.
 fn grow(
@@ -585,13 +588,26 @@ fn grow(
         return is_granted;
     }
     let (needed, limit) = (needed + before - size, limit + before - size);
-    let size = usual.max(needed);
-    let Some(another) = buffer.borrow_another(size) else {
+    let large = large_buffer(usual).min(limit);
+    let is_large_wanted = size > usual || RECORDS_A_BUFFER * needed > usual;
+    let wanted = if is_large_wanted { large.max(needed) } else { usual };
+    let mut sizes = [wanted, usual.max(needed)].into_iter();
+    let Some((size, another)) =
+        sizes.find_map(|size| buffer.borrow_another(size).map(|another| (size, another)))
+    else {
         return false;
     };
     buffer.add_filled(builder.go_on_in(another, size.min(limit)));
     true
 }
+
+/// How large buffers are that hold more than `batch_size`, for batches that take more than that. Of one size, they can be
+/// used again.
+pub(super) fn large_buffer(batch_size: usize) -> usize {
+    LARGE_MULTIPLE * batch_size
+}
+
+const LARGE_MULTIPLE: usize = 4;
 
 /// Shares `buffer`, in the place of an emptied one if there is one.
 fn share_in(emptied: Option<Arc<PooledBuffer>>, buffer: PooledBuffer) -> Arc<PooledBuffer> {

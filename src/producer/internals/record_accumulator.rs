@@ -314,7 +314,10 @@ impl RecordAccumulator {
         if target.has_moved() {
             return Err(Obstacle::Moved);
         }
-        if let Some(appended) = self.append_to_grown_batch(target, &mut batches, callback) {
+        let appended = target
+            .append_rarely(&mut batches, callback)
+            .or_else(|| self.append_to_grown_batch(target, &mut batches, callback));
+        if let Some(appended) = appended {
             if appended.news == News::FullBatch {
                 self.announce(batches, target.queue);
             }
@@ -390,21 +393,19 @@ impl RecordAccumulator {
         self.signal.wake();
     }
 
-    /// Appends to the newest batch, with more memory for it if need be. It takes up to `batch.size`, and more while it
-    /// waits behind others.
+    /// Appends to the newest batch, which has no room for the record, with more memory for it. It takes up to `batch.size`,
+    /// and more while it waits: behind others, or for the sender, if the partition's batches have been larger lately.
     fn append_to_grown_batch(
         &self,
         target: &Target<'_>,
         batches: &mut LockedQueue<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        if let Some(appended) = target.append_rarely(batches, callback) {
-            return Some(appended);
-        }
-        let limit = if batches.may_tail_grow() {
-            self.largest_batch.max(self.batch_size)
-        } else {
-            self.batch_size
+        let limit = match batches.len() {
+            0 => return None,
+            _ if !batches.may_grow() => self.batch_size,
+            1 => batches.bytes_a_batch().clamp(self.batch_size, self.largest_batch),
+            _ => self.largest_batch,
         };
         batches.grow_tail(&target.append.record, limit);
         target.append_rarely(batches, callback)
@@ -419,7 +420,7 @@ impl RecordAccumulator {
     ) -> Result<PooledBuffer, Obstacle> {
         let needed = record.batch_size_upper_bound();
         let least = self.usual_size(needed).min(self.pool.total()).max(needed);
-        let wanted = self.usual_size(bytes_a_batch.min(self.batch_size).max(needed));
+        let wanted = self.usual_size(bytes_a_batch.min(self.large_buffer()).max(needed));
         let taken = self.pool.try_allocate(wanted).or_else(|error| match error {
             AllocateError::Exhausted if least < wanted => self.pool.try_allocate(least),
             error => Err(error),
@@ -430,10 +431,15 @@ impl RecordAccumulator {
         })
     }
 
+    /// How large buffers are for batches that become larger than `batch.size`.
+    fn large_buffer(&self) -> usize {
+        producer_batch::large_buffer(self.batch_size).min(self.largest_batch)
+    }
+
     /// At least `size` bytes: `batch.size` divided by a power of two, or a multiple of it.
     fn usual_size(&self, size: usize) -> usize {
         if size > self.batch_size {
-            return size.max(size.next_multiple_of(self.batch_size).min(self.largest_batch));
+            return size.max(self.large_buffer());
         }
         let parts = (0..=LARGEST_DIVISOR_BITS).map(|bits| self.batch_size.div_ceil(1 << bits));
         parts.take_while(|part| *part >= size).last().unwrap_or(self.batch_size)

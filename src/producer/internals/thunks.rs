@@ -106,7 +106,7 @@ impl Thunks {
     /// More than expected: a quarter more at a time, for of a full `buffer.memory` this is a good part.
     #[cold]
     fn make_slots(&mut self) {
-        let more = LEAST_SLOTS.max(self.slots.len() / 4);
+        let more = LEAST_SLOTS.max(self.slots.len() / 8);
         let mut slots = mem::take(&mut self.slots).into_vec();
         slots.reserve_exact(more);
         slots.extend(iter::repeat_with(Slot::empty).take(more));
