@@ -20,14 +20,14 @@ const REFUSED: usize = 5;
 #[test]
 fn large_records_take_little_more_than_buffer_memory() {
     // Room for what is known of each batch.
-    run_alone("stall::large_records_take_little_more_than_buffer_memory", || stall(8_000, 4 << 20));
+    run_alone("stall::large_records_take_little_more_than_buffer_memory", || stall(8_000, 2 << 20));
 }
 
 // BUF-07, INV-25
 #[test]
 fn small_records_take_room_for_their_callbacks_besides() {
     run_alone("stall::small_records_take_room_for_their_callbacks_besides", || {
-        stall(100, 48 << 20);
+        stall(100, 32 << 20);
     });
 }
 

@@ -32,7 +32,7 @@ const WORKING: &[Property] = &[
         .medium()
         .doc("How many bytes of records for one partition travel together. `0` sends every record by itself. A \
               record that is larger begins a batch of its own. Batches take memory as their records come; one that \
-              waits behind others may grow to 16 times this, within `max.request.size`."),
+              waits may grow to 16 times this, within `max.request.size`."),
     Property::list("bootstrap.servers")
         .required()
         .valid(Valid::NonEmptyUniqueList)
