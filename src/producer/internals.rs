@@ -11,6 +11,7 @@ mod packing;
 pub(crate) mod partition_queue;
 pub(crate) mod partition_queues;
 pub(crate) mod partition_ref;
+pub(crate) mod pooled_buffer;
 pub(crate) mod produce_request_result;
 pub(crate) mod producer_batch;
 pub(crate) mod producer_id_and_epoch;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::common::header::{Header, Headers};
 use crate::producer::callback::Callback;
-use crate::producer::internals::buffer_pool::PooledBuffer;
 use crate::producer::internals::built_in_partitioner::partition_for_key;
+use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::record_accumulator::{Append, AppendError, News};
 use crate::producer::internals::topic_table::TopicEntry;
 use crate::record::default_record::RecordContents;

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::producer::internals::buffer_pool::{AllocateError, PooledBuffer, Ticket};
+use crate::producer::internals::buffer_pool::{AllocateError, Ticket};
+use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::ProduceRequestResult;
 use crate::simulation::scenario::log_millis;
 use crate::simulation::sending::{Attempt, Draft, Outlet};

@@ -10,9 +10,10 @@ use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
 use crate::error::Error;
 use crate::producer::callback::Callback;
-use crate::producer::internals::buffer_pool::{PooledBuffer, Returned};
+use crate::producer::internals::buffer_pool::Returned;
 use crate::producer::internals::packing::{Loan, Packing};
 use crate::producer::internals::partition_ref::{PartitionKey, PartitionRef};
+use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::{
     Kept, Outcome, ProduceRequestResult, RecordShare,
 };

@@ -1,0 +1,161 @@
+//! The memory of one batch. Java lends a `ByteBuffer`.
+
+use std::sync::Arc;
+
+use crate::producer::internals::buffer_pool::{BufferPool, Returned};
+use crate::utils::pieces::Pieces;
+
+/// Memory on loan from a [`BufferPool`], which takes it back when this is dropped: one buffer, or several that are filled
+/// one after the other.
+#[derive(Debug)]
+pub(crate) struct PooledBuffer {
+    /// Those before the last one.
+    filled: Vec<Vec<u8>>,
+    last: Vec<u8>,
+    /// What was taken from the pool and goes back to it, however large the buffers have become.
+    size: usize,
+    pool: Arc<BufferPool>,
+}
+
+impl PooledBuffer {
+    /// A loan of `size` bytes in `buffer`.
+    pub(super) fn new(buffer: Vec<u8>, size: usize, pool: Arc<BufferPool>) -> Self {
+        Self { filled: Vec::new(), last: buffer, size, pool }
+    }
+
+    /// How many bytes the pool lent.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// How many of them are not for the filled buffers.
+    pub(super) fn size_of_last(&self) -> usize {
+        let filled: usize = self.filled.iter().map(Vec::capacity).sum();
+        self.size.saturating_sub(filled)
+    }
+
+    /// How large the pool's buffers usually are.
+    pub(super) fn poolable_size(&self) -> usize {
+        self.pool.poolable_size()
+    }
+
+    /// Borrows more for the last buffer, up to `size` bytes in all; `false` if there is no memory for it, or others wait
+    /// for some.
+    pub(crate) fn grow(&mut self, size: usize) -> bool {
+        let is_granted = size <= self.size || self.pool.take_more(size - self.size);
+        if is_granted {
+            self.size = self.size.max(size);
+        }
+        is_granted
+    }
+
+    /// Borrows another buffer of `size` bytes, as [`grow`](Self::grow) does. [`add_filled`](Self::add_filled) comes next.
+    pub(super) fn borrow_another(&mut self, size: usize) -> Option<Vec<u8>> {
+        let mut buffer = self.pool.take_another(size)?;
+        buffer.reserve_exact(size.saturating_sub(buffer.len()));
+        self.size += size;
+        Some(buffer)
+    }
+
+    /// Takes a buffer that was filled, and that others follow.
+    pub(super) fn add_filled(&mut self, buffer: Vec<u8>) {
+        self.filled.push(buffer);
+    }
+
+    /// Takes the filled buffers out; the loan stays.
+    pub(super) fn take_filled(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.filled)
+    }
+
+    /// What the loan may be reduced to once the bytes are fewer.
+    pub(crate) fn usual_size(&self) -> usize {
+        self.size.min(self.pool.poolable_size())
+    }
+
+    /// Gives back what the last buffer no longer needs.
+    pub(crate) fn shrink(&mut self) {
+        let size = self.usual_size().max(self.last.len()).min(self.size);
+        if size < self.size {
+            self.pool.give_back(Returned { size: self.size - size, bytes: Vec::new() });
+            self.size = size;
+        }
+    }
+
+    /// Takes the last buffer out, to be filled; the loan stays.
+    pub(crate) fn take_bytes(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.last)
+    }
+
+    /// Puts the last buffer back in, with what it is filled with.
+    pub(crate) fn set_bytes(&mut self, bytes: Vec<u8>) {
+        self.last = bytes;
+    }
+
+    /// Whether the last buffer is out, or nothing is in it.
+    pub(super) fn is_last_empty(&self) -> bool {
+        self.last.is_empty()
+    }
+
+    /// The beginning, to be written to, and the pieces that follow.
+    pub(super) fn beginning(&mut self) -> (&mut [u8], impl Iterator<Item = &[u8]> + Clone) {
+        let (first, rest, last) = match self.filled.split_first_mut() {
+            Some((first, rest)) => (first, &*rest, Some(&*self.last)),
+            None => (&mut self.last, Default::default(), None),
+        };
+        (first, rest.iter().map(Vec::as_slice).chain(last))
+    }
+
+    /// Ends the loan, if it is one: what this adds to `returned` is for [`BufferPool::give_back_all`]. `last` is the last
+    /// buffer, if it was taken out.
+    pub(super) fn surrender(&mut self, last: Vec<u8>, returned: &mut Vec<Returned>) {
+        self.surrender_filled(returned);
+        returned.extend(self.surrender_last(last));
+    }
+
+    fn surrender_filled(&mut self, returned: &mut Vec<Returned>) {
+        for bytes in self.filled.drain(..) {
+            let size = bytes.capacity().min(self.size);
+            self.size -= size;
+            returned.push(Returned { size, bytes });
+        }
+    }
+
+    fn surrender_last(&mut self, last: Vec<u8>) -> Option<Returned> {
+        let kept = std::mem::take(&mut self.last);
+        let bytes = if kept.capacity() > 0 { kept } else { last };
+        let size = std::mem::take(&mut self.size);
+        (size > 0).then_some(Returned { size, bytes })
+    }
+
+    /// Ends the loan. `last` is the last buffer, if it was taken out.
+    pub(super) fn give_back(&mut self, last: Vec<u8>) {
+        if !self.filled.is_empty() {
+            let mut returned = Vec::new();
+            self.surrender_filled(&mut returned);
+            self.pool.give_back_all(&mut returned);
+        }
+        if let Some(returned) = self.surrender_last(last) {
+            self.pool.give_back(returned);
+        }
+    }
+
+    /// Memory that the pool does not count, with these bytes in it.
+    pub(crate) fn unpooled(&self, bytes: Vec<u8>) -> Self {
+        Self::new(bytes, 0, Arc::clone(&self.pool))
+    }
+}
+
+impl Pieces for PooledBuffer {
+    fn piece(&self, number: usize) -> Option<&[u8]> {
+        match self.filled.get(number) {
+            Some(filled) => Some(filled),
+            None => (number == self.filled.len()).then_some(&*self.last),
+        }
+    }
+}
+
+impl Drop for PooledBuffer {
+    fn drop(&mut self) {
+        self.give_back(Vec::new());
+    }
+}
