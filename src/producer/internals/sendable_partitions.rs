@@ -178,6 +178,7 @@ impl SendablePartitions {
         let Rules { linger, delivery_timeout } = self.rules;
         let expiry = until + delivery_timeout.saturating_sub(linger);
         let slot = self.slots.get_mut(id).and_then(Option::as_mut);
+        let slot = slot.filter(|slot| !slot.state.is_muted);
         let leader = slot.and_then(|slot| slot.leader(turn.metadata));
         match leader.filter(|_| lingers(&self.slots, id, until) && turn.now < expiry) {
             Some(leader) => {

@@ -37,6 +37,24 @@ fn a_partition_that_waits_for_its_answer_does_not_follow_its_leader_before() {
     assert_eq!((retry.node, &retry.batches), (NODE_2, &first.batches));
 }
 
+// What had lingered for long enough took its place in line without a look.
+#[test]
+fn a_partition_that_waits_for_its_answer_does_not_go_on_when_its_next_batch_has_lingered() {
+    let in_order = |settings: &mut SenderSettings| settings.guarantees_order = true;
+    let mut fixture = Setup::new().linger().with(in_order).start();
+    fixture.fill(0);
+    let first = fixture.sent();
+    fixture.append(0, 10);
+    fixture.rest();
+    fixture.advance(LINGER);
+
+    fixture.rest();
+    assert_eq!(fixture.requests().len(), 1);
+    fixture.acknowledge(&first, 0);
+
+    assert_eq!(fixture.request().partitions(), [0]);
+}
+
 #[test]
 fn a_partition_whose_batch_expired_waits_for_the_end_of_the_request_all_the_same() {
     let mut fixture = Setup::new().with(|settings| settings.guarantees_order = true).start();
