@@ -101,6 +101,14 @@ impl BufferPool {
         self.poolable_size
     }
 
+    /// How large buffers are for batches that need several: of one size, they can be used again.
+    pub(super) fn large_size(&self) -> usize {
+        self.poolable_size
+            .saturating_mul(LARGE_MULTIPLE)
+            .min(self.total / FEWEST_LARGE)
+            .max(self.poolable_size)
+    }
+
     /// `buffer.memory`, in bytes.
     pub(crate) fn total(&self) -> usize {
         self.total
@@ -109,8 +117,7 @@ impl BufferPool {
     /// The bytes that nobody uses.
     #[cfg(test)]
     pub(crate) fn available(&self) -> usize {
-        let state = self.state.lock();
-        state.unpooled + state.free.len() * self.poolable_size
+        self.state.lock().available(self.poolable_size)
     }
 
     /// Whether a thread waits for memory, or found none: then every batch is worth sending.
@@ -135,6 +142,11 @@ impl BufferPool {
             state.take(size, self.poolable_size)
         };
         taken.map(|buffer| self.lend(size, buffer)).ok_or(AllocateError::Exhausted)
+    }
+
+    /// As [`try_allocate`](Self::try_allocate), if half of all memory is free: for more than is needed at once.
+    pub(super) fn try_allocate_from_plenty(self: &Arc<Self>, size: usize) -> Option<PooledBuffer> {
+        self.take_from_plenty(size).map(|buffer| self.lend(size, buffer))
     }
 
     /// As [`try_allocate`](Self::try_allocate), but waits in line, for up to `timeout` of real time.
@@ -240,6 +252,14 @@ impl BufferPool {
         if state.waiters.is_empty() { state.take(size, self.poolable_size) } else { None }
     }
 
+    /// As [`take_another`](Self::take_another), if half of all memory is free.
+    pub(super) fn take_from_plenty(&self, size: usize) -> Option<Vec<u8>> {
+        let mut state = self.state.lock();
+        let is_open = !state.is_closed && state.waiters.is_empty();
+        let is_plenty = is_open && state.available(self.poolable_size) >= self.total / 2;
+        if is_plenty { state.take(size, self.poolable_size) } else { None }
+    }
+
     pub(super) fn give_back(&self, mut returned: Returned) {
         let mut state = self.state.lock();
         state.take_back(&mut returned, self);
@@ -267,6 +287,10 @@ const WORTH_SERVING: usize = 8;
 const PATIENCE: Duration = Duration::from_millis(2);
 /// How many buffers come back under one lock, which callers wait for meanwhile.
 const GIVEN_BACK_AT_ONCE: usize = 32;
+/// Large buffers are so many times as large as usual ones,
+const LARGE_MULTIPLE: usize = 4;
+/// unless there would be fewer than so many of them.
+const FEWEST_LARGE: usize = 64;
 /// At most this part of `buffer.memory` is kept in buffers of other sizes than `batch.size`.
 const SPARE_SHARE: usize = 2;
 
@@ -276,6 +300,11 @@ fn is_usual(size: usize, poolable_size: usize) -> bool {
 }
 
 impl State {
+    /// The bytes that nobody uses.
+    fn available(&self, poolable_size: usize) -> usize {
+        self.unpooled + self.free.len() * poolable_size
+    }
+
     /// `size` bytes if they are there: a used buffer where it fits, else a promise of that many bytes.
     fn take(&mut self, size: usize, poolable_size: usize) -> Option<Vec<u8>> {
         if size == poolable_size {
@@ -336,7 +365,7 @@ impl State {
     /// to fill it, and where many wait for room in one batch, all but one wake for nothing. If there is less, the head is
     /// told, and takes what there is when its patience is over.
     fn serve_waiters(&mut self, pool: &BufferPool) {
-        let available = self.unpooled + self.free.len() * pool.poolable_size;
+        let available = self.available(pool.poolable_size);
         if available >= pool.total / WORTH_SERVING {
             return self.serve_all(pool.poolable_size);
         }

@@ -187,10 +187,10 @@ impl LockedQueue<'_> {
         self.queue.may_batches_grow.load(Ordering::Relaxed)
     }
 
-    pub(super) fn push_tail(&mut self, batch: ProducerBatch) {
-        let extra = batch.extra_length();
+    pub(super) fn push_tail(&mut self, mut batch: ProducerBatch) {
+        let (_, extra) = batch.recount();
         self.batches.push_newest(batch);
-        self.note_length(extra);
+        self.note_length(0, extra);
     }
 
     /// Leaves no room in the newest batch, until it grows.
@@ -208,26 +208,25 @@ impl LockedQueue<'_> {
         let Some(tail) = self.batches.newest.as_mut() else {
             return;
         };
-        let before = tail.extra_length();
         change(tail);
-        let more_extra = tail.extra_length() - before;
-        self.note_length(more_extra);
+        let (before, after) = tail.recount();
+        self.note_length(before, after);
     }
 
-    /// Publishes the length for those without the lock, after every change; by `more_extra` batches more than before the
-    /// batches count for more than they are.
-    fn note_length(&self, more_extra: i32) {
-        let extra_length = self.queue.extra_length.load(Ordering::Relaxed);
-        let extra_length = extra_length.saturating_add_signed(more_extra); // under the lock: nothing is lost in between
-        self.queue.extra_length.store(extra_length, Ordering::Relaxed);
-        let length = small(self.batches.len()).saturating_add(extra_length);
+    /// Publishes the length for those without the lock, after every change: batches that counted for `less_extra` more than
+    /// they are do so no more, others count for `more_extra`.
+    fn note_length(&self, less_extra: u32, more_extra: u32) {
+        let extra = self.queue.extra_length.load(Ordering::Relaxed);
+        let extra = extra.saturating_sub(less_extra).saturating_add(more_extra); // under the lock: nothing is lost in between
+        self.queue.extra_length.store(extra, Ordering::Relaxed);
+        let length = small(self.batches.len()).saturating_add(extra);
         self.queue.length.store(length, Ordering::Relaxed);
     }
 
     /// Takes the oldest batch out, into one of `places` if there is one.
     pub(super) fn pop_head(&mut self, places: &mut Places) -> Option<Box<ProducerBatch>> {
         let batch = self.batches.pop_oldest(places)?;
-        self.note_length(-batch.extra_length());
+        self.note_length(batch.extra_length(), 0);
         let (callbacks, bytes) = (&self.queue.callbacks_a_batch, &self.queue.bytes_a_batch);
         let expected =
             expected_next(callbacks.load(Ordering::Relaxed).into(), batch.callback_count());
@@ -238,8 +237,8 @@ impl LockedQueue<'_> {
     }
 
     /// Puts back a batch that has to be sent again, in front of all that were created after it.
-    pub(super) fn reinsert(&mut self, batch: Box<ProducerBatch>) {
-        let extra = batch.extra_length();
+    pub(super) fn reinsert(&mut self, mut batch: Box<ProducerBatch>) {
+        let (_, extra) = batch.recount();
         let Batches { newest, older } = &mut *self.batches;
         if newest.as_ref().is_none_or(|newest| newest.order() < batch.order()) {
             self.batches.push_newest(*batch);
@@ -247,7 +246,7 @@ impl LockedQueue<'_> {
             let position = older.iter().take_while(|other| other.order() < batch.order()).count();
             older.insert(position, batch);
         }
-        self.note_length(extra);
+        self.note_length(0, extra);
     }
 
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Box<ProducerBatch>> + use<> {

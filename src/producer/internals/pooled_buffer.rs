@@ -39,6 +39,11 @@ impl PooledBuffer {
         self.pool.poolable_size()
     }
 
+    /// How large they are for batches that need several.
+    pub(super) fn large_size(&self) -> usize {
+        self.pool.large_size()
+    }
+
     /// Borrows more for the last buffer, up to `size` bytes in all; `false` if there is no memory for it, or others wait
     /// for some.
     pub(crate) fn grow(&mut self, size: usize) -> bool {
@@ -49,9 +54,12 @@ impl PooledBuffer {
         is_granted
     }
 
-    /// Borrows another buffer of `size` bytes, as [`grow`](Self::grow) does. [`add_filled`](Self::add_filled) comes next.
-    pub(super) fn borrow_another(&mut self, size: usize) -> Option<Vec<u8>> {
-        let mut buffer = self.pool.take_another(size)?;
+    /// Borrows another buffer, as [`grow`](Self::grow) does: of `large` bytes if there is plenty of memory, else of `size`.
+    /// [`add_filled`](Self::add_filled) comes next.
+    pub(super) fn borrow_another(&mut self, size: usize, large: Option<usize>) -> Option<Vec<u8>> {
+        let of_large = large.and_then(|large| Some((large, self.pool.take_from_plenty(large)?)));
+        let (size, mut buffer) =
+            of_large.or_else(|| Some((size, self.pool.take_another(size)?)))?;
         buffer.reserve_exact(size.saturating_sub(buffer.len()));
         self.size += size;
         Some(buffer)

@@ -4,7 +4,7 @@ mod down_conversion;
 
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, iter};
+use std::{fmt, iter, mem};
 
 use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
@@ -62,6 +62,8 @@ pub(crate) struct ProducerBatch {
     compression: Option<Arc<TopicCompression>>,
     /// How often it was sent.
     attempts: u32,
+    /// By how many batches more than one it counts in the length of its queue.
+    extra_length: u32,
     /// Whether an attempt ended without the broker saying that it did not append.
     is_perhaps_persisted: bool,
 }
@@ -120,7 +122,7 @@ pub(crate) struct Retry {
 impl ProducerBatch {
     /// How much of it every append needs, from its beginning on.
     #[cfg(test)]
-    pub(super) const BYTES_FOR_APPENDS: usize = std::mem::offset_of!(Self, result) + 8;
+    pub(super) const BYTES_FOR_APPENDS: usize = mem::offset_of!(Self, result) + 8;
 
     /// An empty batch in the memory of `start`, made with what another one has left.
     pub(super) fn new(start: BatchStart<'_>, parts: SpareParts) -> Self {
@@ -154,6 +156,7 @@ impl ProducerBatch {
             retry: None,
             compression,
             attempts: 0,
+            extra_length: 0,
             is_perhaps_persisted: false,
         }
     }
@@ -165,7 +168,7 @@ impl ProducerBatch {
             Some(result) => result.reset(),
             None => result = None, // somebody keeps a future
         }
-        let (thunks, emptied) = (std::mem::take(&mut self.thunks), self.emptied.take());
+        let (thunks, emptied) = (mem::take(&mut self.thunks), self.emptied.take());
         SpareParts { result, thunks, emptied }
     }
 
@@ -184,9 +187,17 @@ impl ProducerBatch {
         Some(index)
     }
 
-    /// By how many times its usual size it may become larger than that.
-    pub(super) fn extra_length(&self) -> i32 {
-        i32::try_from(self.builder.room_in_limits().saturating_sub(1)).unwrap_or(i32::MAX)
+    /// Counts anew for how many batches of the usual size it has room; returns how many more that is than one, before and
+    /// now.
+    pub(super) fn recount(&mut self) -> (u32, u32) {
+        let extra = self.builder.room_in_limits().saturating_sub(1);
+        let extra = u32::try_from(extra).unwrap_or(u32::MAX);
+        (mem::replace(&mut self.extra_length, extra), extra)
+    }
+
+    /// What it counts for since it was [counted](Self::recount) last.
+    pub(super) fn extra_length(&self) -> u32 {
+        self.extra_length
     }
 
     /// Leaves no room for another record, until [room is made](Self::make_room).
@@ -493,13 +504,14 @@ impl ProducerBatch {
             retry: None,
             compression: self.compression.clone(),
             attempts: 0,
+            extra_length: 0,
             is_perhaps_persisted: self.is_perhaps_persisted,
         }
     }
 
     fn hand_over_thunks(&mut self, parts: &mut [Self]) {
         let base_ms = self.builder.base_timestamp_ms();
-        std::mem::take(&mut self.thunks).drain(base_ms, |share, callback| {
+        mem::take(&mut self.thunks).drain(base_ms, |share, callback| {
             let record = self.order.first_record + share.index;
             let position = parts.partition_point(|part| part.order.first_record <= record);
             if let Some(part) = position.checked_sub(1).and_then(|last| parts.get_mut(last)) {
@@ -589,26 +601,16 @@ fn grow(
         return is_granted;
     }
     let (needed, limit) = (needed + before - size, limit + before - size);
-    let large = large_buffer(usual).min(limit);
-    let is_large_wanted = size > usual || RECORDS_A_BUFFER * needed > usual;
-    let wanted = if is_large_wanted { large.max(needed) } else { usual };
-    let mut sizes = [wanted, usual.max(needed)].into_iter();
-    let Some((size, another)) =
-        sizes.find_map(|size| buffer.borrow_another(size).map(|another| (size, another)))
+    let is_large_wanted = size > usual || needed.saturating_mul(RECORDS_A_BUFFER) > usual;
+    let large = buffer.large_size().min(limit).max(needed);
+    let Some(another) = buffer.borrow_another(usual.max(needed), is_large_wanted.then_some(large))
     else {
         return false;
     };
-    buffer.add_filled(builder.go_on_in(another, size.min(limit)));
+    let room = another.capacity().min(limit);
+    buffer.add_filled(builder.go_on_in(another, room));
     true
 }
-
-/// How large buffers are that hold more than `batch_size`, for batches that take more than that. Of one size, they can be
-/// used again.
-pub(super) fn large_buffer(batch_size: usize) -> usize {
-    LARGE_MULTIPLE * batch_size
-}
-
-const LARGE_MULTIPLE: usize = 4;
 
 /// Shares `buffer`, in the place of an emptied one if there is one.
 fn share_in(emptied: Option<Arc<PooledBuffer>>, buffer: PooledBuffer) -> Arc<PooledBuffer> {
@@ -628,7 +630,7 @@ impl Drop for ProducerBatch {
     /// Only a panic drops a batch before its end: what is left to do then is kept for [`complete_orphan`].
     fn drop(&mut self) {
         if let Some(result) = self.result.as_ref().filter(|_| !self.thunks.is_empty()) {
-            let thunks = std::mem::take(&mut self.thunks);
+            let thunks = mem::take(&mut self.thunks);
             result.keep(Kept { thunks, base_ms: self.builder.base_timestamp_ms() });
         }
     }
@@ -690,7 +692,7 @@ impl fmt::Debug for ProducerBatch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("ProducerBatch")
-            .field("topic_partition", self.topic_partition())
+            .field("topic_partition", &self.result.as_ref().map(|result| result.topic_partition()))
             .field("id", &self.id)
             .field("records", &self.record_count())
             .field("attempts", &self.attempts)

@@ -331,7 +331,7 @@ impl RecordAccumulator {
         }
         let buffer = match buffer.take() {
             Some(buffer) => buffer,
-            None => self.memory_for_batch(&target.append.record, batches.bytes_a_batch())?,
+            None => self.memory_for_batch(&target.append.record, &batches)?,
         };
         let (id, created) = (self.next_batch_id(), now());
         let start = BatchStart {
@@ -417,11 +417,21 @@ impl RecordAccumulator {
     fn memory_for_batch(
         &self,
         record: &RecordContents<'_>,
-        bytes_a_batch: usize,
+        batches: &LockedQueue<'_>,
     ) -> Result<PooledBuffer, Obstacle> {
         let needed = record.batch_size_upper_bound();
-        let least = self.usual_size(needed).min(self.pool.total()).max(needed);
-        let wanted = self.usual_size(bytes_a_batch.min(self.large_buffer()).max(needed));
+        let bytes_a_batch = batches.bytes_a_batch();
+        let least = match needed > self.batch_size {
+            true => needed,
+            false => self.usual_size(needed).min(self.pool.total()).max(needed),
+        };
+        let large = self.pool.large_size().min(self.largest_batch);
+        if bytes_a_batch > self.batch_size && batches.may_grow() && needed <= large {
+            if let Some(buffer) = self.pool.try_allocate_from_plenty(large) {
+                return Ok(buffer);
+            }
+        }
+        let wanted = self.usual_size(bytes_a_batch.min(self.batch_size).max(needed));
         let taken = self.pool.try_allocate(wanted).or_else(|error| match error {
             AllocateError::Exhausted if least < wanted => self.pool.try_allocate(least),
             error => Err(error),
@@ -432,15 +442,10 @@ impl RecordAccumulator {
         })
     }
 
-    /// How large buffers are for batches that become larger than `batch.size`.
-    fn large_buffer(&self) -> usize {
-        producer_batch::large_buffer(self.batch_size).min(self.largest_batch)
-    }
-
     /// At least `size` bytes: `batch.size` divided by a power of two, or a multiple of it.
     fn usual_size(&self, size: usize) -> usize {
         if size > self.batch_size {
-            return size.max(self.large_buffer());
+            return size.max(size.next_multiple_of(self.batch_size).min(self.largest_batch));
         }
         let parts = (0..=LARGEST_DIVISOR_BITS).map(|bits| self.batch_size.div_ceil(1 << bits));
         parts.take_while(|part| *part >= size).last().unwrap_or(self.batch_size)

@@ -29,6 +29,7 @@ use crate::producer::internals::txn_partition_entry::LogIdentity;
 use crate::record::record_version::RecordVersion;
 use crate::utils::clock::Instant;
 use crate::utils::deadlines::Deadlines;
+use crate::utils::table::make_place;
 
 pub(crate) use crate::producer::internals::sendable_partitions::slot::Turn;
 
@@ -43,9 +44,10 @@ pub(crate) struct SendablePartitions {
     nodes: BTreeMap<NodeId, Line>,
     /// Counts the places that were ever taken in a line.
     next_place: u64,
-    /// When the head runs out of time of each partition that stands in no line and waits for more than company.
+    /// When the head runs out of time of each partition that waits for something else than its turn or company, or for its
+    /// turn for very long.
     expiries: Deadlines,
-    /// When the first head of those in line may run out of time: none does so earlier.
+    /// When the first head of those in line may run out of time: none does so earlier, but for those with a timer.
     first_expiry_in_line: Option<Instant>,
     /// Partitions whose head waits for company.
     lingering: Lingering,
@@ -162,13 +164,27 @@ impl SendablePartitions {
         while let Some(id) = self.backoffs.pop_due(turn.now) {
             self.reconsider(id, turn);
         }
+        self.time_lines(turn);
         while let Some(id) = self.expiries.pop_due(turn.now) {
             self.reconsider(id, turn);
         }
-        if self.first_expiry_in_line.is_some_and(|expiry| expiry <= turn.now) {
-            self.first_expiry_in_line = None;
-            let ids = self.in_line().collect::<Vec<_>>();
-            ids.into_iter().for_each(|id| self.reconsider(id, turn));
+    }
+
+    /// Gives those in line timers of their own, once the first of them may run out of time.
+    fn time_lines(&mut self, turn: &Turn<'_>) {
+        if self.first_expiry_in_line.is_none_or(|expiry| expiry > turn.now) {
+            return;
+        }
+        self.first_expiry_in_line = None;
+        for id in self.nodes.values().flat_map(Line::ids) {
+            let slot = self.slots.get_mut(id).and_then(Option::as_mut);
+            if let Some(Slot { queue, state }) =
+                slot.filter(|it| matches!(it.state.standing, Standing::InLine(_)))
+            {
+                state.is_timed = true;
+                let expires = queue.lock_patiently().head().map(|head| self.rules.expiry(head));
+                self.expiries.set(id, expires);
+            }
         }
     }
 
@@ -329,12 +345,13 @@ impl SendablePartitions {
         let mut batches = queue.lock_patiently();
         let Some(head) = batches.head() else {
             state.standing = Standing::Idle;
+            state.end_timer(id, &mut self.expiries);
             return Taken::Nothing;
         };
         let may_go = |it: &TransactionManager| it.may_send(id, head.id(), log, turn.now);
         // Not by `stand`: `drain` has taken the line out, and counts who left it.
         if head.is_lent() || !transactions.is_none_or(may_go) {
-            state.standing = Standing::Held;
+            (state.standing, state.is_timed) = (Standing::Held, false);
             self.expiries.set(id, Some(self.rules.expiry(head)));
             return Taken::Nothing;
         }
@@ -345,6 +362,7 @@ impl SendablePartitions {
         let finding = state.look(queue, &mut batches, self.rules, turn);
         drop(batches);
         state.standing = Standing::Idle;
+        state.end_timer(id, &mut self.expiries);
         match finding.verdict {
             Verdict::Idle => {}
             Verdict::Send(_) => self.rejoining.push((id, finding)), // behind all others
@@ -459,15 +477,21 @@ impl SendablePartitions {
         };
         self.stand(id, standing);
         match standing {
-            Standing::InLine(_) => {
-                let expiries = self.first_expiry_in_line.into_iter().chain(finding.expires);
-                self.first_expiry_in_line = expiries.min();
-            }
+            Standing::InLine(_) => self.note_expiry_in_line(id, finding.expires),
             Standing::BackingOff | Standing::Leaderless | Standing::Held => {
                 self.expiries.set(id, finding.expires);
             }
             Standing::Idle | Standing::Lingering(_) => {} // what lingers is looked at long before
         }
+    }
+
+    /// The head of a partition in line runs out of time at `expires`.
+    fn note_expiry_in_line(&mut self, id: usize, expires: Option<Instant>) {
+        let slot = self.slots.get(id).and_then(Option::as_ref);
+        if slot.is_some_and(|slot| slot.state.is_timed) {
+            return self.expiries.set(id, expires);
+        }
+        self.first_expiry_in_line = self.first_expiry_in_line.into_iter().chain(expires).min();
     }
 
     /// Lets a partition wait for something else than before.
@@ -495,7 +519,12 @@ impl SendablePartitions {
 
     fn leave(&mut self, id: usize, standing: Standing) {
         match standing {
-            Standing::InLine(Place { node, .. }) => self.leave_line(node),
+            Standing::InLine(Place { node, .. }) => {
+                if let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) {
+                    slot.state.end_timer(id, &mut self.expiries);
+                }
+                self.leave_line(node);
+            }
             Standing::Lingering(_) => {
                 self.lingering.leave(|id, until| lingers(&self.slots, id, until));
             }
@@ -533,20 +562,15 @@ impl SendablePartitions {
 
     /// The metadata changed: whatever waits for a leader, or for its turn at one, may belong elsewhere.
     fn reconsider_leaders(&mut self, turn: &Turn<'_>) {
+        let in_line = self.nodes.values().flat_map(Line::ids);
         let elsewhere = self.leaderless.iter().chain(&self.backing_off).copied();
-        let ids = elsewhere.chain(self.in_line()).collect::<Vec<_>>();
-        ids.into_iter().for_each(|id| self.reconsider(id, turn));
-    }
-
-    /// The partitions in all lines, and some that left them.
-    fn in_line(&self) -> impl Iterator<Item = usize> {
-        self.nodes.values().flat_map(Line::ids)
+        for id in elsewhere.chain(in_line).collect::<Vec<_>>() {
+            self.reconsider(id, turn);
+        }
     }
 
     fn adopt(&mut self, id: usize, accumulator: &RecordAccumulator) -> Option<&Slot> {
-        if id >= self.slots.len() {
-            self.slots.resize_with(id + 1, || None);
-        }
+        make_place(&mut self.slots, id);
         let slot = &mut self.slots[id];
         if slot.is_none() {
             *slot = Some(Slot::new(accumulator.queue(id)?));

@@ -32,14 +32,16 @@ const _: () = assert!(size_of::<Slot>() == 32);
 const FAR: i32 = i32::MIN;
 /// Up to so many times the memory that is expected to be needed is kept.
 const SPARE_TIMES: usize = 4;
+/// So many slots are made at the beginning, at most: callers may wait for the lock under which this runs.
+const MOST_SLOTS: usize = 1024;
 /// How many slots are made at a time, at least.
 const LEAST_SLOTS: usize = 4;
 
 impl Thunks {
-    /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks.
+    /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks, or for many of those.
     pub(super) fn renew(&mut self, expected: usize) {
         self.clear();
-        let count = self.slots.len();
+        let (count, expected) = (self.slots.len(), expected.min(MOST_SLOTS));
         if count < expected || count > SPARE_TIMES * expected.max(LEAST_SLOTS) {
             self.slots = iter::repeat_with(Slot::empty).take(expected).collect();
         }

@@ -13,6 +13,7 @@ use crate::producer::internals::txn_partition_entry::{Departure, LogIdentity, Tx
 use crate::protocol::message::init_producer_id::InitProducerIdRequest;
 use crate::record::default_record_batch::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, ProducerState};
 use crate::utils::clock::Instant;
+use crate::utils::table::make_place;
 
 /// The producer id and the sequence numbers of every partition. Partitions are known by their queue's number.
 #[derive(Debug)]
@@ -113,9 +114,7 @@ impl TransactionManager {
         let ProducerId::Known(current) = self.producer else {
             return ProducerState::NONE;
         };
-        if queue >= self.partitions.len() {
-            self.partitions.resize_with(queue + 1, || None);
-        }
+        make_place(&mut self.partitions, queue);
         let new = || TxnPartitionEntry::new(current, log);
         let entry = self.partitions[queue].get_or_insert_with(new);
         entry.send(id, record_count, current, log)

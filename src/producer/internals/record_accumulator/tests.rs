@@ -255,6 +255,56 @@ fn nothing_is_left_of_the_length_of_a_queue_that_is_emptied() {
     assert_eq!(queue.length(), 0);
 }
 
+// Compressing a batch in its queue changed what it counted for, and what it had counted for before stayed behind.
+#[test]
+fn nothing_is_left_of_the_length_of_a_queue_whose_batches_were_compressed() {
+    let compression = Compression { codec: CompressionType::Snappy, level: None };
+    let accumulator = accumulator(1000 * BATCH_SIZE)
+        .with_largest_batch(16 * BATCH_SIZE)
+        .with_compression(compression);
+    append(&accumulator, &topic(1), Some(0), 10).expect("room");
+    expect_good_compression(&accumulator);
+    for _ in 0..1000 {
+        append(&accumulator, &topic(1), Some(0), 10).expect("room");
+    }
+
+    let queue = accumulator.queue(0).expect("used");
+    while queue.lock().pop_head(&mut Places::new()).is_some() {}
+
+    assert_eq!(queue.length(), 0);
+}
+
+#[test]
+fn batches_that_are_kept_small_stay_small_whatever_they_were_before() {
+    let accumulator = accumulator(1000 * BATCH_SIZE).with_largest_batch(16 * BATCH_SIZE);
+    let append_some = || {
+        for _ in 0..100 {
+            append(&accumulator, &topic(1), Some(0), 10).expect("room");
+        }
+    };
+    append_some();
+    let queue = accumulator.queue(0).expect("used");
+    let sizes = || {
+        let batches = std::iter::from_fn(|| queue.lock().pop_head(&mut Places::new()));
+        batches.map(|batch| batch.size()).collect::<Vec<_>>()
+    };
+    assert!(sizes().iter().any(|size| *size > BATCH_SIZE));
+
+    queue.keep_batches_small();
+    append_some();
+
+    let sizes = sizes();
+    assert!(sizes.iter().all(|size| *size <= BATCH_SIZE), "{sizes:?}");
+}
+
+#[test]
+fn a_large_record_needs_no_more_memory_than_it_takes() {
+    let accumulator = accumulator(4 * BATCH_SIZE).with_largest_batch(16 * BATCH_SIZE);
+    append(&accumulator, &topic(2), Some(0), 250).expect("room");
+
+    append(&accumulator, &topic(2), Some(1), 250).expect("room");
+}
+
 // Each record's share was rounded down by itself: of small ones nothing was left.
 #[test]
 fn small_records_that_are_compressed_well_fill_a_partition_s_share() {
@@ -262,11 +312,7 @@ fn small_records_that_are_compressed_well_fill_a_partition_s_share() {
     let accumulator = accumulator(1000 * BATCH_SIZE).with_compression(compression);
     let topic = topic(1000);
     append(&accumulator, &topic, Some(0), 10).expect("room");
-    let compression = accumulator.table.get("t").and_then(TopicEntry::compression);
-    let compression = compression.expect("wanted");
-    while compression.estimation() > 0.06 {
-        compression.pack(vec![0; 4000], 8000); // it learns slowly
-    }
+    expect_good_compression(&accumulator);
 
     for _ in 0..3000 {
         append(&accumulator, &topic, None, 10).expect("room");
@@ -277,6 +323,15 @@ fn small_records_that_are_compressed_well_fill_a_partition_s_share() {
     assert!(batches.len() > 10, "{}", batches.len());
     let most = 2 * partitions.len(); // what is a byte short of the share gets another one
     assert!(batches.len() <= most, "{} in {}", batches.len(), partitions.len());
+}
+
+/// Lets the accumulator learn that next to nothing is left of the topic's records.
+fn expect_good_compression(accumulator: &RecordAccumulator) {
+    let compression = accumulator.table.get("t").and_then(TopicEntry::compression);
+    let compression = compression.expect("wanted");
+    while compression.estimation() > 0.06 {
+        compression.pack(vec![0; 4000], 8000); // it learns slowly
+    }
 }
 
 fn accumulator(buffer_memory: usize) -> RecordAccumulator {

@@ -1,5 +1,6 @@
 //! What the sender knows of one partition.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sendable_partitions::line::Place;
 use crate::producer::internals::txn_partition_entry::LogIdentity;
 use crate::utils::clock::Instant;
+use crate::utils::deadlines::Deadlines;
 
 /// One partition, as the sender sees it.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(super) struct SlotState {
     pub(super) standing: Standing,
     /// Nothing more may be sent until the answer to what is on its way is there.
     pub(super) is_muted: bool,
+    /// Whether it stands in line and has a timer all the same, for when its head runs out of time.
+    pub(super) is_timed: bool,
     home: Option<Home>,
 }
 
@@ -114,6 +118,13 @@ impl Slot {
 }
 
 impl SlotState {
+    /// The partition, whose number is `id`, leaves its line.
+    pub(super) fn end_timer(&mut self, id: usize, expiries: &mut Deadlines) {
+        if mem::take(&mut self.is_timed) {
+            expiries.set(id, None);
+        }
+    }
+
     /// Looked up once for each view of the cluster.
     fn home(&mut self, queue: &PartitionQueue, metadata: &MetadataSnapshot) -> &Home {
         let known = self.home.filter(|home| home.metadata_version == metadata.version);

@@ -144,6 +144,49 @@ fn whoever_tells_late_of_a_beginning_holds_up_nothing() {
     assert!(partitions.is_ready(NODE_1));
 }
 
+// Each end was looked for in the whole line.
+#[test]
+fn those_in_line_run_out_of_time_one_by_one() {
+    const COUNT: u64 = 500;
+    let accumulator = accumulator();
+    for number in 0..COUNT {
+        let created = Instant::ZERO + Duration::from_millis(number);
+        append(&accumulator, i32::try_from(number).expect("small"), created);
+    }
+    let mut partitions = SendablePartitions::new(Duration::ZERO, Duration::from_secs(120));
+    let metadata = led_by(NODE_1, 1);
+    partitions.refresh(&accumulator, &at(Instant::ZERO + Duration::from_secs(3), &metadata));
+
+    for number in 0..COUNT {
+        let due = Instant::ZERO + Duration::from_secs(120) + Duration::from_millis(number);
+        assert_eq!(partitions.next_deadline(), Some(due));
+        partitions.refresh(&accumulator, &at(due, &metadata));
+        let expired = partitions.take_expired();
+        assert_eq!(expired.iter().map(|it| it.partition_id() as u64).collect::<Vec<_>>(), [number]);
+        assert_eq!(partitions.first_expiry_in_line, None, "the others have timers by now");
+    }
+
+    assert_eq!(partitions.next_deadline(), None);
+    assert!(!partitions.is_ready(NODE_1));
+}
+
+#[test]
+fn who_leaves_a_line_leaves_no_timer_behind() {
+    let accumulator = accumulator_with_a_record_each();
+    let mut partitions = SendablePartitions::new(Duration::ZERO, Duration::from_secs(120));
+    let metadata = led_by(NODE_1, 1);
+    partitions.refresh(&accumulator, &turn(&metadata));
+    let last = Instant::ZERO + Duration::from_secs(120);
+    append(&accumulator, 1, last);
+    partitions.refresh(&accumulator, &at(last, &metadata)); // all but that one
+    partitions.take_expired();
+
+    let drained = partitions.drain(NODE_1, UNLIMITED, None, &at(last, &metadata));
+
+    assert_eq!(drained.len(), 1);
+    assert_eq!(partitions.next_deadline(), None);
+}
+
 #[test]
 fn linger_ends_in_the_order_of_the_beginnings() {
     let mut lingering = Lingering::default();

@@ -266,3 +266,13 @@ fn an_idle_sender_waits_for_an_event_and_nothing_else() {
     assert_eq!(fixture.rest(), None);
     assert!(fixture.sender.is_drained());
 }
+
+#[test]
+fn a_sender_that_keeps_the_places_of_batches_can_be_printed() {
+    let mut fixture = Setup::new().start();
+    fixture.append(0, FULL);
+    let request = fixture.sent();
+    fixture.acknowledge(&request, 0);
+
+    assert!(format!("{:?}", fixture.sender).contains("ProducerBatch"));
+}
