@@ -144,11 +144,6 @@ impl BufferPool {
         taken.map(|buffer| self.lend(size, buffer)).ok_or(AllocateError::Exhausted)
     }
 
-    /// As [`try_allocate`](Self::try_allocate), if half of all memory is free: for more than is needed at once.
-    pub(super) fn try_allocate_from_plenty(self: &Arc<Self>, size: usize) -> Option<PooledBuffer> {
-        self.take_from_plenty(size).map(|buffer| self.lend(size, buffer))
-    }
-
     /// As [`try_allocate`](Self::try_allocate), but waits in line, for up to `timeout` of real time.
     ///
     /// Runs on: a caller's thread, with no lock held.
@@ -250,14 +245,6 @@ impl BufferPool {
     pub(super) fn take_another(&self, size: usize) -> Option<Vec<u8>> {
         let mut state = self.state.lock();
         if state.waiters.is_empty() { state.take(size, self.poolable_size) } else { None }
-    }
-
-    /// As [`take_another`](Self::take_another), if half of all memory is free.
-    pub(super) fn take_from_plenty(&self, size: usize) -> Option<Vec<u8>> {
-        let mut state = self.state.lock();
-        let is_open = !state.is_closed && state.waiters.is_empty();
-        let is_plenty = is_open && state.available(self.poolable_size) >= self.total / 2;
-        if is_plenty { state.take(size, self.poolable_size) } else { None }
     }
 
     pub(super) fn give_back(&self, mut returned: Returned) {

@@ -54,12 +54,12 @@ impl PooledBuffer {
         is_granted
     }
 
-    /// Borrows another buffer, as [`grow`](Self::grow) does: of `large` bytes if there is plenty of memory, else of `size`.
+    /// Borrows another buffer, as [`grow`](Self::grow) does: of the first of the `sizes` that there is memory for.
     /// [`add_filled`](Self::add_filled) comes next.
-    pub(super) fn borrow_another(&mut self, size: usize, large: Option<usize>) -> Option<Vec<u8>> {
-        let of_large = large.and_then(|large| Some((large, self.pool.take_from_plenty(large)?)));
-        let (size, mut buffer) =
-            of_large.or_else(|| Some((size, self.pool.take_another(size)?)))?;
+    pub(super) fn borrow_another(&mut self, sizes: [usize; 2]) -> Option<Vec<u8>> {
+        let mut found =
+            sizes.into_iter().filter_map(|size| Some((size, self.pool.take_another(size)?)));
+        let (size, mut buffer) = found.next()?;
         buffer.reserve_exact(size.saturating_sub(buffer.len()));
         self.size += size;
         Some(buffer)

@@ -602,9 +602,8 @@ fn grow(
     }
     let (needed, limit) = (needed + before - size, limit + before - size);
     let is_large_wanted = size > usual || needed.saturating_mul(RECORDS_A_BUFFER) > usual;
-    let large = buffer.large_size().min(limit).max(needed);
-    let Some(another) = buffer.borrow_another(usual.max(needed), is_large_wanted.then_some(large))
-    else {
+    let wanted = if is_large_wanted { buffer.large_size().min(limit) } else { usual };
+    let Some(another) = buffer.borrow_another([wanted.max(needed), usual.max(needed)]) else {
         return false;
     };
     let room = another.capacity().min(limit);

@@ -426,12 +426,10 @@ impl RecordAccumulator {
             false => self.usual_size(needed).min(self.pool.total()).max(needed),
         };
         let large = self.pool.large_size().min(self.largest_batch);
-        if bytes_a_batch > self.batch_size && batches.may_grow() && needed <= large {
-            if let Some(buffer) = self.pool.try_allocate_from_plenty(large) {
-                return Ok(buffer);
-            }
-        }
-        let wanted = self.usual_size(bytes_a_batch.min(self.batch_size).max(needed));
+        let wanted = match bytes_a_batch > self.batch_size && batches.may_grow() {
+            true => large.max(needed),
+            false => self.usual_size(bytes_a_batch.min(self.batch_size).max(needed)),
+        };
         let taken = self.pool.try_allocate(wanted).or_else(|error| match error {
             AllocateError::Exhausted if least < wanted => self.pool.try_allocate(least),
             error => Err(error),

@@ -33,7 +33,7 @@ const FAR: i32 = i32::MIN;
 /// Up to so many times the memory that is expected to be needed is kept.
 const SPARE_TIMES: usize = 4;
 /// So many slots are made at the beginning, at most: callers may wait for the lock under which this runs.
-const MOST_SLOTS: usize = 1024;
+const MOST_SLOTS: usize = 4096;
 /// How many slots are made at a time, at least.
 const LEAST_SLOTS: usize = 4;
 
@@ -108,7 +108,7 @@ impl Thunks {
     /// More than expected: a quarter more at a time, for of a full `buffer.memory` this is a good part.
     #[cold]
     fn make_slots(&mut self) {
-        let more = LEAST_SLOTS.max(self.slots.len() / 8);
+        let more = LEAST_SLOTS.max(self.slots.len() / 4);
         let mut slots = mem::take(&mut self.slots).into_vec();
         slots.reserve_exact(more);
         slots.extend(iter::repeat_with(Slot::empty).take(more));
