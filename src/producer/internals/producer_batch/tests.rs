@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use byteorder::{BigEndian, ByteOrder};
-
 use super::*;
 use crate::common::header::Headers;
 use crate::network::wakeup::Wakeup;
@@ -66,8 +64,8 @@ fn a_batch_in_several_buffers_can_be_sent_again_by_another_producer() {
     assert!(!Arc::ptr_eq(&under_way, &again), "the socket may still read it");
     for (request, expected) in [(&under_way, STATE), (&again, ProducerState::NONE)] {
         let bytes = bytes_of(request);
-        assert_eq!(BigEndian::read_u32(&bytes[17..]), crc32c::checksum(&bytes[21..]));
-        assert_eq!(BigEndian::read_i64(&bytes[43..]), expected.producer_id);
+        assert_eq!(bytes[17..21], crc32c::checksum(&bytes[21..]).to_be_bytes());
+        assert_eq!(bytes[43..51], expected.producer_id.to_be_bytes());
     }
     assert_eq!(Some(bytes_of(&again)), first);
 }
