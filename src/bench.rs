@@ -134,7 +134,7 @@ impl Accumulator {
             batch.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
         }
         self.accumulator.retire(&mut batches);
-        self.sendable.keep_places(&mut batches);
+        self.sendable.keep_boxes(&mut batches);
     }
 
     /// Sends everything to nowhere.

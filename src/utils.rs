@@ -12,6 +12,7 @@ pub(crate) mod java;
 pub(crate) mod murmur2;
 pub(crate) mod panics;
 pub(crate) mod pieces;
+pub(crate) mod prefetch;
 pub(crate) mod random;
 pub(crate) mod sync;
 pub(crate) mod table;

@@ -10,7 +10,7 @@ use crate::utils::pieces::{Pieces, pieces_of};
 /// A framed request on its way into a socket, perhaps partly written.
 ///
 /// Large byte strings are not copied: they are spliced in by reference, in their places between the bytes of the
-/// request's own, and go out by the same vectored writes.
+/// request's own, piece by piece, and go out by the same vectored writes.
 pub(crate) struct NetworkSend {
     /// The frame without the spliced bytes, its size first.
     own: Vec<u8>,
@@ -28,20 +28,21 @@ pub(crate) struct NetworkSend {
 pub(crate) struct Splice {
     /// The position in the request's own bytes before which they stand.
     pub(crate) position: usize,
-    pub(crate) bytes: Arc<dyn Pieces>,
-    /// Which of the pieces it is.
+    /// Where they lie.
+    pub(crate) source: Arc<dyn Pieces>,
+    /// In which piece of that.
     pub(crate) piece: usize,
 }
 
 impl Splice {
-    /// One for each piece of `bytes`.
-    pub(crate) fn all_of(position: usize, bytes: &Arc<dyn Pieces>) -> impl Iterator<Item = Self> {
-        let count = pieces_of(&**bytes).count();
-        (0..count).map(move |piece| Self { position, bytes: Arc::clone(bytes), piece })
+    /// One for each piece of `source`.
+    pub(crate) fn all_of(position: usize, source: &Arc<dyn Pieces>) -> impl Iterator<Item = Self> {
+        let count = pieces_of(&**source).count();
+        (0..count).map(move |piece| Self { position, source: Arc::clone(source), piece })
     }
 
     fn bytes(&self) -> &[u8] {
-        self.bytes.piece(self.piece).unwrap_or_default()
+        self.source.piece(self.piece).unwrap_or_default()
     }
 }
 
@@ -170,7 +171,10 @@ mod tests {
             let mut socket = Narrow { step, taken: Vec::new(), is_full: false };
             let mut send = NetworkSend::new(
                 b"____headmiddletail".to_vec(),
-                vec![splice(8, b"FIRST"), splice(14, b""), splice(14, b"SECOND")],
+                [splice(8, &[b"FIR", b"", b"ST"]), splice(14, &[]), splice(14, &[b"SECOND"])]
+                    .into_iter()
+                    .flatten()
+                    .collect(),
             )
             .expect("a small frame");
 
@@ -185,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_splice_may_end_the_frame_and_there_may_be_more_than_one_call_carries() {
-        let splices = (0..200_u8).map(|_| splice(4, b"ab")).collect();
+        let splices = (0..100_u8).flat_map(|_| splice(4, &[b"a", b"bab"])).collect();
         let mut socket = Narrow { step: usize::MAX, taken: Vec::new(), is_full: false };
         let mut send = NetworkSend::new(vec![0; 4], splices).expect("a small frame");
 
@@ -196,8 +200,17 @@ mod tests {
         assert_eq!(socket.taken[4..], *b"ab".repeat(200));
     }
 
-    fn splice(position: usize, bytes: &'static [u8]) -> Splice {
-        Splice { position, bytes: Arc::new(bytes.to_vec()), piece: 0 }
+    fn splice(position: usize, pieces: &[&'static [u8]]) -> Vec<Splice> {
+        let source: Arc<dyn Pieces> = Arc::new(Several(pieces.to_vec()));
+        Splice::all_of(position, &source).collect()
+    }
+
+    struct Several(Vec<&'static [u8]>);
+
+    impl Pieces for Several {
+        fn piece(&self, number: usize) -> Option<&[u8]> {
+            self.0.get(number).copied()
+        }
     }
 
     /// Takes `step` bytes, then nothing once, and so on.

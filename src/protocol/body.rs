@@ -9,7 +9,7 @@ use crate::protocol::message::init_producer_id::{InitProducerIdRequest, InitProd
 use crate::protocol::message::metadata::{MetadataRequest, MetadataResponse};
 use crate::protocol::message::produce::{ProduceRequest, ProduceResponse};
 use crate::protocol::readable::{DecodeError, Reader};
-use crate::utils::pieces::{Pieces, size_of_all};
+use crate::utils::pieces::{Pieces, total_size};
 
 /// A batch's bytes, which belong to the request until it is answered and are never copied into it.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ impl Pieces for SharedBytes {
 impl fmt::Debug for SharedBytes {
     /// The length alone: records are the user's, and many.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "SharedBytes({})", size_of_all(self))
+        write!(formatter, "SharedBytes({})", total_size(self))
     }
 }
 

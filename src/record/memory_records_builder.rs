@@ -109,7 +109,7 @@ impl MemoryRecordsBuilder {
         let unchecked_before = self.size() - size - self.checksum.end();
         let is_worth_it = unchecked_before + size >= CHECKSUM_BYTES;
         let is_near =
-            unchecked_before <= 2 * CHECKSUM_BYTES && self.checksum.end() >= self.before();
+            unchecked_before <= MOST_UNCHECKED_BYTES && self.checksum.end() >= self.before();
         if self.is_checked_early && is_worth_it && is_near {
             self.checksum.extend(self.before(), &self.buffer);
         }
@@ -200,8 +200,9 @@ impl MemoryRecordsBuilder {
     /// first one.
     pub(crate) fn go_on_in(&mut self, mut buffer: Vec<u8>, room: usize) -> Vec<u8> {
         buffer.clear();
+        // One that was begun goes on: it has to cover all of a buffer before the next.
         let unchecked = self.size() - self.checksum.end();
-        if self.checksum.end() > RECORD_BATCH_OVERHEAD && unchecked <= 2 * CHECKSUM_BYTES {
+        if self.checksum.end() > RECORD_BATCH_OVERHEAD && unchecked <= MOST_UNCHECKED_BYTES {
             self.checksum.extend(self.before(), &self.buffer[..self.end()]);
         }
         let filled = self.take_buffer();
@@ -215,12 +216,12 @@ impl MemoryRecordsBuilder {
         self.room = self.position;
     }
 
-    /// How many times the size at which it is full the batch has room for.
-    pub(crate) fn room_in_limits(&self) -> usize {
+    /// How many batches of the size with which it is full would fit into the room that it has.
+    pub(crate) fn room_in_batches(&self) -> usize {
         (self.before() + self.room()).div_ceil((self.write_limit as usize).max(1))
     }
 
-    /// Whether the batch is as large as it was to become. A batch that waits behind others has room for more all the same.
+    /// Whether the batch is as large as it was to become. One that waits may have room for more all the same.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.record_count > 0 && self.is_full_with(self.size())
@@ -260,9 +261,9 @@ impl MemoryRecordsBuilder {
         self.buffer.get(..self.end())
     }
 
-    /// Something of the first records, so that those are fetched from memory.
-    pub(crate) fn peek(&self) -> usize {
-        let bytes = self.buffer.iter().take(PEEK_BYTES).step_by(LINE_BYTES);
+    /// For a prefetch of the first records.
+    pub(crate) fn touch(&self) -> usize {
+        let bytes = self.buffer.iter().take(TOUCHED_BYTES).step_by(LINE_BYTES);
         bytes.map(|byte| usize::from(*byte)).sum()
     }
 
@@ -317,8 +318,8 @@ impl MemoryRecordsBuilder {
 
 /// What processors fetch from memory at a time.
 const LINE_BYTES: usize = 64;
-/// Behind so many bytes they see by themselves what is wanted next.
-const PEEK_BYTES: usize = 5 * LINE_BYTES;
+/// Behind so many bytes processors see by themselves what is wanted next.
+const TOUCHED_BYTES: usize = 5 * LINE_BYTES;
 
 /// Sizes of batches fit into 32 bits: `max.request.size` is an i32. So do their limits, or are none.
 #[inline(always)]
@@ -331,6 +332,8 @@ fn narrow(size: usize) -> u32 {
 const STRETCH_BYTES: usize = 1024;
 /// How many bytes of records a checksum is taken of at a time, at least, for that is quicker than of a few.
 const CHECKSUM_BYTES: usize = 2048;
+/// No more than this is covered at a time before a batch is sealed: callers may wait for the lock meanwhile.
+const MOST_UNCHECKED_BYTES: usize = 2 * CHECKSUM_BYTES;
 /// The record count travels as a signed 32-bit number.
 const MAX_RECORDS: u32 = u32::MAX / 2;
 

@@ -157,12 +157,19 @@ impl<T> Drop for WakeOne<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::mem;
     use std::sync::Arc;
 
     impl<T> BriefMutex<T> {
         fn is_sleeper_due(&self) -> bool {
             self.is_one_due.load(Ordering::SeqCst)
         }
+    }
+
+    #[test]
+    fn what_its_release_reads_lies_in_front_of_the_lock_and_the_value() {
+        assert_eq!(mem::offset_of!(BriefMutex<u64>, is_one_due), 0);
+        assert_eq!(mem::offset_of!(BriefMutex<u64>, value), align_of::<u64>());
     }
 
     #[test]

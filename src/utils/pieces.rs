@@ -11,8 +11,13 @@ pub(crate) fn pieces_of<P: Pieces + ?Sized>(pieces: &P) -> impl Iterator<Item = 
     (0..).map_while(|number| pieces.piece(number))
 }
 
+/// All of it in one piece.
+pub(crate) fn concat<P: Pieces + ?Sized>(pieces: &P) -> Vec<u8> {
+    pieces_of(pieces).collect::<Vec<_>>().concat()
+}
+
 /// How many bytes there are in all.
-pub(crate) fn size_of_all<P: Pieces + ?Sized>(pieces: &P) -> usize {
+pub(crate) fn total_size<P: Pieces + ?Sized>(pieces: &P) -> usize {
     pieces_of(pieces).map(<[u8]>::len).sum()
 }
 

@@ -192,7 +192,7 @@ fn a_broker_that_takes_nothing_is_spared_records_without_keys_until_it_does() {
     }
 
     cluster.inject(Fault::hold().on(Api::Produce).at(NodeId(2)).always());
-    // Five requests are on their way before it refuses more; so few records behind those would still draw others.
+    // A broker takes five requests before it counts as unavailable; until then so short a queue still draws records.
     let is_spared = (0..20).any(|_| (0..50).all(|_| partition_soon(send()) == Some(0)));
     cluster.clear_faults();
     cluster.release();

@@ -449,7 +449,7 @@ fn accept(listener: &TcpListener) -> TcpStream {
 fn send(own: &[u8], splices: &[(usize, Vec<u8>)]) -> NetworkSend {
     let splices = splices.iter().map(|(position, bytes)| Splice {
         position: 4 + position,
-        bytes: Arc::new(bytes.clone()),
+        source: Arc::new(bytes.clone()),
         piece: 0,
     });
     NetworkSend::new([&[0; 4], own].concat(), splices.collect()).unwrap()

@@ -268,18 +268,18 @@ impl BufferPool {
     }
 }
 
-/// Those who wait are served once this part of `buffer.memory` is there,
-const WORTH_SERVING: usize = 8;
-/// or when the first of them has known for so long that there is less.
+/// Those who wait are served once so much of `buffer.memory` is free: it is divided by this.
+const WORTH_SERVING_DIVISOR: usize = 8;
+/// How long the first of those who wait does so although there is memory, but less than that.
 const PATIENCE: Duration = Duration::from_millis(2);
 /// How many buffers come back under one lock, which callers wait for meanwhile.
 const GIVEN_BACK_AT_ONCE: usize = 32;
-/// Large buffers are so many times as large as usual ones,
+/// How many times `batch.size` a large buffer has.
 const LARGE_MULTIPLE: usize = 4;
-/// unless there would be fewer than so many of them.
+/// `buffer.memory` holds at least this many large buffers, unless `batch.size` is more.
 const FEWEST_LARGE: usize = 64;
-/// At most this part of `buffer.memory` is kept in buffers of other sizes than `batch.size`.
-const SPARE_SHARE: usize = 2;
+/// At most so much of `buffer.memory` is kept in buffers of other sizes than `batch.size`: it is divided by this.
+const SPARE_DIVISOR: usize = 2;
 
 /// Whether others are likely to want a buffer of this size, too: a part of the poolable size, or some of them.
 fn is_usual(size: usize, poolable_size: usize) -> bool {
@@ -341,7 +341,7 @@ impl State {
             return;
         }
         self.unpooled += size;
-        let is_welcome = self.spare_bytes + size <= pool.total / SPARE_SHARE;
+        let is_welcome = self.spare_bytes + size <= pool.total / SPARE_DIVISOR;
         if is_whole && is_welcome && is_usual(size, pool.poolable_size) {
             self.spare_bytes += size;
             self.spare.entry(size).or_default().push(std::mem::take(bytes));
@@ -353,7 +353,7 @@ impl State {
     /// told, and takes what there is when its patience is over.
     fn serve_waiters(&mut self, pool: &BufferPool) {
         let available = self.available(pool.poolable_size);
-        if available >= pool.total / WORTH_SERVING {
+        if available >= pool.total / WORTH_SERVING_DIVISOR {
             return self.serve_all(pool.poolable_size);
         }
         if let Some(head) = self.waiters.front().filter(|head| head.requested <= available) {

@@ -189,7 +189,7 @@ impl Weights {
         let candidates = topic.partitions().iter().filter_map(|info| {
             let leader = info.leader()?;
             let queue = queues.get(usize::try_from(info.partition()).ok()?)?;
-            (!unavailable.contains(&leader)).then(|| (queue.length(), info.partition()))
+            (!unavailable.contains(&leader)).then(|| (queue.load(), info.partition()))
         });
         self.cumulative.clear();
         self.cumulative.extend(candidates);
@@ -321,7 +321,7 @@ mod tests {
             Weights { cumulative: lengths.into_iter().zip(0..).collect::<Vec<(usize, i32)>>() };
         let (topic, queues) = topic(&[Some(1), Some(1), Some(1)]);
         for (number, length) in lengths.into_iter().enumerate() {
-            queues.get(number).expect("three").set_length(length);
+            queues.get(number).expect("three").set_load(length);
         }
 
         weights.weigh(&topic, &queues, &BTreeSet::new());

@@ -18,15 +18,13 @@ use crate::utils::brief_mutex::{BriefGuard, BriefMutex};
 pub(crate) struct PartitionQueue {
     batches: BriefMutex<Batches>,
     partition: PartitionRef,
-    /// The number of batches, as if none were larger than `batch.size`, for whoever weighs partitions without the lock.
-    length: AtomicU32,
-    /// By how many batches that is more than there are.
-    extra_length: AtomicU32,
+    /// What its batches weigh together, one of the usual size being 1, for whoever compares partitions without the lock.
+    load: AtomicU32,
     /// How many callbacks the next batch is likely to get, after those that were taken.
-    callbacks_a_batch: AtomicU16,
+    expected_callbacks: AtomicU16,
     /// How many bytes, likewise.
-    bytes_a_batch: AtomicU32,
-    /// Whether batches may become larger than they have to while they wait: not after a broker found one too large.
+    expected_bytes: AtomicU32,
+    /// Whether batches may grow beyond `batch.size` while they wait: not after a broker found one too large.
     may_batches_grow: AtomicBool,
 }
 
@@ -43,23 +41,23 @@ struct Batches {
     older: VecDeque<Box<ProducerBatch>>,
 }
 
-/// Places of batches that are over, for the sender to use again.
-pub(super) type Places = Vec<Box<ProducerBatch>>;
-
 impl Batches {
     fn push_newest(&mut self, batch: ProducerBatch) {
         self.older.extend(self.newest.replace(batch).map(Box::new));
     }
 
-    fn pop_oldest(&mut self, places: &mut Places) -> Option<Box<ProducerBatch>> {
+    fn pop_oldest(
+        &mut self,
+        spare_boxes: &mut Vec<Box<ProducerBatch>>,
+    ) -> Option<Box<ProducerBatch>> {
         if let Some(oldest) = self.older.pop_front() {
             return Some(oldest);
         }
         let batch = self.newest.take()?;
-        Some(match places.pop() {
-            Some(mut place) => {
-                *place = batch;
-                place
+        Some(match spare_boxes.pop() {
+            Some(mut spare) => {
+                *spare = batch;
+                spare
             }
             None => Box::new(batch),
         })
@@ -79,10 +77,9 @@ impl PartitionQueue {
         Self {
             batches: BriefMutex::default(),
             partition,
-            length: AtomicU32::new(0),
-            extra_length: AtomicU32::new(0),
-            callbacks_a_batch: AtomicU16::new(0),
-            bytes_a_batch: AtomicU32::new(0),
+            load: AtomicU32::new(0),
+            expected_callbacks: AtomicU16::new(0),
+            expected_bytes: AtomicU32::new(0),
             may_batches_grow: AtomicBool::new(true),
         }
     }
@@ -92,24 +89,24 @@ impl PartitionQueue {
         &self.partition
     }
 
-    /// The number of batches, as it was a moment ago.
-    pub(crate) fn length(&self) -> usize {
-        self.length.load(Ordering::Relaxed) as usize
+    /// How many batches of the usual size its batches have room for, as it was a moment ago.
+    pub(crate) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed) as usize
     }
 
-    /// Something of its first and of its last part, so that those are fetched from memory.
-    pub(super) fn peek(&self) -> usize {
-        self.length() + usize::from(self.batches.is_locked())
+    /// For a prefetch of its beginning and its end.
+    pub(super) fn touch(&self) -> usize {
+        self.load() + usize::from(self.batches.is_locked())
     }
 
-    /// Keeps batches from becoming larger than they have to.
+    /// Keeps batches from growing beyond `batch.size`.
     pub(super) fn keep_batches_small(&self) {
         self.may_batches_grow.store(false, Ordering::Relaxed);
     }
 
     #[cfg(test)]
-    pub(super) fn set_length(&self, length: usize) {
-        self.length.store(small(length), Ordering::Relaxed);
+    pub(super) fn set_load(&self, load: usize) {
+        self.load.store(small(load), Ordering::Relaxed);
     }
 
     #[inline]
@@ -132,7 +129,7 @@ impl PartitionQueue {
 impl fmt::Debug for PartitionQueue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let topic_partition = self.partition.topic_partition();
-        write!(formatter, "PartitionQueue({topic_partition}, {} batches)", self.length())
+        write!(formatter, "PartitionQueue({topic_partition}, load {})", self.load())
     }
 }
 
@@ -173,24 +170,24 @@ impl LockedQueue<'_> {
     }
 
     /// How many callbacks a batch is likely to get.
-    pub(super) fn callbacks_a_batch(&self) -> usize {
-        self.queue.callbacks_a_batch.load(Ordering::Relaxed).into()
+    pub(super) fn expected_callbacks(&self) -> usize {
+        self.queue.expected_callbacks.load(Ordering::Relaxed).into()
     }
 
     /// How many bytes a batch is likely to get.
-    pub(super) fn bytes_a_batch(&self) -> usize {
-        self.queue.bytes_a_batch.load(Ordering::Relaxed) as usize
+    pub(super) fn expected_bytes(&self) -> usize {
+        self.queue.expected_bytes.load(Ordering::Relaxed) as usize
     }
 
-    /// Whether batches may become larger than they have to while they wait.
+    /// Whether batches may grow beyond `batch.size` while they wait.
     pub(super) fn may_grow(&self) -> bool {
         self.queue.may_batches_grow.load(Ordering::Relaxed)
     }
 
     pub(super) fn push_tail(&mut self, mut batch: ProducerBatch) {
-        let (_, extra) = batch.recount();
+        let (before, after) = batch.weigh();
         self.batches.push_newest(batch);
-        self.note_length(0, extra);
+        self.note_load(before, after);
     }
 
     /// Leaves no room in the newest batch, until it grows.
@@ -203,31 +200,31 @@ impl LockedQueue<'_> {
         self.change_tail(|tail| tail.make_room(record, limit));
     }
 
-    /// Changes the room in the newest batch, and so what it counts for.
+    /// Changes the room in the newest batch, and so what it weighs.
     fn change_tail(&mut self, change: impl FnOnce(&mut ProducerBatch)) {
         let Some(tail) = self.batches.newest.as_mut() else {
             return;
         };
         change(tail);
-        let (before, after) = tail.recount();
-        self.note_length(before, after);
+        let (before, after) = tail.weigh();
+        self.note_load(before, after);
     }
 
-    /// Publishes the length for those without the lock, after every change: batches that counted for `less_extra` more than
-    /// they are do so no more, others count for `more_extra`.
-    fn note_length(&self, less_extra: u32, more_extra: u32) {
-        let extra = self.queue.extra_length.load(Ordering::Relaxed);
-        let extra = extra.saturating_sub(less_extra).saturating_add(more_extra); // under the lock: nothing is lost in between
-        self.queue.extra_length.store(extra, Ordering::Relaxed);
-        let length = small(self.batches.len()).saturating_add(extra);
-        self.queue.length.store(length, Ordering::Relaxed);
+    /// Publishes the load for those without the lock: a batch that weighed `before` weighs `after` now.
+    fn note_load(&self, before: u32, after: u32) {
+        let load = self.queue.load.load(Ordering::Relaxed);
+        let load = load.saturating_sub(before).saturating_add(after); // under the lock: nothing is lost in between
+        self.queue.load.store(load, Ordering::Relaxed);
     }
 
-    /// Takes the oldest batch out, into one of `places` if there is one.
-    pub(super) fn pop_head(&mut self, places: &mut Places) -> Option<Box<ProducerBatch>> {
-        let batch = self.batches.pop_oldest(places)?;
-        self.note_length(batch.extra_length(), 0);
-        let (callbacks, bytes) = (&self.queue.callbacks_a_batch, &self.queue.bytes_a_batch);
+    /// Takes the oldest batch out, into a spare box if there is one.
+    pub(super) fn pop_head(
+        &mut self,
+        spare_boxes: &mut Vec<Box<ProducerBatch>>,
+    ) -> Option<Box<ProducerBatch>> {
+        let mut batch = self.batches.pop_oldest(spare_boxes)?;
+        self.note_load(batch.take_weight(), 0);
+        let (callbacks, bytes) = (&self.queue.expected_callbacks, &self.queue.expected_bytes);
         let expected =
             expected_next(callbacks.load(Ordering::Relaxed).into(), batch.callback_count());
         callbacks.store(u16::try_from(expected).unwrap_or(u16::MAX), Ordering::Relaxed);
@@ -238,7 +235,7 @@ impl LockedQueue<'_> {
 
     /// Puts back a batch that has to be sent again, in front of all that were created after it.
     pub(super) fn reinsert(&mut self, mut batch: Box<ProducerBatch>) {
-        let (_, extra) = batch.recount();
+        let (before, after) = batch.weigh();
         let Batches { newest, older } = &mut *self.batches;
         if newest.as_ref().is_none_or(|newest| newest.order() < batch.order()) {
             self.batches.push_newest(*batch);
@@ -246,12 +243,11 @@ impl LockedQueue<'_> {
             let position = older.iter().take_while(|other| other.order() < batch.order()).count();
             older.insert(position, batch);
         }
-        self.note_length(0, extra);
+        self.note_load(before, after);
     }
 
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Box<ProducerBatch>> + use<> {
-        self.queue.extra_length.store(0, Ordering::Relaxed);
-        self.queue.length.store(0, Ordering::Relaxed);
+        self.queue.load.store(0, Ordering::Relaxed);
         let Batches { newest, older } = std::mem::take(&mut *self.batches);
         older.into_iter().chain(newest.map(Box::new))
     }

@@ -28,7 +28,7 @@ impl PooledBuffer {
         self.size
     }
 
-    /// How many of them are not for the filled buffers.
+    /// How many of them were lent for the last buffer.
     pub(super) fn size_of_last(&self) -> usize {
         let filled: usize = self.filled.iter().map(Vec::capacity).sum();
         self.size.saturating_sub(filled)
@@ -54,12 +54,9 @@ impl PooledBuffer {
         is_granted
     }
 
-    /// Borrows another buffer, as [`grow`](Self::grow) does: of the first of the `sizes` that there is memory for.
-    /// [`add_filled`](Self::add_filled) comes next.
-    pub(super) fn borrow_another(&mut self, sizes: [usize; 2]) -> Option<Vec<u8>> {
-        let mut found =
-            sizes.into_iter().filter_map(|size| Some((size, self.pool.take_another(size)?)));
-        let (size, mut buffer) = found.next()?;
+    /// Borrows another buffer of `size` bytes, as [`grow`](Self::grow) does. [`add_filled`](Self::add_filled) comes next.
+    pub(super) fn borrow_another(&mut self, size: usize) -> Option<Vec<u8>> {
+        let mut buffer = self.pool.take_another(size)?;
         buffer.reserve_exact(size.saturating_sub(buffer.len()));
         self.size += size;
         Some(buffer)
@@ -113,7 +110,8 @@ impl PooledBuffer {
         (first, rest.iter().map(Vec::as_slice).chain(last))
     }
 
-    /// Ends the loan, if it is one: what this adds to `returned` is for [`BufferPool::give_back_all`]. `last` is the last
+    /// Ends the loan, if it is one, but leaves it to the caller to give back, with other loans, what this adds to `returned`:
+    /// by [`BufferPool::give_back_all`]. `last` is the last
     /// buffer, if it was taken out.
     pub(super) fn surrender(&mut self, last: Vec<u8>, returned: &mut Vec<Returned>) {
         self.surrender_filled(returned);
@@ -135,13 +133,11 @@ impl PooledBuffer {
         (size > 0).then_some(Returned { size, bytes })
     }
 
-    /// Ends the loan. `last` is the last buffer, if it was taken out.
+    /// Ends the loan, and gives it back. `last` is the last buffer, if it was taken out.
     pub(super) fn give_back(&mut self, last: Vec<u8>) {
-        if !self.filled.is_empty() {
-            let mut returned = Vec::new();
-            self.surrender_filled(&mut returned);
-            self.pool.give_back_all(&mut returned);
-        }
+        let mut returned = Vec::new();
+        self.surrender_filled(&mut returned);
+        self.pool.give_back_all(&mut returned);
         if let Some(returned) = self.surrender_last(last) {
             self.pool.give_back(returned);
         }

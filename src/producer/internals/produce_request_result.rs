@@ -17,8 +17,7 @@ use crate::utils::sync::{Condvar, Mutex};
 
 /// What became of a batch; shared by the batch and the futures of its records.
 ///
-/// Names its partition instead of counting references to it: of many partitions, each would cost a line of memory for
-/// each batch.
+/// Has its partition's name and number and no counted reference: counting would write to a line of memory of each partition.
 #[derive(Debug)]
 #[repr(C)] // what a batch's beginning touches comes first, beside the count of references
 pub(crate) struct ProduceRequestResult {

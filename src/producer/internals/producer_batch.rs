@@ -27,7 +27,7 @@ use crate::record::memory_records;
 use crate::record::memory_records_builder::MemoryRecordsBuilder;
 use crate::utils::clock::Instant;
 use crate::utils::panics::contain;
-use crate::utils::pieces::{pieces_of, size_of_all};
+use crate::utils::pieces::{concat, total_size};
 
 pub(crate) use down_conversion::NotConvertible;
 
@@ -62,8 +62,8 @@ pub(crate) struct ProducerBatch {
     compression: Option<Arc<TopicCompression>>,
     /// How often it was sent.
     attempts: u32,
-    /// By how many batches more than one it counts in the length of its queue.
-    extra_length: u32,
+    /// What it adds to the load of its queue.
+    weight: u32,
     /// Whether an attempt ended without the broker saying that it did not append.
     is_perhaps_persisted: bool,
 }
@@ -156,7 +156,7 @@ impl ProducerBatch {
             retry: None,
             compression,
             attempts: 0,
-            extra_length: 0,
+            weight: 0,
             is_perhaps_persisted: false,
         }
     }
@@ -187,17 +187,15 @@ impl ProducerBatch {
         Some(index)
     }
 
-    /// Counts anew for how many batches of the usual size it has room; returns how many more that is than one, before and
-    /// now.
-    pub(super) fn recount(&mut self) -> (u32, u32) {
-        let extra = self.builder.room_in_limits().saturating_sub(1);
-        let extra = u32::try_from(extra).unwrap_or(u32::MAX);
-        (mem::replace(&mut self.extra_length, extra), extra)
+    /// For how many batches of the usual size it has room, at least 1: what it was when asked last, 0 if never, and now.
+    pub(super) fn weigh(&mut self) -> (u32, u32) {
+        let weight = u32::try_from(self.builder.room_in_batches()).unwrap_or(u32::MAX).max(1);
+        (mem::replace(&mut self.weight, weight), weight)
     }
 
-    /// What it counts for since it was [counted](Self::recount) last.
-    pub(super) fn extra_length(&self) -> u32 {
-        self.extra_length
+    /// What [`weigh`](Self::weigh) found last, which it forgets.
+    pub(super) fn take_weight(&mut self) -> u32 {
+        mem::take(&mut self.weight)
     }
 
     /// Leaves no room for another record, until [room is made](Self::make_room).
@@ -398,8 +396,7 @@ impl ProducerBatch {
             }
             // The request of the last attempt still holds the bytes, so they must not change.
             (_, None) => {
-                let pieces: Vec<_> = pieces_of(&**buffer).collect();
-                let mut copy = pieces.concat();
+                let mut copy = concat(&**buffer);
                 self.builder.write_header(&mut copy, iter::empty(), producer);
                 *buffer = Arc::new(buffer.unpooled(copy));
             }
@@ -476,7 +473,7 @@ impl ProducerBatch {
 
     /// The batch was too large: less is to be expected of the codec, if it was compressed from `plain_size` bytes.
     fn reset_estimation(&self, plain_size: usize) {
-        let size = self.buffer.as_ref().map_or(0, |buffer| size_of_all(&**buffer));
+        let size = self.buffer.as_ref().map_or(0, |buffer| total_size(&**buffer));
         if let Some(compression) = &self.compression {
             if size > 0 {
                 compression.reset(ratio_of(size, plain_size));
@@ -504,7 +501,7 @@ impl ProducerBatch {
             retry: None,
             compression: self.compression.clone(),
             attempts: 0,
-            extra_length: 0,
+            weight: 0,
             is_perhaps_persisted: self.is_perhaps_persisted,
         }
     }
@@ -558,15 +555,15 @@ impl ProducerBatch {
 }
 
 impl ProducerBatch {
-    /// Something of the records of a batch that is not sealed, so that those are fetched from memory.
-    pub(super) fn peek_at_records(&self) -> usize {
-        self.builder.peek()
+    /// For a prefetch of the first records, of a batch that is not sealed.
+    pub(super) fn touch_records(&self) -> usize {
+        self.builder.touch()
     }
 
-    /// Something of the parts that its end touches, so that those are fetched from memory.
-    pub(super) fn peek(&self) -> usize {
+    /// For a prefetch of what its completion needs.
+    pub(super) fn touch(&self) -> usize {
         let buffer = self.buffer.as_ref().map_or(0, |buffer| buffer.size());
-        usize::from(self.result().is_drained()) + buffer + self.thunks.peek()
+        usize::from(self.result().is_drained()) + buffer + self.thunks.touch()
     }
 }
 
@@ -577,33 +574,45 @@ impl SpareParts {
     }
 }
 
-/// A buffer of `batch.size` has to have room for so many records like the next one, for what is left over is lost.
-const RECORDS_A_BUFFER: usize = 8;
-
-/// Makes room for `record` in a batch that may have `limit` bytes: in its last buffer while that is small, else in
-/// another one. `false` if there is no memory for it.
+/// Makes room for `record` in a batch that may have `limit` bytes, which is no less than it has with the record: in its
+/// last buffer while that is small, else in another one. `false` if there is no memory for it.
 fn grow(
     builder: &mut MemoryRecordsBuilder,
     buffer: &mut PooledBuffer,
     record: &RecordContents<'_>,
     limit: usize,
 ) -> bool {
-    let (before, size) = (builder.before(), builder.size());
-    let (needed, limit) = (builder.size_with(record) - before, limit - before);
-    let (last, usual) = (buffer.size_of_last(), buffer.poolable_size());
-    let largest = usual.min(limit).max(last);
-    if needed <= largest {
-        let room = (2 * last).clamp(needed, largest).max(last);
-        let is_granted = buffer.grow(buffer.size() - last + room);
-        if is_granted {
-            builder.grow(room);
-        }
-        return is_granted;
+    let (before, size) = (builder.before(), builder.size_with(record));
+    let (lent, usual) = (buffer.size_of_last(), buffer.poolable_size());
+    let largest = usual.min(limit - before).max(lent);
+    if size - before > largest {
+        let needed = size - builder.size();
+        return go_on(builder, buffer, needed, limit - builder.size());
     }
-    let (needed, limit) = (needed + before - size, limit + before - size);
-    let is_large_wanted = size > usual || needed.saturating_mul(RECORDS_A_BUFFER) > usual;
-    let wanted = if is_large_wanted { buffer.large_size().min(limit) } else { usual };
-    let Some(another) = buffer.borrow_another([wanted.max(needed), usual.max(needed)]) else {
+    let room = (2 * lent).clamp(size - before, largest).max(lent);
+    let is_granted = buffer.grow(buffer.size() - lent + room);
+    if is_granted {
+        builder.grow(room);
+    }
+    is_granted
+}
+
+/// At least this many records like the next have to fit into a buffer of `batch.size`; else a large one is taken, for what
+/// is left at its end is unused.
+const RECORDS_A_BUFFER: usize = 8;
+
+/// Lets a batch go on in another buffer that has room for a record of `needed` bytes, and takes up to `limit`.
+fn go_on(
+    builder: &mut MemoryRecordsBuilder,
+    buffer: &mut PooledBuffer,
+    needed: usize,
+    limit: usize,
+) -> bool {
+    let least = buffer.poolable_size().max(needed);
+    let is_large = builder.size() > least || needed.saturating_mul(RECORDS_A_BUFFER) > least;
+    let large = is_large.then(|| buffer.large_size().min(limit).max(needed));
+    let another = large.and_then(|large| buffer.borrow_another(large));
+    let Some(another) = another.or_else(|| buffer.borrow_another(least)) else {
         return false;
     };
     let room = another.capacity().min(limit);
@@ -613,16 +622,13 @@ fn grow(
 
 /// Shares `buffer`, in the place of an emptied one if there is one.
 fn share_in(emptied: Option<Arc<PooledBuffer>>, buffer: PooledBuffer) -> Arc<PooledBuffer> {
-    let Some(mut place) = emptied else {
-        return Arc::new(buffer);
-    };
-    match Arc::get_mut(&mut place) {
-        Some(emptied) => {
+    if let Some(mut place) = emptied {
+        if let Some(emptied) = Arc::get_mut(&mut place) {
             *emptied = buffer;
-            place
+            return place;
         }
-        None => Arc::new(buffer),
     }
+    Arc::new(buffer)
 }
 
 impl Drop for ProducerBatch {

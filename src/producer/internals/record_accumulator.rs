@@ -43,7 +43,7 @@ use crate::utils::sync::Mutex;
 #[derive(Debug)]
 pub(crate) struct RecordAccumulator {
     batch_size: usize,
-    /// How large a batch may become that waits behind others.
+    /// How large a batch may become while it waits.
     largest_batch: usize,
     pool: Arc<BufferPool>,
     table: TopicTable,
@@ -339,7 +339,7 @@ impl RecordAccumulator {
             partition: target.queue.partition(),
             buffer,
             write_limit: self.batch_size,
-            callbacks: batches.callbacks_a_batch(),
+            callbacks: batches.expected_callbacks(),
             now: created,
         };
         let batch = ProducerBatch::new(start, self.parts.take());
@@ -405,7 +405,7 @@ impl RecordAccumulator {
         let limit = match batches.len() {
             0 => return None,
             _ if !batches.may_grow() => self.batch_size,
-            1 => batches.bytes_a_batch().clamp(self.batch_size, self.largest_batch),
+            1 => batches.expected_bytes().clamp(self.batch_size, self.largest_batch),
             _ => self.largest_batch,
         };
         batches.grow_tail(&target.append.record, limit);
@@ -420,15 +420,17 @@ impl RecordAccumulator {
         batches: &LockedQueue<'_>,
     ) -> Result<PooledBuffer, Obstacle> {
         let needed = record.batch_size_upper_bound();
-        let bytes_a_batch = batches.bytes_a_batch();
-        let least = match needed > self.batch_size {
-            true => needed,
-            false => self.usual_size(needed).min(self.pool.total()).max(needed),
+        let expected_bytes = batches.expected_bytes();
+        let least = if needed > self.batch_size {
+            needed
+        } else {
+            self.usual_size(needed).min(self.pool.total()).max(needed)
         };
         let large = self.pool.large_size().min(self.largest_batch);
-        let wanted = match bytes_a_batch > self.batch_size && batches.may_grow() {
-            true => large.max(needed),
-            false => self.usual_size(bytes_a_batch.min(self.batch_size).max(needed)),
+        let wanted = if expected_bytes > self.batch_size && batches.may_grow() {
+            large.max(needed)
+        } else {
+            self.usual_size(expected_bytes.min(self.batch_size).max(needed))
         };
         let taken = self.pool.try_allocate(wanted).or_else(|error| match error {
             AllocateError::Exhausted if least < wanted => self.pool.try_allocate(least),
@@ -511,7 +513,8 @@ impl RecordAccumulator {
         &self.incomplete
     }
 
-    /// Lets go of batches that were answered, and whose callbacks have run. Nothing is left of them but their places.
+    /// Lets go of batches that were answered, and whose callbacks have run: keeps their parts for new ones. The boxes are
+    /// left.
     pub(crate) fn retire(&self, batches: &mut [Box<ProducerBatch>]) {
         self.incomplete.remove(batches.iter().map(|batch| batch.id()));
         self.parts.keep(batches);

@@ -9,13 +9,11 @@ mod lingering;
 mod slot;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hint;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::node::NodeId;
-use crate::producer::internals::partition_queue::Places;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sendable_partitions::line::{Line, Place};
@@ -29,7 +27,8 @@ use crate::producer::internals::txn_partition_entry::LogIdentity;
 use crate::record::record_version::RecordVersion;
 use crate::utils::clock::Instant;
 use crate::utils::deadlines::Deadlines;
-use crate::utils::table::make_place;
+use crate::utils::prefetch::touch_all;
+use crate::utils::table::place_of;
 
 pub(crate) use crate::producer::internals::sendable_partitions::slot::Turn;
 
@@ -67,8 +66,8 @@ pub(crate) struct SendablePartitions {
     /// Partitions that were drained and have more, while others are still in line.
     rejoining: Vec<(usize, Finding)>,
     expired: Vec<Box<ProducerBatch>>,
-    /// Where batches go that are taken out of their queues.
-    places: Places,
+    /// The boxes of batches that are over, for those that are taken out of their queues next.
+    spare_boxes: Vec<Box<ProducerBatch>>,
 }
 
 /// What a request to a node can take.
@@ -100,7 +99,7 @@ impl SendablePartitions {
             news: Announcements::default(),
             rejoining: Vec::new(),
             expired: Vec::new(),
-            places: Places::new(),
+            spare_boxes: Vec::new(),
         }
     }
 
@@ -164,14 +163,14 @@ impl SendablePartitions {
         while let Some(id) = self.backoffs.pop_due(turn.now) {
             self.reconsider(id, turn);
         }
-        self.time_lines(turn);
+        self.set_timers_in_line(turn);
         while let Some(id) = self.expiries.pop_due(turn.now) {
             self.reconsider(id, turn);
         }
     }
 
     /// Gives those in line timers of their own, once the first of them may run out of time.
-    fn time_lines(&mut self, turn: &Turn<'_>) {
+    fn set_timers_in_line(&mut self, turn: &Turn<'_>) {
         if self.first_expiry_in_line.is_none_or(|expiry| expiry > turn.now) {
             return;
         }
@@ -188,8 +187,8 @@ impl SendablePartitions {
         }
     }
 
-    /// Lets a partition take its place in line when its head has lingered for long enough, without a look: nothing else
-    /// became of that since, or it would have been announced.
+    /// Lets a partition take its place in line when its head has lingered for long enough, which is until `linger.ms` after
+    /// its creation, without a look: nothing else became of it since, or it would have been announced.
     fn end_linger(&mut self, id: usize, until: Instant, turn: &Turn<'_>) {
         let Rules { linger, delivery_timeout } = self.rules;
         let expiry = until + delivery_timeout.saturating_sub(linger);
@@ -322,16 +321,14 @@ impl SendablePartitions {
         drained
     }
 
-    /// Fetches what the next partitions in line need from memory, for all of them at a time: each by itself would be waited
-    /// for.
+    /// Fetches from memory what taking the heads of the next partitions in line needs.
     fn look_ahead(&self, line: &Line, transactions: Option<&TransactionManager>) {
         let next = line.ids().take(LOOK_AHEAD);
-        let seen = next.map(|id| {
+        touch_all(next.map(|id| {
             let slot = self.slots.get(id).and_then(Option::as_ref);
-            let queue = slot.map_or(0, |slot| slot.queue.peek());
-            queue + transactions.map_or(0, |transactions| transactions.peek(id))
-        });
-        hint::black_box(seen.fold(0, usize::wrapping_add));
+            let queue = slot.map_or(0, |slot| slot.queue.touch());
+            queue + transactions.map_or(0, |transactions| transactions.touch(id))
+        }));
     }
 
     /// Takes the head of a partition that stands in line, and looks at what is behind it.
@@ -358,7 +355,7 @@ impl SendablePartitions {
         if head.size_in(version) > room {
             return Taken::TooLarge;
         }
-        let batch = batches.pop_head(&mut self.places);
+        let batch = batches.pop_head(&mut self.spare_boxes);
         let finding = state.look(queue, &mut batches, self.rules, turn);
         drop(batches);
         state.standing = Standing::Idle;
@@ -395,10 +392,10 @@ impl SendablePartitions {
         self.reconsider(id, turn);
     }
 
-    /// Uses the places again of batches that are over; drops those that are too many.
-    pub(crate) fn keep_places(&mut self, batches: &mut Vec<Box<ProducerBatch>>) {
-        self.places.append(batches);
-        self.places.truncate(MOST_PLACES);
+    /// Uses the boxes of batches that are over again; drops those that are too many.
+    pub(crate) fn keep_boxes(&mut self, batches: &mut Vec<Box<ProducerBatch>>) {
+        self.spare_boxes.append(batches);
+        self.spare_boxes.truncate(MOST_SPARE_BOXES);
     }
 
     /// A broker found a batch of the partition too large: from now on none grows beyond what it has to be.
@@ -443,7 +440,7 @@ impl SendablePartitions {
             if !head.has_reached_delivery_timeout(self.rules.delivery_timeout, turn.now) {
                 break;
             }
-            self.expired.extend(batches.pop_head(&mut self.places));
+            self.expired.extend(batches.pop_head(&mut self.spare_boxes));
         }
         let finding = state.look(queue, &mut batches, self.rules, turn);
         drop(batches);
@@ -481,7 +478,7 @@ impl SendablePartitions {
             Standing::BackingOff | Standing::Leaderless | Standing::Held => {
                 self.expiries.set(id, finding.expires);
             }
-            Standing::Idle | Standing::Lingering(_) => {} // what lingers is looked at long before
+            Standing::Idle | Standing::Lingering(_) => {} // what lingers moves on long before it expires
         }
     }
 
@@ -570,8 +567,7 @@ impl SendablePartitions {
     }
 
     fn adopt(&mut self, id: usize, accumulator: &RecordAccumulator) -> Option<&Slot> {
-        make_place(&mut self.slots, id);
-        let slot = &mut self.slots[id];
+        let slot = place_of(&mut self.slots, id);
         if slot.is_none() {
             *slot = Some(Slot::new(accumulator.queue(id)?));
         }
@@ -579,10 +575,10 @@ impl SendablePartitions {
     }
 }
 
-/// Of so many partitions what they need is fetched at a time.
+/// How many partitions are looked ahead at a time.
 const LOOK_AHEAD: usize = 16;
-/// So many places of batches are kept: a few MiB at most.
-const MOST_PLACES: usize = 8 * 1024;
+/// So many spare boxes are kept: 2 MiB at most.
+const MOST_SPARE_BOXES: usize = 8 * 1024;
 /// A request is expected to have so many batches at most: room for more is made when there are more.
 const MOST_EXPECTED: usize = 64;
 

@@ -17,9 +17,9 @@ struct Shelf {
     callbacks: usize,
 }
 
-/// The parts of so many batches are kept at most: some 3 MiB,
+/// The parts of so many batches are kept at most: some 5 MiB.
 const MOST_PARTS: usize = 16 * 1024;
-/// with memory for so many callbacks: some 4 MiB.
+/// They have memory for so many callbacks at most: 4 MiB.
 const MOST_CALLBACKS: usize = 128 * 1024;
 /// How many are added under one lock, which callers wait for meanwhile.
 const KEPT_AT_ONCE: usize = 32;

@@ -38,7 +38,7 @@ const MOST_SLOTS: usize = 4096;
 const LEAST_SLOTS: usize = 4;
 
 impl Thunks {
-    /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks, or for many of those.
+    /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks, up to [`MOST_SLOTS`].
     pub(super) fn renew(&mut self, expected: usize) {
         self.clear();
         let (count, expected) = (self.slots.len(), expected.min(MOST_SLOTS));
@@ -61,8 +61,8 @@ impl Thunks {
         self.slots.len()
     }
 
-    /// Something of the first slots, so that those are fetched from memory.
-    pub(super) fn peek(&self) -> usize {
+    /// For a prefetch of the first slots.
+    pub(super) fn touch(&self) -> usize {
         let is_used =
             |number: usize| self.slots.get(number).is_some_and(|slot| slot.callback.is_some());
         usize::from(is_used(0)) + usize::from(is_used(2))
@@ -75,10 +75,7 @@ impl Thunks {
             Ok(delta) if delta != FAR => delta,
             _ => self.push_timestamp(share.timestamp_ms),
         };
-        if self.len() == self.slots.len() {
-            self.make_slots();
-        }
-        if let Some(slot) = self.slots.get_mut(self.taken as usize) {
+        if let Some(slot) = self.next_slot() {
             debug_assert!(slot.callback.is_none());
             // Always so. The look saves dropping an old one, and fetches the slot before it is written to: the next lock waits
             // for what is written.
@@ -89,23 +86,30 @@ impl Thunks {
             slot.key_size = share.key_size;
             slot.value_size = share.value_size;
             slot.timestamp_delta = timestamp_delta;
-            self.taken += 1;
         }
     }
 
     #[cold]
     fn push_timestamp(&mut self, timestamp_ms: i64) -> i32 {
-        if self.len() == self.slots.len() {
-            self.make_slots();
-        }
-        if let Some(slot) = self.slots.get_mut(self.taken as usize) {
+        if let Some(slot) = self.next_slot() {
             slot.set_timestamp_of_next(timestamp_ms);
-            self.taken += 1;
         }
         FAR
     }
 
-    /// More than expected: a quarter more at a time, for of a full `buffer.memory` this is a good part.
+    /// Always there.
+    #[inline(always)]
+    fn next_slot(&mut self) -> Option<&mut Slot> {
+        let number = self.len();
+        if number == self.slots.len() {
+            self.make_slots();
+        }
+        self.taken += 1;
+        self.slots.get_mut(number)
+    }
+
+    /// Adds a quarter, for a batch with more callbacks than expected. Twice as many would be a good part of what a full
+    /// `buffer.memory` costs.
     #[cold]
     fn make_slots(&mut self) {
         let more = LEAST_SLOTS.max(self.slots.len() / 4);
@@ -121,7 +125,7 @@ impl Thunks {
         let mut far_ms = 0;
         for slot in self.slots.iter_mut().take(self.taken as usize) {
             let Some(callback) = slot.callback.take() else {
-                far_ms = slot.timestamp_of_next_ms();
+                far_ms = slot.timestamp_of_next_ms(); // after a panic also of one that was given: nobody asks for that
                 continue;
             };
             let timestamp_ms = match slot.timestamp_delta {
@@ -202,11 +206,10 @@ mod tests {
             }
         };
         let mut thunks = Thunks::default();
-        for start_over in
-            [|_: &mut Thunks| {}, |it: &mut Thunks| it.renew(10), |it: &mut Thunks| it.renew(100)]
-        {
+        for expected in [100, 10, 200] {
             push(&mut thunks);
-            start_over(&mut thunks);
+            thunks.renew(expected);
+            assert_eq!(Arc::strong_count(&counted), 1, "{expected}");
         }
         push(&mut thunks);
         drop(thunks);

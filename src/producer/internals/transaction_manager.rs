@@ -13,7 +13,7 @@ use crate::producer::internals::txn_partition_entry::{Departure, LogIdentity, Tx
 use crate::protocol::message::init_producer_id::InitProducerIdRequest;
 use crate::record::default_record_batch::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, ProducerState};
 use crate::utils::clock::Instant;
-use crate::utils::table::make_place;
+use crate::utils::table::place_of;
 
 /// The producer id and the sequence numbers of every partition. Partitions are known by their queue's number.
 #[derive(Debug)]
@@ -114,9 +114,8 @@ impl TransactionManager {
         let ProducerId::Known(current) = self.producer else {
             return ProducerState::NONE;
         };
-        make_place(&mut self.partitions, queue);
         let new = || TxnPartitionEntry::new(current, log);
-        let entry = self.partitions[queue].get_or_insert_with(new);
+        let entry = place_of(&mut self.partitions, queue).get_or_insert_with(new);
         entry.send(id, record_count, current, log)
     }
 
@@ -237,9 +236,9 @@ impl TransactionManager {
         self.acknowledged(queue, id, record_count, state, Instant::ZERO);
     }
 
-    /// Something of what is known of a partition, so that all of it is fetched.
-    pub(super) fn peek(&self, queue: usize) -> usize {
-        self.partitions.get(queue).and_then(Option::as_ref).map_or(0, TxnPartitionEntry::peek)
+    /// For a prefetch of what is known of a partition.
+    pub(super) fn touch(&self, queue: usize) -> usize {
+        self.partitions.get(queue).and_then(Option::as_ref).map_or(0, TxnPartitionEntry::touch)
     }
 
     fn entry(&mut self, queue: usize) -> Option<&mut TxnPartitionEntry> {

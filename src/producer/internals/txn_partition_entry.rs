@@ -94,8 +94,8 @@ impl TxnPartitionEntry {
         }
     }
 
-    /// Something of it, and of its first batch in flight, so that both are fetched from memory.
-    pub(super) fn peek(&self) -> usize {
+    /// For a prefetch of it, and of its first batch in flight.
+    pub(super) fn touch(&self) -> usize {
         self.on_wire + usize::from(self.in_flight.front().is_some_and(|batch| batch.is_sent))
     }
 

@@ -8,7 +8,7 @@ use crate::protocol::api_keys::ApiKey;
 use crate::protocol::encoding::Encoding;
 use crate::protocol::readable::{DecodeError, Reader};
 use crate::protocol::writable::{TaggedField, Writable};
-use crate::utils::pieces::{Pieces, pieces_of, size_of_all};
+use crate::utils::pieces::{Pieces, pieces_of, total_size};
 
 /// Batches for partitions that one broker leads. `R` holds the bytes of a partition's records, in one piece or several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl<R: Pieces + Clone> ProduceRequest<R> {
             put_topic(version, &topic.name, topic.topic_id, out);
             out.put_array(&topic.partitions, encoding, |partition, out| {
                 out.put_i32(partition.index);
-                let size = size_of_all(&partition.records);
+                let size = total_size(&partition.records);
                 out.put_length(Some(size), encoding);
                 put_records(&partition.records, size, out);
                 out.put_no_tags(encoding);

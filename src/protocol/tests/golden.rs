@@ -11,7 +11,7 @@ use crate::protocol::message::produce::{
     TopicProduceData, TopicProduceResponse,
 };
 use crate::protocol::request_header::RequestHeader;
-use crate::utils::pieces::pieces_of;
+use crate::utils::pieces::concat;
 
 use super::*;
 
@@ -59,7 +59,7 @@ fn a_produce_request_with_shared_records_is_that_of_java() {
         let mut out = Vec::new();
         header(body.api(), version, 8).encode(&mut out);
         for (position, records) in body.encode_spliced(version, &mut out) {
-            out.splice(position..position, pieces_of(&records).flatten().copied());
+            out.splice(position..position, concat(&records));
         }
 
         assert_eq!(out, expected, "v{version}");

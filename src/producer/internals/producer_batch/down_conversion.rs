@@ -63,20 +63,18 @@ impl ProducerBatch {
     /// The records as they were before they were compressed, behind the header's place; `None` if they are gone.
     pub(super) fn plain(&self) -> Option<Cow<'_, [u8]>> {
         let buffer = self.buffer.as_ref()?;
-        let is_last_out = buffer.is_last_empty();
-        let last = if is_last_out { Some(self.builder.last_records()?) } else { None };
-        let mut pieces = pieces_of(&**buffer).filter(|piece| !piece.is_empty()).chain(last);
-        let first = pieces.next()?;
+        let last = if buffer.is_last_empty() { Some(self.builder.last_records()?) } else { None };
+        let pieces: Vec<_> =
+            pieces_of(&**buffer).chain(last).filter(|piece| !piece.is_empty()).collect();
+        let bytes = match *pieces {
+            [] => return None,
+            [one] => Cow::Borrowed(one),
+            _ => Cow::Owned(pieces.concat()),
+        };
         if self.builder.codec() == CompressionType::None {
-            let behind: Vec<_> = pieces.collect();
-            let is_one = behind.is_empty();
-            return Some(if is_one {
-                first.into()
-            } else {
-                [&[first], &*behind].concat().concat().into()
-            });
+            return Some(bytes);
         }
-        let (header, records) = first.split_at_checked(RECORD_BATCH_OVERHEAD)?;
+        let (header, records) = bytes.split_at_checked(RECORD_BATCH_OVERHEAD)?;
         let mut plain = header.to_vec();
         decompress(self.builder.codec(), records, &mut plain)
             .inspect_err(|error| log::error!("cannot read a batch of our own: {error}"))

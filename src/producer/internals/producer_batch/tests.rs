@@ -8,6 +8,7 @@ use crate::network::wakeup::Wakeup;
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::utils::crc32c;
+use crate::utils::pieces::pieces_of;
 
 const BATCH_SIZE: usize = 1000;
 const LARGEST: usize = 16 * BATCH_SIZE;
@@ -29,8 +30,8 @@ fn a_batch_in_several_buffers_has_the_bytes_of_one_in_a_single_one() {
         let sealed = batch.seal(STATE).expect("open");
         let count = pieces_of(&*sealed).count();
         assert!(count > 1, "{count}");
-        assert_eq!(bytes_of(&sealed), builder.close(STATE), "{sizes:?}");
-        assert_eq!(batch.size(), size_of_all(&*sealed));
+        assert_eq!(concat(&*sealed), builder.close(STATE), "{sizes:?}");
+        assert_eq!(batch.size(), total_size(&*sealed));
     }
 }
 
@@ -56,18 +57,18 @@ fn a_batch_in_several_buffers_gives_all_of_them_back() {
 fn a_batch_in_several_buffers_can_be_sent_again_by_another_producer() {
     let pool = pool();
     let mut batch = grown(&pool, &[300; 20]);
-    let first = batch.seal(ProducerState::NONE).map(|request| bytes_of(&request));
+    let first = batch.seal(ProducerState::NONE).map(|request| concat(&*request));
 
     let under_way = batch.seal(STATE).expect("open");
     let again = batch.seal(ProducerState::NONE).expect("open");
 
     assert!(!Arc::ptr_eq(&under_way, &again), "the socket may still read it");
     for (request, expected) in [(&under_way, STATE), (&again, ProducerState::NONE)] {
-        let bytes = bytes_of(request);
+        let bytes = concat(&**request);
         assert_eq!(bytes[17..21], crc32c::checksum(&bytes[21..]).to_be_bytes());
         assert_eq!(bytes[43..51], expected.producer_id.to_be_bytes());
     }
-    assert_eq!(Some(bytes_of(&again)), first);
+    assert_eq!(Some(concat(&*again)), first);
 }
 
 #[test]
@@ -132,10 +133,6 @@ fn begin(pool: &Arc<BufferPool>) -> ProducerBatch {
 
 fn record<'a>(value: &'a [u8], headers: &'a Headers<'a>) -> RecordContents<'a> {
     RecordContents::new(1_700_000_000_000, None, Some(value), headers)
-}
-
-fn bytes_of(batch: &PooledBuffer) -> Vec<u8> {
-    pieces_of(batch).flatten().copied().collect()
 }
 
 fn pool() -> Arc<BufferPool> {

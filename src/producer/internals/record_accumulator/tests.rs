@@ -8,7 +8,6 @@ use crate::common::node::NodeId;
 use crate::common::partition_info::PartitionInfo;
 use crate::common::uuid::Uuid;
 use crate::network::wakeup::Wakeup;
-use crate::producer::internals::partition_queue::Places;
 use crate::producer::internals::sender_signal::Announcements;
 
 const BATCH_SIZE: usize = 200;
@@ -182,7 +181,7 @@ fn a_topic_that_is_forgotten_meanwhile_takes_its_records_all_the_same() {
 }
 
 #[test]
-fn a_batch_grows_beyond_its_size_only_behind_others() {
+fn a_batch_grows_beyond_its_size_behind_others_but_not_the_first_of_a_partition() {
     let accumulator = accumulator(100 * BATCH_SIZE).with_largest_batch(8 * BATCH_SIZE);
     let topic = topic(1);
 
@@ -193,6 +192,27 @@ fn a_batch_grows_beyond_its_size_only_behind_others() {
     let sizes: Vec<_> = accumulator.take_all().iter().map(|batch| batch.size()).collect();
     assert_eq!(sizes.len(), 2, "{sizes:?}");
     assert!(sizes[0] <= BATCH_SIZE && sizes[1] > 4 * BATCH_SIZE, "{sizes:?}");
+}
+
+#[test]
+fn a_lone_batch_grows_as_far_as_those_before_it_did() {
+    let accumulator = accumulator(100 * BATCH_SIZE).with_largest_batch(8 * BATCH_SIZE);
+    let append_many = || {
+        for _ in 0..30 {
+            append(&accumulator, &topic(1), Some(0), 30).expect("room");
+        }
+    };
+    append_many();
+    let queue = accumulator.queue(0).expect("used");
+    while queue.lock().pop_head(&mut Vec::new()).is_some() {}
+    let before = accumulator.pool().available();
+
+    append(&accumulator, &topic(1), Some(0), 30).expect("room");
+    assert_eq!(accumulator.pool().available(), before - accumulator.pool().large_size());
+    append_many();
+
+    let first = queue.lock().pop_head(&mut Vec::new()).expect("there");
+    assert!(first.size() > 4 * BATCH_SIZE, "{}", first.size());
 }
 
 #[test]
@@ -243,21 +263,21 @@ fn a_batch_size_smaller_than_a_batch_s_header_gives_each_record_a_batch() {
 
 // What was left counted for more and more batches, and drew keyless records elsewhere.
 #[test]
-fn nothing_is_left_of_the_length_of_a_queue_that_is_emptied() {
+fn nothing_is_left_of_the_load_of_a_queue_that_is_emptied() {
     let accumulator = accumulator_with(100, 100 * BATCH_SIZE).with_largest_batch(1600);
     for size in [60, 100, 500, 10] {
         append(&accumulator, &topic(1), Some(0), size).expect("room");
     }
 
     let queue = accumulator.queue(0).expect("used");
-    while queue.lock().pop_head(&mut Places::new()).is_some() {}
+    while queue.lock().pop_head(&mut Vec::new()).is_some() {}
 
-    assert_eq!(queue.length(), 0);
+    assert_eq!(queue.load(), 0);
 }
 
 // Compressing a batch in its queue changed what it counted for, and what it had counted for before stayed behind.
 #[test]
-fn nothing_is_left_of_the_length_of_a_queue_whose_batches_were_compressed() {
+fn nothing_is_left_of_the_load_of_a_queue_whose_batches_were_compressed() {
     let compression = Compression { codec: CompressionType::Snappy, level: None };
     let accumulator = accumulator(1000 * BATCH_SIZE)
         .with_largest_batch(16 * BATCH_SIZE)
@@ -269,9 +289,9 @@ fn nothing_is_left_of_the_length_of_a_queue_whose_batches_were_compressed() {
     }
 
     let queue = accumulator.queue(0).expect("used");
-    while queue.lock().pop_head(&mut Places::new()).is_some() {}
+    while queue.lock().pop_head(&mut Vec::new()).is_some() {}
 
-    assert_eq!(queue.length(), 0);
+    assert_eq!(queue.load(), 0);
 }
 
 #[test]
@@ -285,7 +305,7 @@ fn batches_that_are_kept_small_stay_small_whatever_they_were_before() {
     append_some();
     let queue = accumulator.queue(0).expect("used");
     let sizes = || {
-        let batches = std::iter::from_fn(|| queue.lock().pop_head(&mut Places::new()));
+        let batches = std::iter::from_fn(|| queue.lock().pop_head(&mut Vec::new()));
         batches.map(|batch| batch.size()).collect::<Vec<_>>()
     };
     assert!(sizes().iter().any(|size| *size > BATCH_SIZE));
@@ -299,10 +319,10 @@ fn batches_that_are_kept_small_stay_small_whatever_they_were_before() {
 
 #[test]
 fn a_large_record_needs_no_more_memory_than_it_takes() {
-    let accumulator = accumulator(4 * BATCH_SIZE).with_largest_batch(16 * BATCH_SIZE);
-    append(&accumulator, &topic(2), Some(0), 250).expect("room");
+    let accumulator = accumulator(3 * BATCH_SIZE + 150).with_largest_batch(16 * BATCH_SIZE);
+    append(&accumulator, &topic(2), Some(0), 250).expect("twice the size of a batch");
 
-    append(&accumulator, &topic(2), Some(1), 250).expect("room");
+    append(&accumulator, &topic(2), Some(1), 250).expect("less than that");
 }
 
 // Each record's share was rounded down by itself: of small ones nothing was left.

@@ -16,7 +16,7 @@ use crate::producer::internals::txn_partition_entry::LogIdentity;
 use crate::utils::clock::Instant;
 use crate::utils::deadlines::Deadlines;
 
-/// One partition, as the sender sees it.
+/// One partition, as the sender sees it. In two parts, so that the state can change while the queue is locked.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) queue: Arc<PartitionQueue>,
@@ -118,7 +118,7 @@ impl Slot {
 }
 
 impl SlotState {
-    /// The partition, whose number is `id`, leaves its line.
+    /// Removes the timer that the partition, whose number is `id`, has while it stands in line, if it has one.
     pub(super) fn end_timer(&mut self, id: usize, expiries: &mut Deadlines) {
         if mem::take(&mut self.is_timed) {
             expiries.set(id, None);

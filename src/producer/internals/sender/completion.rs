@@ -170,7 +170,7 @@ impl<C: KafkaClient> Sender<C> {
     /// Lets go of the batches that succeeded.
     pub(super) fn retire(&mut self) {
         self.accumulator.retire(&mut self.succeeded);
-        self.partitions.keep_places(&mut self.succeeded);
+        self.partitions.keep_boxes(&mut self.succeeded);
     }
 
     fn retry_or_fail(

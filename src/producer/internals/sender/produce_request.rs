@@ -1,6 +1,5 @@
 //! Produce requests out, their answers in.
 
-use std::hint;
 use std::sync::Arc;
 
 use crate::client::client_request::ClientRequest;
@@ -25,6 +24,7 @@ use crate::protocol::message::produce::{
 };
 use crate::record::default_record_batch::ProducerState;
 use crate::utils::clock::Instant;
+use crate::utils::prefetch::touch_all;
 
 /// The batches of one produce request, which belong to it until it is answered.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ struct RequestTopics {
 /// A batch on its way out.
 #[derive(Debug)]
 pub(super) struct Parcel {
-    /// That of the batch, where it is at hand.
+    /// The batch's, copied so that sorting does not touch batches.
     key: PartitionKey,
     pub(super) batch: Box<ProducerBatch>,
     /// What it travels as, if not as it is.
@@ -111,8 +111,7 @@ impl<C: KafkaClient> Sender<C> {
         let mut topic_id = Uuid::ZERO;
         let mut partitions = Vec::with_capacity(parcels.len());
         for parcels in parcels.chunks_mut(AT_ONCE) {
-            let seen = parcels.iter().map(|parcel| parcel.batch.peek_at_records());
-            hint::black_box(seen.fold(0, usize::wrapping_add));
+            touch_all(parcels.iter().map(|parcel| parcel.batch.touch_records()));
             for Parcel { batch, message_set, .. } in parcels {
                 let Some(log) = self.partitions.log_of(batch.partition_id(), node, turn) else {
                     continue; // what was drained has its place
@@ -279,18 +278,17 @@ impl<C: KafkaClient> Sender<C> {
         }
     }
 
-    /// Fetches what the next batches need from memory, for all of them at a time: each by itself would be waited for.
+    /// Fetches from memory what the next batches need to be completed.
     fn look_ahead(&self, batches: &[Box<ProducerBatch>]) {
         let next = batches.iter().take(AT_ONCE);
-        let seen = next.map(|batch| {
+        touch_all(next.map(|batch| {
             let transactions = self.transactions.as_ref();
-            transactions.map_or(0, |it| it.peek(batch.partition_id())) + batch.peek()
-        });
-        hint::black_box(seen.fold(0, usize::wrapping_add));
+            transactions.map_or(0, |it| it.touch(batch.partition_id())) + batch.touch()
+        }));
     }
 }
 
-/// What so many batches need is fetched from memory together, and stays in the cache until they are done with.
+/// So many batches go through each step together: what they need stays in the cache until they are done with.
 const AT_ONCE: usize = 32;
 
 impl RequestTopics {

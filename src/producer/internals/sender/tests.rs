@@ -32,7 +32,6 @@ use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::record_accumulator::{Append, AppendError};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::record_metadata::RecordMetadata;
-use crate::protocol::body::SharedBytes;
 use crate::protocol::message::metadata::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -40,7 +39,7 @@ use crate::protocol::message::produce::{
     PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 use crate::record::default_record::RecordContents;
-use crate::utils::pieces::pieces_of;
+use crate::utils::pieces::concat;
 
 const TOPIC: &str = "orders";
 const BATCH_SIZE: usize = 1000;
@@ -258,7 +257,7 @@ impl Fixture {
     /// The bytes of the only batch of a request.
     fn bytes(&self, request: i32) -> Vec<u8> {
         self.client.inspect(request, |body| match body {
-            RequestBody::Produce(request) => bytes_of(&request.topics[0].partitions[0].records),
+            RequestBody::Produce(request) => concat(&request.topics[0].partitions[0].records),
             other => panic!("{other:?}"),
         })
     }
@@ -308,7 +307,7 @@ impl Fixture {
                 RequestBody::Produce(request) => {
                     let partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
                     let batches = partitions
-                        .map(|partition| parse(partition.index, &bytes_of(&partition.records)));
+                        .map(|partition| parse(partition.index, &concat(&partition.records)));
                     Some(Sent { id, node, acks: request.acks, batches: batches.collect() })
                 }
                 _ => None,
@@ -406,10 +405,6 @@ impl Fixture {
     fn available_memory(&self) -> usize {
         self.accumulator.pool().available()
     }
-}
-
-fn bytes_of(records: &SharedBytes) -> Vec<u8> {
-    pieces_of(records).flatten().copied().collect()
 }
 
 fn parse(partition: i32, batch: &[u8]) -> SentBatch {

@@ -267,8 +267,9 @@ fn an_idle_sender_waits_for_an_event_and_nothing_else() {
     assert!(fixture.sender.is_drained());
 }
 
+// Printing a batch that was taken apart panicked: it has no result.
 #[test]
-fn a_sender_that_keeps_the_places_of_batches_can_be_printed() {
+fn a_sender_that_keeps_the_boxes_of_batches_can_be_printed() {
     let mut fixture = Setup::new().start();
     fixture.append(0, FULL);
     let request = fixture.sent();

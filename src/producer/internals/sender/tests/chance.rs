@@ -286,8 +286,8 @@ impl World {
             };
             let partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
             let batches = partitions.map(|partition| Incoming {
-                header: parse(partition.index, &bytes_of(&partition.records)),
-                records: record_numbers(&bytes_of(&partition.records)),
+                header: parse(partition.index, &concat(&partition.records)),
+                records: record_numbers(&concat(&partition.records)),
             });
             batches.collect()
         })
