@@ -160,6 +160,8 @@ impl Pieces for PooledBuffer {
 
 impl Drop for PooledBuffer {
     fn drop(&mut self) {
-        self.give_back(Vec::new());
+        if self.size > 0 {
+            self.give_back(Vec::new());
+        }
     }
 }

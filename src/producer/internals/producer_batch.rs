@@ -11,6 +11,7 @@ use crate::common::topic_partition::TopicPartition;
 use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::Returned;
+use crate::producer::internals::incomplete_batches::{IncompleteBatches, IncompleteKey};
 use crate::producer::internals::packing::{Loan, Packing};
 use crate::producer::internals::partition_ref::{PartitionKey, PartitionRef};
 use crate::producer::internals::pooled_buffer::PooledBuffer;
@@ -62,6 +63,8 @@ pub(crate) struct ProducerBatch {
     compression: Option<Arc<TopicCompression>>,
     /// How often it was sent.
     attempts: u32,
+    /// What it is known by among the incomplete batches, once it is.
+    incomplete_key: Option<IncompleteKey>,
     /// What it adds to the load of its queue.
     weight: u32,
     /// Whether an attempt ended without the broker saying that it did not append.
@@ -156,6 +159,7 @@ impl ProducerBatch {
             retry: None,
             compression,
             attempts: 0,
+            incomplete_key: None,
             weight: 0,
             is_perhaps_persisted: false,
         }
@@ -217,6 +221,16 @@ impl ProducerBatch {
 
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Notes the batch among those that are not yet answered.
+    pub(super) fn enroll(&mut self, incomplete: &IncompleteBatches) {
+        self.incomplete_key = Some(incomplete.add(self.id, Arc::clone(self.result())));
+    }
+
+    /// What [`IncompleteBatches::remove`] knows it by.
+    pub(super) fn incomplete_key(&self) -> Option<IncompleteKey> {
+        self.incomplete_key
     }
 
     pub(super) fn order(&self) -> BatchOrder {
@@ -501,6 +515,7 @@ impl ProducerBatch {
             retry: None,
             compression: self.compression.clone(),
             attempts: 0,
+            incomplete_key: None,
             weight: 0,
             is_perhaps_persisted: self.is_perhaps_persisted,
         }

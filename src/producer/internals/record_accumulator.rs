@@ -342,8 +342,8 @@ impl RecordAccumulator {
             callbacks: batches.expected_callbacks(),
             now: created,
         };
-        let batch = ProducerBatch::new(start, self.parts.take());
-        self.incomplete.add(id, Arc::clone(batch.result()));
+        let mut batch = ProducerBatch::new(start, self.parts.take());
+        batch.enroll(&self.incomplete);
         batches.push_tail(batch);
         let appended = target.append_rarely(&mut batches, callback).ok_or(Obstacle::Moved)?;
         if appended.news == News::FullBatch {
@@ -516,7 +516,7 @@ impl RecordAccumulator {
     /// Lets go of batches that were answered, and whose callbacks have run: keeps their parts for new ones. The boxes are
     /// left.
     pub(crate) fn retire(&self, batches: &mut [Box<ProducerBatch>]) {
-        self.incomplete.remove(batches.iter().map(|batch| batch.id()));
+        self.incomplete.remove(batches.iter().filter_map(|batch| batch.incomplete_key()));
         self.parts.keep(batches);
     }
 

@@ -252,7 +252,7 @@ impl<C: KafkaClient> Sender<C> {
         error: &Error,
         now: Instant,
     ) {
-        let (queue, id) = (batch.partition_id(), batch.id());
+        let (queue, id, key) = (batch.partition_id(), batch.id(), batch.incomplete_key());
         let accumulator = Arc::clone(&self.accumulator);
         let parts = match batch.split(split, &|| accumulator.next_batch_id()) {
             Ok(parts) => parts,
@@ -262,11 +262,11 @@ impl<C: KafkaClient> Sender<C> {
         if let Some(transactions) = &mut self.transactions {
             transactions.split(queue, id, &numbers);
         }
-        for part in parts {
-            accumulator.incomplete().add(part.id(), Arc::clone(part.result()));
+        for mut part in parts {
+            part.enroll(accumulator.incomplete());
             self.reinsert(Box::new(part), now);
         }
-        accumulator.incomplete().remove([id]);
+        accumulator.incomplete().remove(key);
     }
 
     fn can_retry(&mut self, batch: &ProducerBatch, answer: &Answer) -> bool {
@@ -310,7 +310,7 @@ impl<C: KafkaClient> Sender<C> {
         let records = record_errors.iter().map(|(index, error)| (*index, describe(error)));
         let record_errors = records.collect();
         batch.complete(Outcome::Failed { error, record_errors });
-        self.accumulator.incomplete().remove([batch.id()]);
+        self.accumulator.incomplete().remove(batch.incomplete_key());
     }
 
     /// Fails what passed `delivery.timeout.ms`, oldest first: of one partition some may be on their way and others wait.
@@ -366,7 +366,7 @@ impl<C: KafkaClient> Sender<C> {
         let error = self.expiry_error(batch, None);
         let error = describe(batch, error.with_broker(self.broker_name(node)), now);
         batch.complete(Outcome::failed(error));
-        self.accumulator.incomplete().remove([batch.id()]);
+        self.accumulator.incomplete().remove(batch.incomplete_key());
     }
 
     fn put_back(&mut self, correlation_id: i32, mut handler: ProduceHandler) {
