@@ -125,11 +125,11 @@ pub(crate) enum AppendError {
     },
 }
 
-/// A batch that waits behind others may grow to so many times `batch.size`: more costs other partitions their turn, and
+/// A batch that waits may grow to so many times `batch.size`: more costs other partitions their turn, and
 /// saves little.
 const LARGEST_MULTIPLE: usize = 16;
 
-/// How large a batch may become that waits behind others, where one of `batch_size` is full and a request takes
+/// How large a batch may become while it waits, where one of `batch_size` is full and a request takes
 /// `max_request_size`.
 pub(crate) fn largest_batch(batch_size: usize, max_request_size: usize) -> usize {
     batch_size.saturating_mul(LARGEST_MULTIPLE).min(max_request_size).max(batch_size)
@@ -160,7 +160,7 @@ impl Append<'_> {
 }
 
 impl RecordAccumulator {
-    /// Lets a batch that waits behind others grow up to `bytes`. Call it before the first [`append`](Self::append).
+    /// Lets a batch that waits grow up to `bytes`. Call it before the first [`append`](Self::append).
     pub(crate) fn with_largest_batch(self, bytes: usize) -> Self {
         Self { largest_batch: bytes, ..self }
     }
