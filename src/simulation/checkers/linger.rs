@@ -1,5 +1,7 @@
 //! ACC-01: a batch that has room waits for `linger.ms`, unless somebody waits for it or the producer is closed.
 
+use std::collections::HashSet;
+
 use crate::compress::CompressionType;
 use crate::simulation::checkers::Evidence;
 use crate::simulation::wire_log::WireBatch;
@@ -37,7 +39,21 @@ fn is_hurried(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
     let since = |moment: &Instant| *moment >= first.accepted_at && *moment <= batch.at;
     let end = evidence.scenario.closes_at.map(|close| Instant::ZERO + close.at);
     let is_urgent = evidence.history.urgent.iter().chain(&end).any(since);
-    !is_urgent && !has_successor(evidence, batch, first_id)
+    !is_urgent && !has_successor(evidence, batch, first_id) && has_memory(evidence, batch)
+}
+
+/// Whether `buffer.memory` is enough for all partitions that had records at the time. Else a batch may have found none to
+/// grow, and a record without a key that did not fit may have gone to another partition: neither is seen from here.
+fn has_memory(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
+    let settings = &evidence.scenario.settings;
+    let unanswered = evidence.history.records.iter().filter(|record| {
+        let is_answered = record.answer.as_ref().is_some_and(|answer| answer.at < batch.at);
+        record.accepted_at <= batch.at && !is_answered
+    });
+    let partitions: HashSet<_> = unanswered
+        .map(|record| (&record.topic, record.answer.as_ref().map(|answer| answer.partition)))
+        .collect();
+    (partitions.len() + 1) * settings.batch_size <= settings.buffer_memory
 }
 
 /// Whether a later batch of the partition was begun before this one left: then there was no use in waiting.
