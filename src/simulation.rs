@@ -45,6 +45,9 @@ const REGRESS: &[u64] = &[
     40475,
     // A batch that was appended and answered with errors was overtaken by more than the broker remembers.
     162_286,
+    // A late answer named the leader of a topic that had been replaced, in an epoch that the new one had not reached.
+    775_950, // A batch found no memory to grow, and was thought to be hurried.
+    790_110,
 ];
 
 /// What has to be seen at least once in [`USUAL_SEEDS`] seeds: else the simulation tests less than it says.

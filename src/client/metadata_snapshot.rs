@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::common::cluster::{Cluster, TopicInfo};
 use crate::common::node::{Node, NodeId};
 use crate::common::partition_info::PartitionInfo;
+use crate::common::uuid::Uuid;
 use crate::error::ErrorCode;
 use crate::protocol::message::metadata::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -71,6 +72,8 @@ impl MetadataSnapshot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LeaderHint {
     pub(crate) topic: Arc<str>,
+    /// Of the topic that was asked for, zero for none: another one of the same name counts its epochs anew.
+    pub(crate) topic_id: Uuid,
     pub(crate) partition: i32,
     pub(crate) leader: NodeId,
     pub(crate) epoch: i32,
@@ -203,7 +206,8 @@ impl MetadataSnapshot {
         let mut is_changed = false;
         for hint in hints.iter().filter(|hint| next.cluster.nodes.contains_key(&hint.leader)) {
             let Some(topic) = next.cluster.topics.get_mut(&hint.topic) else { continue };
-            let known = topic.partition(hint.partition);
+            // Java looks at the name only, and takes no metadata of the new topic until its epoch has caught up.
+            let known = topic.partition(hint.partition).filter(|_| topic.id() == hint.topic_id);
             if known.is_some_and(|known| known.leader_epoch < Some(hint.epoch)) {
                 // Copies the topic for the first of its partitions only: one answer may name leaders of thousands.
                 Arc::make_mut(topic).set_leader(hint.partition, hint.leader, hint.epoch);

@@ -256,7 +256,8 @@ fn partitions_that_are_left_out_or_have_no_replicas_are_without_leader() {
 fn a_hint_is_taken_if_it_is_newer_and_its_broker_is_known() {
     let metadata = with_topic("orders", &[(0, 1, 3)]);
     let hint = |leader, epoch| {
-        [LeaderHint { topic: "orders".into(), partition: 0, leader: NodeId(leader), epoch }]
+        let (topic, topic_id) = ("orders".into(), Uuid::ZERO);
+        [LeaderHint { topic, topic_id, partition: 0, leader: NodeId(leader), epoch }]
     };
 
     assert!(!metadata.update_leaders(&hint(2, 3), &[]));
@@ -266,6 +267,20 @@ fn a_hint_is_taken_if_it_is_newer_and_its_broker_is_known() {
     let snapshot = metadata.snapshot();
     assert_eq!(snapshot.cluster.leader("orders", 0), Some(NodeId(5)));
     assert_eq!(snapshot.cluster.node(NodeId(5)).expect("known now").host(), "five");
+}
+
+// The answer of a broker that had been slow told of the topic before. Its epoch was higher than any of the new topic, so
+// what the brokers said of that was not believed any more.
+#[test]
+fn a_hint_about_a_topic_that_was_replaced_is_ignored() {
+    let metadata = with_topic_id("orders", &[(0, 2, 0)]);
+    let current = metadata.snapshot().cluster.topics["orders"].id();
+    let hint = |topic_id, epoch| {
+        [LeaderHint { topic: "orders".into(), topic_id, partition: 0, leader: NodeId(1), epoch }]
+    };
+
+    assert!(!metadata.update_leaders(&hint(Uuid::from_bytes([9; 16]), 7), &[]));
+    assert!(metadata.update_leaders(&hint(current, 1), &[]));
 }
 
 // MET-02
@@ -358,8 +373,10 @@ fn the_last_error_is_kept_until_a_broker_answers() {
 fn many_leaders_in_one_answer_cost_no_more_than_the_topic() {
     let partitions: Vec<_> = (0..1000).map(|number| (number, 1, 0)).collect();
     let metadata = with_topic("orders", &partitions);
-    let hint =
-        |partition| LeaderHint { topic: "orders".into(), partition, leader: NodeId(2), epoch: 1 };
+    let hint = |partition| {
+        let (topic, topic_id) = ("orders".into(), Uuid::ZERO);
+        LeaderHint { topic, topic_id, partition, leader: NodeId(2), epoch: 1 }
+    };
     let hints: Vec<_> = (0..1000).map(hint).collect();
 
     let taken = allocation_counter::measure(|| assert!(metadata.update_leaders(&hints, &[])));

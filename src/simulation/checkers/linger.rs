@@ -1,6 +1,6 @@
 //! ACC-01: a batch that has room waits for `linger.ms`, unless somebody waits for it or the producer is closed.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use crate::compress::CompressionType;
 use crate::simulation::checkers::Evidence;
@@ -50,7 +50,7 @@ fn has_memory(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
         let is_answered = record.answer.as_ref().is_some_and(|answer| answer.at < batch.at);
         record.accepted_at <= batch.at && !is_answered
     });
-    let partitions: HashSet<_> = unanswered
+    let partitions: BTreeSet<_> = unanswered
         .map(|record| (&record.topic, record.answer.as_ref().map(|answer| answer.partition)))
         .collect();
     (partitions.len() + 1) * settings.batch_size <= settings.buffer_memory

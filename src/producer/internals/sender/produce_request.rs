@@ -40,8 +40,10 @@ pub(super) struct ProduceHandler {
 }
 
 /// The numbers of the topics of a request, for its answer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct RequestTopics {
+    /// With the ids that they had then, zero for none, in ascending order of the numbers.
+    ids: Vec<(u32, Uuid)>,
     /// In ascending order of the names.
     by_name: Vec<(Arc<str>, u32)>,
     /// In ascending order of the ids that stand for topics from version 13 on. Without those that have none.
@@ -80,7 +82,7 @@ impl<C: KafkaClient> Sender<C> {
         parcels.sort_unstable_by_key(|parcel| parcel.key);
         let least_version = self.least_version(&parcels);
         let mut topics: Vec<TopicProduceData<SharedBytes>> = Vec::new();
-        let mut numbers = RequestTopics { by_name: Vec::new(), by_id: Vec::new() };
+        let mut numbers = RequestTopics::default();
         for of_topic in parcels.chunk_by_mut(|left, right| left.key.topic == right.key.topic) {
             let number = of_topic.first().map_or(0, |parcel| parcel.key.topic);
             if let Some(data) = self.topic_data(node, of_topic, turn) {
@@ -228,7 +230,7 @@ impl<C: KafkaClient> Sender<C> {
     fn handle_answers(&mut self, handler: ProduceHandler, response: ProduceResponse, now: Instant) {
         let ProduceHandler { node, batches, topics, .. } = handler;
         let mut answers = Answers::new(&response, &topics);
-        self.apply_leader_hints(&response, &answers, &batches);
+        self.apply_leader_hints(&response, &answers, &topics, &batches);
         let mut batches = batches.into_iter();
         let mut answered = Vec::with_capacity(AT_ONCE.min(batches.len()));
         while !batches.as_slice().is_empty() {
@@ -254,6 +256,7 @@ impl<C: KafkaClient> Sender<C> {
         &self,
         response: &ProduceResponse,
         answers: &Answers<'_>,
+        topics: &RequestTopics,
         batches: &[Box<ProducerBatch>],
     ) {
         if !answers.name_leaders() {
@@ -266,6 +269,7 @@ impl<C: KafkaClient> Sender<C> {
                 let leader = leader.filter(|leader| leader.leader_id >= 0)?;
                 Some(LeaderHint {
                     topic: Arc::clone(batch.topic_partition().shared_topic()),
+                    topic_id: topics.id_of(batch.key().topic),
                     partition: batch.topic_partition().partition(),
                     leader: NodeId(leader.leader_id),
                     epoch: leader.leader_epoch,
@@ -292,7 +296,9 @@ impl<C: KafkaClient> Sender<C> {
 const AT_ONCE: usize = 32;
 
 impl RequestTopics {
+    /// Call it in ascending order of the numbers.
     fn add(&mut self, topic: &TopicProduceData<SharedBytes>, number: u32) {
+        self.ids.push((number, topic.topic_id));
         self.by_name.push((Arc::clone(&topic.name), number));
         if !topic.topic_id.is_zero() {
             self.by_id.push((topic.topic_id, number));
@@ -302,6 +308,12 @@ impl RequestTopics {
     fn sort(&mut self) {
         self.by_name.sort_unstable();
         self.by_id.sort_unstable();
+    }
+
+    /// The id that the topic had when the request was sent; zero for none.
+    fn id_of(&self, number: u32) -> Uuid {
+        let position = self.ids.binary_search_by_key(&number, |(number, _)| *number).ok();
+        position.and_then(|position| self.ids.get(position)).map_or(Uuid::ZERO, |(_, id)| *id)
     }
 
     /// The topic's number; `None` if it was not in the request.

@@ -22,6 +22,7 @@ use super::*;
 use crate::client::metadata::MetadataSettings;
 use crate::client::mock_client::MockClient;
 use crate::common::header::Headers;
+use crate::common::uuid::Uuid;
 use crate::compress::Compression;
 use crate::error::{ErrorCode, Persistence};
 use crate::network::wakeup::Wakeup;
@@ -218,6 +219,14 @@ impl Fixture {
         };
         let brokers = vec![broker(1), broker(2)];
         MetadataResponse { brokers, topics: vec![topic], ..MetadataResponse::default() }
+    }
+
+    /// Metadata tells another id of the topic.
+    fn recreate_topic(&mut self) {
+        let mut response = self.metadata_response(&[]);
+        response.topics[0].topic_id = Uuid::from_bytes([9; 16]);
+        let _ = self.metadata.next_request(self.now);
+        self.metadata.handle_response(&response, 13, self.now);
     }
 
     /// A caller appends a record of about `size` bytes.

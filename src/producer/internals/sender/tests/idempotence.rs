@@ -1,7 +1,6 @@
 //! What an idempotent producer makes of errors: when its sequences start anew, and when they must not.
 
 use super::*;
-use crate::common::uuid::Uuid;
 
 // Java: SenderTest.testIdempotenceWithMultipleInflightsWhereFirstFailsFatallyAndSequenceOfFutureBatchesIsAdjusted
 #[test]
@@ -453,14 +452,6 @@ impl Fixture {
     fn rest_with_requests(&mut self) -> Vec<Sent> {
         self.rest();
         self.requests()
-    }
-
-    /// Metadata tells another id of the topic.
-    fn recreate_topic(&mut self) {
-        let mut response = self.metadata_response(&[]);
-        response.topics[0].topic_id = Uuid::from_bytes([9; 16]);
-        let _ = self.metadata.next_request(self.now);
-        self.metadata.handle_response(&response, 13, self.now);
     }
 
     /// Sends two batches a second apart; the first expires on its way and is lost with its connection. Returns the

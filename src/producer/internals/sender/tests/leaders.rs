@@ -188,6 +188,21 @@ fn a_leader_that_changed_while_the_request_was_under_way_is_asked_at_once() {
 }
 
 #[test]
+fn a_leader_that_a_late_answer_names_of_the_topic_before_is_ignored() {
+    let mut fixture = Setup::new().start();
+    fixture.append(0, 10);
+    let request = fixture.sent();
+    fixture.recreate_topic();
+
+    fixture.name_leader(&request, 2);
+    fixture.rest();
+
+    let metadata = fixture.metadata.snapshot();
+    let partition = metadata.topic(TOPIC).and_then(|topic| topic.partition(0)).expect("known");
+    assert_eq!(partition.leader(), Some(NODE_1));
+}
+
+#[test]
 fn a_named_leader_that_is_none_is_ignored() {
     let mut fixture = Setup::new().start();
     fixture.append(0, 10);
