@@ -8,15 +8,17 @@ use crate::simulation::coverage::Coverage;
 use crate::simulation::wire_log::{WireAnswer, WireBatch};
 use crate::utils::clock::Instant;
 
+/// Topic, partition, producer id, epoch, base sequence.
+type Numbers<'a> = (&'a str, i32, i64, i16, i32);
+
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
-    let mut refused = BTreeMap::<(&str, i32, i64, i16, i32), usize>::new();
+    let mut refused = BTreeMap::<Numbers<'_>, usize>::new();
     for batch in evidence.wire.batches.iter().filter(|batch| is_out_of_order(batch)) {
-        let WireBatch { producer_id, epoch, base_sequence, .. } = batch;
-        let numbers = (&*batch.topic, batch.partition, *producer_id, *epoch, *base_sequence);
-        *refused.entry(numbers).or_default() += 1;
+        *refused.entry(numbers(batch)).or_default() += 1;
     }
     let insisting = refused.into_iter().filter(|(_, count)| *count > MOST_REFUSALS);
     insisting
+        .filter(|(numbers, _)| !is_overtaken(evidence, numbers))
         .map(|(numbers, count)| {
             format!("INV-14: refused {count} times as out of order: {numbers:?}")
         })
@@ -25,6 +27,24 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
 
 /// Once behind a batch that is in doubt, and once more after that one ran out of time: then sequences start anew.
 const MOST_REFUSALS: usize = 2;
+
+fn numbers(batch: &WireBatch) -> Numbers<'_> {
+    let WireBatch { partition, producer_id, epoch, base_sequence, .. } = batch;
+    (&batch.topic, *partition, *producer_id, *epoch, *base_sequence)
+}
+
+/// Whether a batch that was sent later was acknowledged with a later number under the same epoch. Then this one was in the
+/// log once, and may still be: its numbers are insisted on, as Java does, until it runs out of time.
+fn is_overtaken(evidence: &Evidence<'_>, numbers_of_one: &Numbers<'_>) -> bool {
+    let (topic, partition, producer_id, epoch, base_sequence) = *numbers_of_one;
+    let since = evidence.wire.batches.iter().skip_while(|batch| numbers(batch) != *numbers_of_one);
+    let mut acknowledged =
+        since.filter(|batch| batch.answer.is_some_and(|answer| answer.code.is_ok()));
+    acknowledged.any(|batch| {
+        let is_other = batch.base_sequence != base_sequence;
+        is_other && numbers(batch) == (topic, partition, producer_id, epoch, batch.base_sequence)
+    })
+}
 
 fn is_out_of_order(batch: &WireBatch) -> bool {
     batch.answer.is_some_and(|answer| answer.code == ErrorCode::OutOfOrderSequenceNumber)
