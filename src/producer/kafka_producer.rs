@@ -120,9 +120,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
 
     /// As [`send`](Self::send), and calls `callback` once with what became of the record.
     ///
-    /// It runs on the sender thread, in the order of `send` within a partition, and holds up everything else there: let
-    /// it be short. `send` inside it is fine. A panic in it is logged and ends there. If the record is not accepted at
-    /// all, it runs on the calling thread before this method returns.
+    /// It runs on the sender thread, and holds up everything else there: let it be short. Within a partition callbacks run
+    /// in the order of `send`, but for a batch that has to be sent again while those behind it are acknowledged, as in Java.
+    /// `send` inside a callback never waits: it fails where there is no memory. A panic in a callback is logged and ends
+    /// there. If the record is not accepted at all, its callback runs on the calling thread before this method returns.
     #[inline]
     pub fn send_with_callback(
         &self,

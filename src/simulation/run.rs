@@ -249,8 +249,11 @@ fn accumulator(
         unavailable_nodes: ArcSwap::default(),
     };
     let signal = Arc::clone(signal);
+    let is_split_harmless =
+        settings.is_idempotent || settings.acks != 0 && settings.max_in_flight == 1;
+    let largest = largest_batch(settings.batch_size, settings.max_request_size, is_split_harmless);
     RecordAccumulator::new(settings.batch_size, Arc::new(pool), Arc::new(sticky), signal, random)
-        .with_largest_batch(largest_batch(settings.batch_size, settings.max_request_size))
+        .with_largest_batch(largest)
 }
 
 fn client_settings(settings: &Settings) -> NetworkClientSettings {

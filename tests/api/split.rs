@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
-use kafka_producer::mock_cluster::{MockCluster, TopicOptions};
+use kafka_producer::mock_cluster::{Api, Fault, MockCluster, TopicOptions};
 
 use crate::setup::{LONG, TOPIC, answer, log, produced, producer, record};
 
@@ -99,6 +100,22 @@ fn a_single_record_that_is_too_large_fails_and_the_others_do_not() {
     let error = answer(&refused).expect_err("too large for the broker");
     assert!(error.to_string().contains("MESSAGE_TOO_LARGE"), "{error}");
     assert_eq!(answer(&after).expect("acknowledged").offset(), 1);
+}
+
+// A batch that waited grew beyond what the topic takes. Its parts were overtaken by the batches behind it.
+#[test]
+fn batches_stay_as_small_as_asked_for_where_the_parts_of_one_could_be_overtaken() {
+    let cluster = cluster(1000);
+    cluster.inject(Fault::delay(Duration::from_millis(5)).on(Api::Produce).always());
+    let properties = [("acks", "1"), ("retries", "0"), ("batch.size", "900")];
+    let producer = producer(&cluster, &properties);
+    let values: Vec<_> = (0..10 * COUNT).map(|number| format!("value {number}")).collect();
+
+    values.iter().for_each(|value| drop(producer.send(record(value))));
+    producer.flush_timeout(LONG).expect("in time");
+
+    assert_eq!(log(&cluster, 0), values);
+    assert!(produced(&cluster).iter().all(|batch| batch.size <= 900));
 }
 
 fn cluster(max_message_bytes: usize) -> MockCluster {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::producer_batch::ProducerBatch;
@@ -24,8 +24,6 @@ pub(crate) struct PartitionQueue {
     expected_callbacks: AtomicU16,
     /// How many bytes, likewise.
     expected_bytes: AtomicU32,
-    /// Whether batches may grow beyond `batch.size` while they wait: not after a broker found one too large.
-    may_batches_grow: AtomicBool,
 }
 
 /// The batches of a queue, in the order of their creation.
@@ -80,7 +78,6 @@ impl PartitionQueue {
             load: AtomicU32::new(0),
             expected_callbacks: AtomicU16::new(0),
             expected_bytes: AtomicU32::new(0),
-            may_batches_grow: AtomicBool::new(true),
         }
     }
 
@@ -97,11 +94,6 @@ impl PartitionQueue {
     /// For a prefetch of its beginning and its end.
     pub(super) fn touch(&self) -> usize {
         self.load() + usize::from(self.batches.is_locked())
-    }
-
-    /// Keeps batches from growing beyond `batch.size`.
-    pub(super) fn keep_batches_small(&self) {
-        self.may_batches_grow.store(false, Ordering::Relaxed);
     }
 
     #[cfg(test)]
@@ -177,11 +169,6 @@ impl LockedQueue<'_> {
     /// How many bytes a batch is likely to get.
     pub(super) fn expected_bytes(&self) -> usize {
         self.queue.expected_bytes.load(Ordering::Relaxed) as usize
-    }
-
-    /// Whether batches may grow beyond `batch.size` while they wait.
-    pub(super) fn may_grow(&self) -> bool {
-        self.queue.may_batches_grow.load(Ordering::Relaxed)
     }
 
     pub(super) fn push_tail(&mut self, mut batch: ProducerBatch) {

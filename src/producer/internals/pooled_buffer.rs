@@ -143,6 +143,13 @@ impl PooledBuffer {
         }
     }
 
+    /// Leaves up to `size` bytes of the loan to `other`, which holds what was in this one.
+    pub(super) fn leave_to(&mut self, other: &mut Self, size: usize) {
+        let left = size.min(self.size);
+        self.size -= left;
+        other.size += left;
+    }
+
     /// Memory that the pool does not count, with these bytes in it.
     pub(crate) fn unpooled(&self, bytes: Vec<u8>) -> Self {
         Self::new(bytes, 0, Arc::clone(&self.pool))

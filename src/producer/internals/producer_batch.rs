@@ -434,7 +434,8 @@ impl ProducerBatch {
     /// Moves the records into several batches, in order. `next_id` numbers them. They keep the time of creation, and no
     /// attempt was made with them.
     ///
-    /// This batch is over then, without an outcome of its own. The memory of the parts is not counted by the pool.
+    /// This batch is over then, without an outcome of its own. Its loan is that of the parts, as far as it goes: the records
+    /// of one that was compressed take more.
     ///
     /// # Errors
     ///
@@ -447,12 +448,26 @@ impl ProducerBatch {
         let Some(mut parts) = self.parts(split, next_id) else {
             return Err(Box::new(self));
         };
-        self.buffer = None;
+        self.leave_loan_to(&mut parts);
         self.hand_over_thunks(&mut parts);
         let first = |part: &Self| part.order.first_record - self.order.first_record;
         let results = parts.iter().map(|part| (first(part), Arc::clone(part.result())));
         self.result().split(results.collect());
         Ok(parts)
+    }
+
+    /// Java gives the memory back at once: what others fill it with comes on top of the parts.
+    fn leave_loan_to(&mut self, parts: &mut [Self]) {
+        let mut whole = self.buffer.take();
+        let Some(whole) = whole.as_mut().and_then(Arc::get_mut) else {
+            return; // a request still has it
+        };
+        for part in parts {
+            let size = part.builder.size();
+            if let Some(buffer) = part.buffer.as_mut().and_then(Arc::get_mut) {
+                whole.leave_to(buffer, size);
+            }
+        }
     }
 
     /// Copies of the records in the batches that they are to be moved to.

@@ -131,8 +131,16 @@ const LARGEST_MULTIPLE: usize = 16;
 
 /// How large a batch may become while it waits, where one of `batch_size` is full and a request takes
 /// `max_request_size`.
-pub(crate) fn largest_batch(batch_size: usize, max_request_size: usize) -> usize {
-    batch_size.saturating_mul(LARGEST_MULTIPLE).min(max_request_size).max(batch_size)
+///
+/// A broker may find such a batch too large. If `is_split_harmless` is false, it is not to become larger than the
+/// application has asked for: nobody would hear of the refusal, or later batches would overtake its parts.
+pub(crate) fn largest_batch(
+    batch_size: usize,
+    max_request_size: usize,
+    is_split_harmless: bool,
+) -> usize {
+    let multiple = if is_split_harmless { LARGEST_MULTIPLE } else { 1 };
+    batch_size.saturating_mul(multiple).min(max_request_size).max(batch_size)
 }
 
 /// A first batch begins with `batch.size` divided by two to the power of this.
@@ -331,7 +339,7 @@ impl RecordAccumulator {
         }
         let buffer = match buffer.take() {
             Some(buffer) => buffer,
-            None => self.memory_for_batch(&target.append.record, &batches)?,
+            None => self.memory_for_batch(target, &batches)?,
         };
         let (id, created) = (self.next_batch_id(), now());
         let start = BatchStart {
@@ -404,7 +412,7 @@ impl RecordAccumulator {
     ) -> Option<Appended> {
         let limit = match batches.len() {
             0 => return None,
-            _ if !batches.may_grow() => self.batch_size,
+            _ if !target.append.topic.may_batches_grow() => self.batch_size,
             1 => batches.expected_bytes().clamp(self.batch_size, self.largest_batch),
             _ => self.largest_batch,
         };
@@ -412,14 +420,13 @@ impl RecordAccumulator {
         target.append_rarely(batches, callback)
     }
 
-    /// Memory for a new batch that begins with `record`: as much as the partition's batches have needed lately, or less
-    /// where there is not that much.
+    /// Memory for a new batch: as much as the partition's batches have needed lately, or less where there is not that much.
     fn memory_for_batch(
         &self,
-        record: &RecordContents<'_>,
+        target: &Target<'_>,
         batches: &LockedQueue<'_>,
     ) -> Result<PooledBuffer, Obstacle> {
-        let needed = record.batch_size_upper_bound();
+        let needed = target.append.record.batch_size_upper_bound();
         let expected_bytes = batches.expected_bytes();
         let least = if needed > self.batch_size {
             needed
@@ -427,7 +434,8 @@ impl RecordAccumulator {
             self.usual_size(needed).min(self.pool.total()).max(needed)
         };
         let large = self.pool.large_size().min(self.largest_batch);
-        let wanted = if expected_bytes > self.batch_size && batches.may_grow() {
+        let may_grow = target.append.topic.may_batches_grow();
+        let wanted = if expected_bytes > self.batch_size && may_grow {
             large.max(needed)
         } else {
             self.usual_size(expected_bytes.min(self.batch_size).max(needed))
@@ -449,6 +457,13 @@ impl RecordAccumulator {
         }
         let parts = (0..=LARGEST_DIVISOR_BITS).map(|bits| self.batch_size.div_ceil(1 << bits));
         parts.take_while(|part| *part >= size).last().unwrap_or(self.batch_size)
+    }
+
+    /// A broker found a batch of the topic too large: from now on none grows beyond what it has to be.
+    pub(crate) fn keep_batches_small(&self, topic: &str) {
+        if let Some(topic) = self.table.get(topic) {
+            topic.keep_batches_small();
+        }
     }
 
     fn allocate(&self, requested: usize, max_wait: Duration) -> Result<PooledBuffer, AppendError> {

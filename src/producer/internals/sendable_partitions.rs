@@ -398,13 +398,6 @@ impl SendablePartitions {
         self.spare_boxes.truncate(MOST_SPARE_BOXES);
     }
 
-    /// A broker found a batch of the partition too large: from now on none grows beyond what it has to be.
-    pub(crate) fn keep_batches_small(&self, id: usize) {
-        if let Some(slot) = self.slots.get(id).and_then(Option::as_ref) {
-            slot.queue.keep_batches_small();
-        }
-    }
-
     /// Holds a partition back until [`unmute`](Self::unmute).
     pub(crate) fn mute(&mut self, id: usize, turn: &Turn<'_>) {
         let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {

@@ -290,8 +290,13 @@ impl<C: KafkaClient> Sender<C> {
         for batch in drained {
             if batch.is_unexpectedly_large(limit) {
                 let property = "max.request.size";
+                log::warn!(
+                    "splitting a batch of {} bytes in {}: less than {property} was expected of the codec",
+                    batch.size(),
+                    batch.topic_partition()
+                );
                 let kind = ErrorKind::RecordTooLarge { size: batch.size(), limit, property };
-                self.split_and_reenqueue(batch, &Error::new(kind), now);
+                self.reenqueue_halves(batch, &Error::new(kind), now);
             } else {
                 parcels.push(Parcel::new(batch, None));
             }

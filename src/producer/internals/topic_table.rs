@@ -1,6 +1,6 @@
 //! What `send` needs to know of every topic. Takes the place of `RecordAccumulator.topicInfoMap`.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
@@ -38,6 +38,7 @@ pub(crate) struct TopicEntry {
     partitioner: BuiltInPartitioner,
     /// `None` if batches travel uncompressed.
     compression: Option<Arc<TopicCompression>>,
+    may_batches_grow: AtomicBool,
     info: ArcSwap<TopicInfo>,
 }
 
@@ -121,12 +122,23 @@ impl TopicEntry {
             queues: PartitionQueues::default(),
             partitioner,
             compression,
+            may_batches_grow: AtomicBool::new(true),
             info: ArcSwap::new(Arc::clone(info)),
         }
     }
 
     pub(super) fn compression(&self) -> Option<&Arc<TopicCompression>> {
         self.compression.as_ref()
+    }
+
+    /// Whether batches may grow beyond `batch.size` while they wait.
+    pub(super) fn may_batches_grow(&self) -> bool {
+        self.may_batches_grow.load(Ordering::Relaxed)
+    }
+
+    /// Keeps batches from growing beyond `batch.size`: how much a broker takes at once is the topic's property.
+    pub(super) fn keep_batches_small(&self) {
+        self.may_batches_grow.store(false, Ordering::Relaxed);
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {

@@ -160,7 +160,14 @@ fn accumulator(
     let signal = Arc::clone(signal);
     RecordAccumulator::new(batch_size, Arc::new(pool), Arc::new(sticky), signal, random)
         .with_compression(config.compression())
-        .with_largest_batch(largest_batch(batch_size, config.max_request_size()))
+        .with_largest_batch(largest_batch_of(config))
+}
+
+fn largest_batch_of(config: &ProducerConfig) -> usize {
+    let is_heard_of = config.acks().number() != 0;
+    let is_one_at_a_time = config.max_in_flight_requests_per_connection() == 1;
+    let is_split_harmless = config.enable_idempotence() || is_heard_of && is_one_at_a_time;
+    largest_batch(config.batch_size(), config.max_request_size(), is_split_harmless)
 }
 
 fn network_client(
@@ -227,5 +234,30 @@ impl<K: ?Sized, V: ?Sized> fmt::Debug for KafkaProducerBuilder<K, V> {
             .field("config", &self.config)
             .field("interceptors", &self.interceptors.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_grow_only_where_a_broker_may_find_them_too_large_without_harm() {
+        let largest = |acks, idempotence, in_flight| {
+            let config = ProducerConfig::from_properties([
+                ("bootstrap.servers", "localhost:9092"),
+                ("batch.size", "1000"),
+                ("acks", acks),
+                ("enable.idempotence", idempotence),
+                ("max.in.flight.requests.per.connection", in_flight),
+            ]);
+            largest_batch_of(&config.expect("valid"))
+        };
+
+        assert_eq!(largest("all", "true", "5"), 16_000);
+        assert_eq!(largest("1", "false", "1"), 16_000);
+        assert_eq!(largest("1", "false", "2"), 1000);
+        assert_eq!(largest("0", "false", "1"), 1000);
+        assert_eq!(largest("0", "false", "5"), 1000);
     }
 }

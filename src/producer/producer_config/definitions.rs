@@ -32,7 +32,9 @@ const WORKING: &[Property] = &[
         .medium()
         .doc("How many bytes of records for one partition travel together. `0` sends every record by itself. A \
               record that is larger begins a batch of its own. Batches take memory as their records come; one that \
-              waits may grow to 16 times this, within `max.request.size`."),
+              waits may grow to 16 times this, as it is expected to be compressed, within `max.request.size`, where it \
+              does no harm if a broker finds it too large: with idempotence, or with one request at a time and \
+              answers."),
     Property::list("bootstrap.servers")
         .required()
         .valid(Valid::NonEmptyUniqueList)
@@ -103,7 +105,8 @@ const WORKING: &[Property] = &[
         .default("5")
         .at_least(1)
         .doc("How many requests may await their answer on one connection. Above 5 only without idempotence. Without \
-              idempotence, more than 1 means that a retry can change the order of records."),
+              idempotence, more than 1 means that a retry can change the order of records, and so can a batch that a \
+              broker finds too large, which is sent again in parts."),
     Property::int("max.request.size")
         .default("1048576")
         .at_least(0)

@@ -77,10 +77,16 @@ fn a_batch_in_several_buffers_can_be_split() {
     let mut batch = grown(&pool, &[300; 20]);
     batch.seal(STATE);
 
-    let parts = batch.split(Split::AtSize(2000), &|| 8).expect("not completed");
+    let mut parts = batch.split(Split::AtSize(2000), &|| 8).expect("not completed");
 
     let counts: Vec<_> = parts.iter().map(ProducerBatch::record_count).collect();
     assert_eq!(counts, [6, 6, 6, 2]);
+    let lent = parts.iter().map(ProducerBatch::size).sum::<usize>();
+    assert_eq!(pool.available(), pool.total() - lent, "the loan is that of the parts");
+    for part in &mut parts {
+        part.seal(STATE);
+        part.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
+    }
     assert_eq!(pool.available(), pool.total());
 }
 

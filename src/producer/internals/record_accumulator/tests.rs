@@ -310,7 +310,7 @@ fn batches_that_are_kept_small_stay_small_whatever_they_were_before() {
     };
     assert!(sizes().iter().any(|size| *size > BATCH_SIZE));
 
-    queue.keep_batches_small();
+    accumulator.keep_batches_small("t");
     append_some();
 
     let sizes = sizes();

@@ -228,7 +228,8 @@ impl<C: KafkaClient> Sender<C> {
         error: &Error,
         now: Instant,
     ) {
-        log::warn!("splitting a batch of {} in {}: {error}", batch.size(), batch.topic_partition());
+        let partition = batch.topic_partition();
+        log::warn!("splitting a batch of {} bytes in {partition}: {error}", batch.size());
         self.reenqueue_halves(batch, error, now);
     }
 
@@ -239,7 +240,7 @@ impl<C: KafkaClient> Sender<C> {
         error: &Error,
         now: Instant,
     ) {
-        self.partitions.keep_batches_small(batch.partition_id());
+        self.accumulator.keep_batches_small(batch.topic_partition().topic());
         let max_size = self.accumulator.batch_size().min(batch.size() / 2);
         self.reenqueue_parts(batch, Split::AtSize(max_size), error, now);
     }
