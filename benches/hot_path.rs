@@ -4,7 +4,7 @@
 //! cargo bench --features bench
 //! ```
 //!
-//! Figures are for [`RECORDS`] records where the name does not say otherwise; the rate beside them is of single records.
+//! Figures are for [`RECORDS`], 1,000, where the name does not say otherwise; the rate beside them is of single records.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -105,12 +105,12 @@ fn drain_and_seal(bencher: Bencher<'_, '_>) {
 }
 
 /// The sender's part after an answer: memory goes back, callbacks run, futures are released.
-#[divan::bench(sample_size = 1, args = [false, true])]
-fn complete(bencher: Bencher<'_, '_>, with_callbacks: bool) {
+#[divan::bench(sample_size = 1, args = ["no callbacks", "callbacks"])]
+fn complete(bencher: Bencher<'_, '_>, callbacks: &str) {
     let accumulator = RefCell::new(Accumulator::new(6, BATCH_SIZE));
     let drained = || {
         accumulator.borrow_mut().clear();
-        fill(&accumulator.borrow(), with_callbacks.then_some(count_answer));
+        fill(&accumulator.borrow(), (callbacks == "callbacks").then_some(count_answer));
         [(); 2].map(|()| accumulator.borrow_mut().drain())
     };
     let counter = ItemsCount::new(RECORDS);
