@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, Persistence};
 use crate::simulation::checkers::Evidence;
 use crate::simulation::coverage::Coverage;
 use crate::simulation::wire_log::{WireAnswer, WireBatch};
@@ -33,17 +33,34 @@ fn numbers(batch: &WireBatch) -> Numbers<'_> {
     (&batch.topic, *partition, *producer_id, *epoch, *base_sequence)
 }
 
-/// Whether a batch that was sent later was acknowledged with a later number under the same epoch. Then this one was in the
-/// log once, and may still be: its numbers are insisted on, as Java does, until it runs out of time.
+/// Whether a batch that was sent later, with a later number under the same epoch, was acknowledged, or ended in doubt. Then
+/// this one may be in the log: its numbers are insisted on, as Java does, until it runs out of time.
 fn is_overtaken(evidence: &Evidence<'_>, numbers_of_one: &Numbers<'_>) -> bool {
     let (topic, partition, producer_id, epoch, base_sequence) = *numbers_of_one;
     let since = evidence.wire.batches.iter().skip_while(|batch| numbers(batch) != *numbers_of_one);
-    let mut acknowledged =
-        since.filter(|batch| batch.answer.is_some_and(|answer| answer.code.is_ok()));
-    acknowledged.any(|batch| {
-        let is_other = batch.base_sequence != base_sequence;
-        is_other && numbers(batch) == (topic, partition, producer_id, epoch, batch.base_sequence)
+    let mut behind = since.filter(|batch| {
+        let is_later = is_before(base_sequence, batch.base_sequence);
+        is_later && numbers(batch) == (topic, partition, producer_id, epoch, batch.base_sequence)
+    });
+    behind.any(|batch| is_acknowledged(batch) || ended_in_doubt(evidence, batch))
+}
+
+fn is_acknowledged(batch: &WireBatch) -> bool {
+    batch.answer.is_some_and(|answer| answer.code.is_ok())
+}
+
+fn ended_in_doubt(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
+    let record = batch.first_id.and_then(|id| evidence.history.records.get(id));
+    let end = record.and_then(|record| record.answer.as_ref());
+    end.is_some_and(|answer| {
+        answer.result.as_ref().is_err_and(|failed| failed.persistence == Persistence::Perhaps)
     })
+}
+
+/// Sequences go round.
+fn is_before(sequence: i32, other: i32) -> bool {
+    let distance = other.wrapping_sub(sequence) & i32::MAX;
+    distance != 0 && distance <= i32::MAX / 2
 }
 
 fn is_out_of_order(batch: &WireBatch) -> bool {

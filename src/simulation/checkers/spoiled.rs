@@ -252,6 +252,18 @@ fn insisting_on_sequences_that_are_out_of_order_is_seen() {
     });
 }
 
+// What was acknowledged in between was sent before, and tells nothing of the one that is refused.
+#[test]
+fn insisting_on_sequences_behind_those_that_were_acknowledged_is_seen() {
+    check_spoiled("INV-14", |course| {
+        let (at, code) = (Instant::ZERO, ErrorCode::OutOfOrderSequenceNumber);
+        let answer = Some(WireAnswer { at, code, leader: None });
+        let refused = WireBatch { answer, ..course.wire.batches[1].clone() };
+        let acknowledged = course.wire.batches[0].clone();
+        course.wire.batches.extend([refused.clone(), refused.clone(), acknowledged, refused]);
+    });
+}
+
 #[test]
 fn a_sequence_for_two_batches_is_seen() {
     check_spoiled("INV-14", |course| course.wire.batches[1].base_sequence = 0);
