@@ -249,9 +249,12 @@ fn accumulator(
         unavailable_nodes: ArcSwap::default(),
     };
     let signal = Arc::clone(signal);
-    let is_split_harmless =
-        settings.is_idempotent || settings.acks != 0 && settings.max_in_flight == 1;
-    let largest = largest_batch(settings.batch_size, settings.max_request_size, is_split_harmless);
+    let largest = largest_batch(
+        settings.batch_size,
+        settings.max_request_size,
+        settings.is_idempotent,
+        (settings.acks, settings.max_in_flight),
+    );
     RecordAccumulator::new(settings.batch_size, Arc::new(pool), Arc::new(sticky), signal, random)
         .with_largest_batch(largest)
 }

@@ -132,13 +132,16 @@ const LARGEST_MULTIPLE: usize = 16;
 /// How large a batch may become while it waits, where one of `batch_size` is full and a request takes
 /// `max_request_size`.
 ///
-/// A broker may find such a batch too large. If `is_split_harmless` is false, it is not to become larger than the
-/// application has asked for: nobody would hear of the refusal, or later batches would overtake its parts.
+/// A broker may find such a batch too large. Where nobody would hear of that (`acks`), or later batches would overtake its
+/// parts (without idempotence, unless there is one request at a time), it is not to become larger than the application has
+/// asked for.
 pub(crate) fn largest_batch(
     batch_size: usize,
     max_request_size: usize,
-    is_split_harmless: bool,
+    is_idempotent: bool,
+    (acks, max_in_flight): (i16, usize),
 ) -> usize {
+    let is_split_harmless = is_idempotent || acks != 0 && max_in_flight == 1;
     let multiple = if is_split_harmless { LARGEST_MULTIPLE } else { 1 };
     batch_size.saturating_mul(multiple).min(max_request_size).max(batch_size)
 }

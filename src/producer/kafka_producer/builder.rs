@@ -164,10 +164,13 @@ fn accumulator(
 }
 
 fn largest_batch_of(config: &ProducerConfig) -> usize {
-    let is_heard_of = config.acks().number() != 0;
-    let is_one_at_a_time = config.max_in_flight_requests_per_connection() == 1;
-    let is_split_harmless = config.enable_idempotence() || is_heard_of && is_one_at_a_time;
-    largest_batch(config.batch_size(), config.max_request_size(), is_split_harmless)
+    let others = (config.acks().number(), config.max_in_flight_requests_per_connection());
+    largest_batch(
+        config.batch_size(),
+        config.max_request_size(),
+        config.enable_idempotence(),
+        others,
+    )
 }
 
 fn network_client(

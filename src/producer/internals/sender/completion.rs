@@ -195,8 +195,11 @@ impl<C: KafkaClient> Sender<C> {
             let error = self.expiry_error(&batch, Some(error));
             return self.fail(batch, &error, now);
         }
-        if answer.code == ErrorCode::MessageTooLarge && self.can_split(&batch) {
-            return self.split_and_reenqueue(batch, &error, now);
+        if answer.code == ErrorCode::MessageTooLarge {
+            self.accumulator.keep_batches_small(batch.topic_partition().topic());
+            if self.can_split(&batch) {
+                return self.split_and_reenqueue(batch, &error, now);
+            }
         }
         if self.can_retry(&batch, answer) {
             log::debug!("sending a batch of {} again: {error}", batch.topic_partition());
@@ -240,7 +243,6 @@ impl<C: KafkaClient> Sender<C> {
         error: &Error,
         now: Instant,
     ) {
-        self.accumulator.keep_batches_small(batch.topic_partition().topic());
         let max_size = self.accumulator.batch_size().min(batch.size() / 2);
         self.reenqueue_parts(batch, Split::AtSize(max_size), error, now);
     }

@@ -221,10 +221,10 @@ impl Fixture {
         MetadataResponse { brokers, topics: vec![topic], ..MetadataResponse::default() }
     }
 
-    /// Metadata tells another id of the topic.
-    fn recreate_topic(&mut self) {
+    /// Metadata tells another id of the topic, made of `id`.
+    fn recreate_topic(&mut self, id: u8) {
         let mut response = self.metadata_response(&[]);
-        response.topics[0].topic_id = Uuid::from_bytes([9; 16]);
+        response.topics[0].topic_id = Uuid::from_bytes([id; 16]);
         let _ = self.metadata.next_request(self.now);
         self.metadata.handle_response(&response, 13, self.now);
     }

@@ -344,7 +344,7 @@ fn a_topic_created_anew_gets_one_batch_alone() {
     let mut fixture = Setup::new().idempotent().start_with_producer_id();
     fixture.append(0, FULL);
     let to_old_topic = fixture.sent();
-    fixture.recreate_topic();
+    fixture.recreate_topic(9);
     fixture.append(0, FULL);
     fixture.append(0, FULL);
 

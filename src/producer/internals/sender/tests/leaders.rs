@@ -190,9 +190,10 @@ fn a_leader_that_changed_while_the_request_was_under_way_is_asked_at_once() {
 #[test]
 fn a_leader_that_a_late_answer_names_of_the_topic_before_is_ignored() {
     let mut fixture = Setup::new().start();
+    fixture.recreate_topic(7);
     fixture.append(0, 10);
     let request = fixture.sent();
-    fixture.recreate_topic();
+    fixture.recreate_topic(9);
 
     fixture.name_leader(&request, 2);
     fixture.rest();
