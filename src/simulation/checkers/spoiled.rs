@@ -259,7 +259,8 @@ fn insisting_on_sequences_behind_those_that_were_acknowledged_is_seen() {
         let (at, code) = (Instant::ZERO, ErrorCode::OutOfOrderSequenceNumber);
         let answer = Some(WireAnswer { at, code, leader: None });
         let refused = WireBatch { answer, ..course.wire.batches[1].clone() };
-        let acknowledged = course.wire.batches[0].clone();
+        let answer = Some(WireAnswer { at, code: ErrorCode::None, leader: None });
+        let acknowledged = WireBatch { answer, ..course.wire.batches[0].clone() };
         course.wire.batches.extend([refused.clone(), refused.clone(), acknowledged, refused]);
     });
 }

@@ -32,6 +32,7 @@ use crate::producer::internals::built_in_partitioner::StickySettings;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::record_accumulator::{Append, AppendError};
 use crate::producer::internals::sender_signal::SenderSignal;
+use crate::producer::internals::topic_table::TopicEntry;
 use crate::producer::record_metadata::RecordMetadata;
 use crate::protocol::message::metadata::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -219,6 +220,11 @@ impl Fixture {
         };
         let brokers = vec![broker(1), broker(2)];
         MetadataResponse { brokers, topics: vec![topic], ..MetadataResponse::default() }
+    }
+
+    fn may_batches_grow(&self) -> bool {
+        let topic = self.accumulator.topics(&self.metadata).get(TOPIC);
+        topic.is_some_and(TopicEntry::may_batches_grow)
     }
 
     /// Metadata tells another id of the topic, made of `id`.

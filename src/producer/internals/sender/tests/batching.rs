@@ -2,6 +2,18 @@
 
 use super::*;
 
+#[test]
+fn a_topic_s_batches_grow_until_one_is_refused_even_if_that_cannot_be_split() {
+    let mut fixture = Setup::new().start();
+    fixture.append(0, 10);
+    let request = fixture.sent();
+    assert!(fixture.may_batches_grow());
+
+    fixture.refuse(&request, ErrorCode::MessageTooLarge);
+
+    assert!(!fixture.may_batches_grow());
+}
+
 // ACC-01
 #[test]
 fn a_batch_that_is_not_full_lingers() {
