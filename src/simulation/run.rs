@@ -18,7 +18,9 @@ use crate::network::wakeup::Wakeup;
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::built_in_partitioner::StickySettings;
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
-use crate::producer::internals::record_accumulator::{RecordAccumulator, largest_batch};
+use crate::producer::internals::record_accumulator::{
+    RecordAccumulator, is_split_harmless, largest_batch,
+};
 use crate::producer::internals::sender::{Sender, SenderSettings};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::simulation::REGRESS_PLAIN;
@@ -249,12 +251,9 @@ fn accumulator(
         unavailable_nodes: ArcSwap::default(),
     };
     let signal = Arc::clone(signal);
-    let largest = largest_batch(
-        settings.batch_size,
-        settings.max_request_size,
-        settings.is_idempotent,
-        (settings.acks, settings.max_in_flight),
-    );
+    let is_split_harmless =
+        is_split_harmless(settings.is_idempotent, settings.acks, settings.max_in_flight);
+    let largest = largest_batch(settings.batch_size, settings.max_request_size, is_split_harmless);
     RecordAccumulator::new(settings.batch_size, Arc::new(pool), Arc::new(sticky), signal, random)
         .with_largest_batch(largest)
 }

@@ -111,8 +111,7 @@ impl PooledBuffer {
     }
 
     /// Ends the loan, if it is one, but leaves it to the caller to give back, with other loans, what this adds to `returned`:
-    /// by [`BufferPool::give_back_all`]. `last` is the last
-    /// buffer, if it was taken out.
+    /// by [`BufferPool::give_back_all`]. `last` is the last buffer, if it was taken out.
     pub(super) fn surrender(&mut self, last: Vec<u8>, returned: &mut Vec<Returned>) {
         self.surrender_filled(returned);
         returned.extend(self.surrender_last(last));

@@ -132,18 +132,21 @@ const LARGEST_MULTIPLE: usize = 16;
 /// How large a batch may become while it waits, where one of `batch_size` is full and a request takes
 /// `max_request_size`.
 ///
-/// A broker may find such a batch too large. Where nobody would hear of that (`acks`), or later batches would overtake its
-/// parts (without idempotence, unless there is one request at a time), it is not to become larger than the application has
-/// asked for.
+/// A broker may find such a batch too large. Unless that [does no harm](is_split_harmless), it is not to become larger than
+/// the application has asked for.
 pub(crate) fn largest_batch(
     batch_size: usize,
     max_request_size: usize,
-    is_idempotent: bool,
-    (acks, max_in_flight): (i16, usize),
+    is_split_harmless: bool,
 ) -> usize {
-    let is_split_harmless = is_idempotent || acks != 0 && max_in_flight == 1;
     let multiple = if is_split_harmless { LARGEST_MULTIPLE } else { 1 };
     batch_size.saturating_mul(multiple).min(max_request_size).max(batch_size)
+}
+
+/// Whether a batch that a broker finds too large may be sent in parts: somebody hears of it, and no later batch overtakes
+/// them.
+pub(crate) fn is_split_harmless(is_idempotent: bool, acks: i16, max_in_flight: usize) -> bool {
+    is_idempotent || acks != 0 && max_in_flight == 1
 }
 
 /// A first batch begins with `batch.size` divided by two to the power of this.

@@ -16,7 +16,9 @@ use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::built_in_partitioner::StickySettings;
 use crate::producer::internals::field_serializer::FieldSerializer;
 use crate::producer::internals::producer_interceptors::ProducerInterceptors;
-use crate::producer::internals::record_accumulator::{RecordAccumulator, largest_batch};
+use crate::producer::internals::record_accumulator::{
+    RecordAccumulator, is_split_harmless, largest_batch,
+};
 use crate::producer::internals::sender::{Sender, SenderSettings};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::sender_thread::{self, SenderShared};
@@ -164,13 +166,10 @@ fn accumulator(
 }
 
 fn largest_batch_of(config: &ProducerConfig) -> usize {
-    let others = (config.acks().number(), config.max_in_flight_requests_per_connection());
-    largest_batch(
-        config.batch_size(),
-        config.max_request_size(),
-        config.enable_idempotence(),
-        others,
-    )
+    let (acks, in_flight) =
+        (config.acks().number(), config.max_in_flight_requests_per_connection());
+    let is_split_harmless = is_split_harmless(config.enable_idempotence(), acks, in_flight);
+    largest_batch(config.batch_size(), config.max_request_size(), is_split_harmless)
 }
 
 fn network_client(

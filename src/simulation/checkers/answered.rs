@@ -57,7 +57,7 @@ fn ended_in_doubt(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
     })
 }
 
-/// Sequences go round.
+/// Sequences go round. Worked out here, too: what is checked should not be the measure.
 fn is_before(sequence: i32, other: i32) -> bool {
     let distance = other.wrapping_sub(sequence) & i32::MAX;
     distance != 0 && distance <= i32::MAX / 2

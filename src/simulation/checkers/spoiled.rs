@@ -245,9 +245,7 @@ fn a_gap_in_the_sequences_of_a_later_epoch_is_seen() {
 #[test]
 fn insisting_on_sequences_that_are_out_of_order_is_seen() {
     check_spoiled("INV-14", |course| {
-        let (at, code) = (Instant::ZERO, ErrorCode::OutOfOrderSequenceNumber);
-        let answer = Some(WireAnswer { at, code, leader: None });
-        let refused = WireBatch { answer, ..course.wire.batches[1].clone() };
+        let refused = course.answered(1, ErrorCode::OutOfOrderSequenceNumber);
         course.wire.batches.extend([refused.clone(), refused.clone(), refused]);
     });
 }
@@ -256,11 +254,8 @@ fn insisting_on_sequences_that_are_out_of_order_is_seen() {
 #[test]
 fn insisting_on_sequences_behind_those_that_were_acknowledged_is_seen() {
     check_spoiled("INV-14", |course| {
-        let (at, code) = (Instant::ZERO, ErrorCode::OutOfOrderSequenceNumber);
-        let answer = Some(WireAnswer { at, code, leader: None });
-        let refused = WireBatch { answer, ..course.wire.batches[1].clone() };
-        let answer = Some(WireAnswer { at, code: ErrorCode::None, leader: None });
-        let acknowledged = WireBatch { answer, ..course.wire.batches[0].clone() };
+        let refused = course.answered(1, ErrorCode::OutOfOrderSequenceNumber);
+        let acknowledged = course.answered(0, ErrorCode::None);
         course.wire.batches.extend([refused.clone(), refused.clone(), acknowledged, refused]);
     });
 }
@@ -341,6 +336,12 @@ fn check_spoiled(invariant: &str, spoil: impl FnOnce(&mut Course)) {
 }
 
 impl Course {
+    /// The batch that was sent as this one, with another answer.
+    fn answered(&self, number: usize, code: ErrorCode) -> WireBatch {
+        let answer = Some(WireAnswer { at: Instant::ZERO, code, leader: None });
+        WireBatch { answer, ..self.wire.batches[number].clone() }
+    }
+
     fn good() -> Self {
         let mut scenario = Scenario::draw(&mut Random::new(1));
         scenario.settings.is_idempotent = true;

@@ -225,12 +225,7 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// The broker takes smaller batches. Costs no retry.
-    pub(super) fn split_and_reenqueue(
-        &mut self,
-        batch: Box<ProducerBatch>,
-        error: &Error,
-        now: Instant,
-    ) {
+    fn split_and_reenqueue(&mut self, batch: Box<ProducerBatch>, error: &Error, now: Instant) {
         let partition = batch.topic_partition();
         log::warn!("splitting a batch of {} bytes in {partition}: {error}", batch.size());
         self.reenqueue_halves(batch, error, now);
