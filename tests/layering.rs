@@ -53,12 +53,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("lib", &[]),
 ];
 
-/// The crates from outside that have a home, and the modules that may name them. (`crc32c`, at home in `utils`, is not
-/// here: our own module bears its name.)
+/// The crates from outside that have a home, and the modules that may name them.
 const HOMES: &[(&str, &[&str])] = &[
     ("arc_swap", &["bench", "client", "producer", "simulation"]),
     ("byteorder", &["protocol", "record"]),
     ("crc32fast", &["utils"]),
+    ("crc_fast", &["utils"]),
     ("crossbeam_channel", &["client", "producer"]),
     ("flate2", &["compress", "mock_cluster"]),
     ("lz4_flex", &["compress", "mock_cluster"]),

@@ -2,14 +2,19 @@
 //!
 //! Mirrors `org.apache.kafka.common.utils.Crc32C`.
 
+use crc_fast::{CrcAlgorithm, Digest};
+
 /// The CRC-32C of `data`.
 pub(crate) fn checksum(data: &[u8]) -> u32 {
-    crc32c::crc32c(data)
+    append(0, data)
 }
 
 /// The CRC-32C of some data and `more` behind it; `checksum` is that of the data.
+#[expect(clippy::cast_possible_truncation, reason = "it has 32 bits")]
 pub(crate) fn append(checksum: u32, more: &[u8]) -> u32 {
-    crc32c::crc32c_append(checksum, more)
+    let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, (!checksum).into());
+    digest.update(more);
+    digest.finalize() as u32
 }
 
 /// The CRC-32C of some data and `length` further bytes behind it, of the checksums of both.

@@ -50,8 +50,10 @@ impl Stamp {
 }
 
 fn checksum(value: &[u8]) -> u32 {
-    let head = crc32c::crc32c(&value[..STAMP_BYTES - 4]);
-    crc32c::crc32c_append(head, &value[STAMP_BYTES..])
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&value[..STAMP_BYTES - 4]);
+    hasher.update(&value[STAMP_BYTES..]);
+    hasher.finalize()
 }
 
 #[cfg(test)]

@@ -83,7 +83,8 @@ pub fn print_latencies(name: &str, mut latencies: Vec<Duration>) {
 pub fn letters(count: usize) -> Vec<u8> {
     let mut state: u64 = 42;
     let letter = |_| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         b'A' + ((state >> 33) % 26) as u8
     };
     (0..count).map(letter).collect()

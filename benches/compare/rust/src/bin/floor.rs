@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use compare::{Options, Start, letters, print_latencies, print_throughput};
+use crc_fast::CrcAlgorithm;
 
 const BATCHES_A_REQUEST: i32 = 3;
 const REQUESTS_ON_THEIR_WAY: usize = 5;
@@ -18,7 +19,8 @@ const RECORD_OVERHEAD: usize = 21;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
-    let mut wire = Wire { stream: TcpStream::connect(&options.bootstrap)?, unanswered: 0, answer: Vec::new() };
+    let mut wire =
+        Wire { stream: TcpStream::connect(&options.bootstrap)?, unanswered: 0, answer: Vec::new() };
     wire.stream.set_nodelay(true)?;
     let value = letters(options.size);
     let mut request = Request { bytes: Vec::new(), topic: options.topic.clone(), number: 0 };
@@ -42,7 +44,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn ping_pong(wire: &mut Wire, request: &mut Request, value: &[u8], count: u64) -> io::Result<Vec<Duration>> {
+fn ping_pong(
+    wire: &mut Wire,
+    request: &mut Request,
+    value: &[u8],
+    count: u64,
+) -> io::Result<Vec<Duration>> {
     let round_trips = (0..count).map(|_| {
         let start = Instant::now();
         request.fill(1, 0, value)?;
@@ -137,7 +144,7 @@ fn put_header(batch: &mut [u8], records: i32, now_ms: i64) {
     batch[35..43].copy_from_slice(&now_ms.to_be_bytes());
     batch[43..57].fill(0xff); // no producer id, no epoch, no sequence
     batch[57..61].copy_from_slice(&records.to_be_bytes());
-    let checksum = crc32c::crc32c(&batch[21..]);
+    let checksum = crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, &batch[21..]) as u32;
     batch[17..21].copy_from_slice(&checksum.to_be_bytes());
 }
 

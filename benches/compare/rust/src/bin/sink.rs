@@ -20,8 +20,15 @@ const METADATA: i16 = 3;
 const API_VERSIONS: i16 = 18;
 const INIT_PRODUCER_ID: i16 = 22;
 /// What it says it can do. Some clients take a broker without Fetch and the like for an ancient one.
-const VERSIONS: [(i16, i16, i16); 7] =
-    [(PRODUCE, 3, 8), (1, 4, 11), (2, 1, 5), (METADATA, 8, 8), (10, 0, 2), (API_VERSIONS, 0, 3), (INIT_PRODUCER_ID, 0, 1)];
+const VERSIONS: [(i16, i16, i16); 7] = [
+    (PRODUCE, 3, 8),
+    (1, 4, 11),
+    (2, 1, 5),
+    (METADATA, 8, 8),
+    (10, 0, 2),
+    (API_VERSIONS, 0, 3),
+    (INIT_PRODUCER_ID, 0, 1),
+];
 const UNSUPPORTED_VERSION: i16 = 35;
 const NODE: i32 = 1;
 const BUFFER_BYTES: usize = 1 << 20;
@@ -96,7 +103,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 impl Broker {
     fn tell_received(&self) {
         for _ in io::stdin().lines() {
-            let [records, bytes] = [&self.received.records, &self.received.bytes].map(|count| count.swap(0, Ordering::Relaxed));
+            let [records, bytes] = [&self.received.records, &self.received.bytes]
+                .map(|count| count.swap(0, Ordering::Relaxed));
             println!("{records} {bytes}");
         }
     }
@@ -120,7 +128,9 @@ impl Broker {
                 let length = (answer.len() - 4) as i32;
                 answer[..4].copy_from_slice(&length.to_be_bytes());
                 match &later {
-                    Some(later) => later.send((Instant::now() + self.delay, answer.clone())).map_err(io::Error::other)?,
+                    Some(later) => later
+                        .send((Instant::now() + self.delay, answer.clone()))
+                        .map_err(io::Error::other)?,
                     None => stream.write_all(&answer)?,
                 }
             }
@@ -175,7 +185,8 @@ impl Broker {
     }
 
     fn metadata(&self, request: &mut Reader<'_>, out: &mut Vec<u8>) -> io::Result<()> {
-        let asked = (0..request.i32()?).map(|_| request.string()).collect::<io::Result<Vec<_>>>()?;
+        let asked =
+            (0..request.i32()?).map(|_| request.string()).collect::<io::Result<Vec<_>>>()?;
         put_i32(out, 0); // no throttling
         put_i32(out, 1);
         put_i32(out, NODE);
@@ -194,7 +205,9 @@ impl Broker {
             for partition in 0..count {
                 put_i16(out, 0);
                 // Number, leader and its epoch; replicas, in-sync ones, offline ones.
-                [partition, NODE, 0, 1, NODE, 1, NODE, 0].into_iter().for_each(|number| put_i32(out, number));
+                [partition, NODE, 0, 1, NODE, 1, NODE, 0]
+                    .into_iter()
+                    .for_each(|number| put_i32(out, number));
             }
             put_i32(out, i32::MIN); // operations not asked for
         }
@@ -202,12 +215,18 @@ impl Broker {
         Ok(())
     }
 
-    fn produce(&self, version: i16, request: &mut Reader<'_>, out: &mut Vec<u8>) -> io::Result<bool> {
+    fn produce(
+        &self,
+        version: i16,
+        request: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> io::Result<bool> {
         self.received.bytes.fetch_add(request.0.len() as u64, Ordering::Relaxed);
         request.string()?; // no transaction
         let acks = request.i16()?;
         request.i32()?;
-        let mut all_offsets = self.offsets.lock().map_err(|_| io::Error::other("a panic elsewhere"))?;
+        let mut all_offsets =
+            self.offsets.lock().map_err(|_| io::Error::other("a panic elsewhere"))?;
         let topics = request.i32()?;
         put_i32(out, topics);
         for _ in 0..topics {
