@@ -40,10 +40,10 @@ pub(crate) use down_conversion::NotConvertible;
 pub(crate) struct ProducerBatch {
     builder: MemoryRecordsBuilder,
     packing: Packing,
-    /// The callbacks of those records that have one, in order.
-    thunks: Thunks,
     /// `None` once the batch is over and was [taken apart](Self::take_apart).
     result: Option<Arc<ProduceRequestResult>>,
+    /// The callbacks of those records that have one, in order.
+    thunks: Thunks,
     /// Unlike that of any other batch of the producer.
     id: u64,
     order: BatchOrder,
@@ -125,7 +125,8 @@ pub(crate) struct Retry {
 impl ProducerBatch {
     /// How much of it every append needs, from its beginning on.
     #[cfg(test)]
-    pub(super) const BYTES_FOR_APPENDS: usize = mem::offset_of!(Self, result) + 8;
+    pub(super) const BYTES_FOR_APPENDS: usize =
+        mem::offset_of!(Self, thunks) + Thunks::BYTES_FOR_PUSHES;
 
     /// An empty batch in the memory of `start`, made with what another one has left.
     pub(super) fn new(start: BatchStart<'_>, parts: SpareParts) -> Self {

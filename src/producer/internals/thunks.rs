@@ -7,48 +7,79 @@ use crate::producer::internals::produce_request_result::RecordShare;
 
 /// Those callbacks that its records have, in order, each with the record whose outcome it has to be told.
 ///
-/// They are most of what a record costs in memory beside its bytes, so they are kept small: timestamps are told from a base,
-/// which is the batch's first one. Slots are filled in place, for to move what was just put together costs a stall.
+/// They are most of what a record costs in memory beside its bytes, so they are kept small: indexes are told from the one
+/// before, timestamps from a base, which is the batch's first one, and what a slot has no room for is [kept apart](Rest::odd).
+/// Slots are filled in place, for to move what was just put together costs a stall.
 #[derive(Default)]
+#[repr(C)] // what every callback needs comes first
 pub(super) struct Thunks {
+    /// Those that are being filled.
     slots: Box<[Slot]>,
-    /// How many slots were taken, from the first one on.
+    /// How many of them were taken, from the first one on.
     taken: u32,
+    /// The index behind that of the last record with a callback.
+    next_index: u32,
+    /// What most batches do without.
+    rest: Option<Box<Rest>>,
 }
 
-/// A thunk; or, without a callback, the timestamp of the next one, if that is too far from the base.
+#[derive(Default)]
+struct Rest {
+    /// The slots that were filled before.
+    filled: Vec<Box<[Slot]>>,
+    /// The records that slots have no room for, in order.
+    odd: Vec<RecordShare>,
+}
+
+/// A thunk.
 struct Slot {
     callback: Option<Callback>,
-    index: u32,
-    key_size: i32,
-    value_size: i32,
-    /// How many milliseconds after the base, or [`FAR`].
-    timestamp_delta: i32,
+    record: SmallShare,
 }
 
-const _: () = assert!(size_of::<Slot>() == 32);
+/// What most records need of a [`RecordShare`].
+#[derive(Clone, Copy)]
+struct SmallShare {
+    /// How many milliseconds after the base, or [`ODD`].
+    timestamp_delta: i32,
+    /// The value's size and 1; 0 for null.
+    value: u16,
+    /// The key's size and 1; 0 for null.
+    key: u8,
+    /// How many records without a callback there are between this one and the one before.
+    skipped: u8,
+}
 
-/// The timestamp stands before the thunk.
-const FAR: i32 = i32::MIN;
+const _: () = assert!(size_of::<Slot>() == 24);
+
+/// The record is one of those that are kept apart.
+const ODD: i32 = i32::MIN;
 /// Up to so many times the memory that is expected to be needed is kept.
 const SPARE_TIMES: usize = 4;
 /// So many slots are made at the beginning, at most: callers may wait for the lock under which this runs.
 const MOST_SLOTS: usize = 4096;
-/// How many slots are made at a time, at least.
-const LEAST_SLOTS: usize = 4;
+/// How many slots are made at a time afterwards, at least and at most: those that stay empty would be a good part of what a
+/// full `buffer.memory` costs.
+const LEAST_MORE: usize = 4;
+const MOST_MORE: usize = 128;
 
 impl Thunks {
+    /// How much of it [`push`](Self::push) needs mostly, from its beginning on.
+    #[cfg(test)]
+    pub(super) const BYTES_FOR_PUSHES: usize = mem::offset_of!(Self, rest);
+
     /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks, up to [`MOST_SLOTS`].
     pub(super) fn renew(&mut self, expected: usize) {
         self.clear();
         let (count, expected) = (self.slots.len(), expected.min(MOST_SLOTS));
-        if count < expected || count > SPARE_TIMES * expected.max(LEAST_SLOTS) {
-            self.slots = iter::repeat_with(Slot::empty).take(expected).collect();
+        if count < expected || count > SPARE_TIMES * expected.max(LEAST_MORE) {
+            self.slots = empty_slots(expected);
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.taken as usize
+        let filled = self.rest.iter().flat_map(|rest| &rest.filled).map(|slots| slots.len());
+        filled.sum::<usize>() + self.taken as usize
     }
 
     /// Whether there is none that was not given out yet.
@@ -56,7 +87,7 @@ impl Thunks {
         self.taken == 0
     }
 
-    /// For how many callbacks there is memory.
+    /// For how many callbacks there is memory, once all were given out.
     pub(super) fn capacity(&self) -> usize {
         self.slots.len()
     }
@@ -68,13 +99,14 @@ impl Thunks {
         usize::from(is_used(0)) + usize::from(is_used(2))
     }
 
-    /// Takes the callback of a record; `base_ms` is the batch's first timestamp.
+    /// Takes the callback of a record that stands behind the last one; `base_ms` is the batch's first timestamp.
     #[inline(always)]
     pub(super) fn push(&mut self, share: &RecordShare, base_ms: i64, callback: Callback) {
-        let timestamp_delta = match i32::try_from(share.timestamp_ms.wrapping_sub(base_ms)) {
-            Ok(delta) if delta != FAR => delta,
-            _ => self.push_timestamp(share.timestamp_ms),
+        let record = match SmallShare::new(share, self.next_index, base_ms) {
+            Some(record) => record,
+            None => self.keep_apart(share),
         };
+        self.next_index = share.index + 1;
         if let Some(slot) = self.next_slot() {
             debug_assert!(slot.callback.is_none());
             // Always so. The look saves dropping an old one, and fetches the slot before it is written to: the next lock waits
@@ -82,86 +114,118 @@ impl Thunks {
             if slot.callback.is_none() {
                 slot.callback = Some(callback);
             }
-            slot.index = share.index;
-            slot.key_size = share.key_size;
-            slot.value_size = share.value_size;
-            slot.timestamp_delta = timestamp_delta;
+            slot.record = record;
         }
     }
 
     #[cold]
-    fn push_timestamp(&mut self, timestamp_ms: i64) -> i32 {
-        if let Some(slot) = self.next_slot() {
-            slot.set_timestamp_of_next(timestamp_ms);
-        }
-        FAR
+    fn keep_apart(&mut self, share: &RecordShare) -> SmallShare {
+        self.rest.get_or_insert_default().odd.push(*share);
+        SmallShare::ODD
     }
 
     /// Always there.
     #[inline(always)]
     fn next_slot(&mut self) -> Option<&mut Slot> {
-        let number = self.len();
-        if number == self.slots.len() {
+        if self.taken as usize == self.slots.len() {
             self.make_slots();
         }
+        let number = self.taken as usize;
         self.taken += 1;
         self.slots.get_mut(number)
     }
 
-    /// Adds a quarter, for a batch with more callbacks than expected. Twice as many would be a good part of what a full
-    /// `buffer.memory` costs.
+    /// Makes more of them, for a batch with more callbacks than expected: few are moved, many are not.
     #[cold]
     fn make_slots(&mut self) {
-        let more = LEAST_SLOTS.max(self.slots.len() / 4);
-        let mut slots = mem::take(&mut self.slots).into_vec();
-        slots.reserve_exact(more);
-        slots.extend(iter::repeat_with(Slot::empty).take(more));
-        self.slots = slots.into_boxed_slice();
+        let more = (self.len() / 4).clamp(LEAST_MORE, MOST_MORE);
+        let filled = mem::take(&mut self.slots);
+        if filled.len() < MOST_MORE {
+            let mut slots = filled.into_vec();
+            slots.reserve_exact(more);
+            slots.extend(iter::repeat_with(Slot::empty).take(more));
+            self.slots = slots.into_boxed_slice();
+        } else {
+            self.rest.get_or_insert_default().filled.push(filled);
+            self.slots = empty_slots(more);
+            self.taken = 0;
+        }
     }
 
     /// Gives `each` the callbacks in order, with the base that they were [pushed](Self::push) with; goes on with the next
     /// one if it is called again after a panic.
     pub(super) fn drain(&mut self, base_ms: i64, mut each: impl FnMut(&RecordShare, Callback)) {
-        let mut far_ms = 0;
-        for slot in self.slots.iter_mut().take(self.taken as usize) {
-            let Some(callback) = slot.callback.take() else {
-                far_ms = slot.timestamp_of_next_ms(); // after a panic also of one that was given: nobody asks for that
-                continue;
+        let (filled, odd) = match self.rest.as_deref_mut() {
+            Some(Rest { filled, odd }) => (filled.as_mut_slice(), odd.as_slice()),
+            None => Default::default(),
+        };
+        let mut odd = odd.iter();
+        let mut next_index = 0;
+        let mut give = |slot: &mut Slot| {
+            let share = match slot.record.timestamp_delta {
+                ODD => odd.next().copied().unwrap_or_default(), // always there
+                _ => slot.record.share(next_index, base_ms),
             };
-            let timestamp_ms = match slot.timestamp_delta {
-                FAR => far_ms,
-                delta => base_ms.wrapping_add(delta.into()),
-            };
-            let Slot { index, key_size, value_size, .. } = *slot;
-            each(&RecordShare { index, timestamp_ms, key_size, value_size }, callback);
-        }
-        self.taken = 0;
+            next_index = share.index + 1;
+            if let Some(callback) = slot.callback.take() {
+                each(&share, callback);
+            }
+        };
+        filled.iter_mut().flatten().for_each(&mut give);
+        self.slots.iter_mut().take(self.taken as usize).for_each(give);
+        self.start_over();
     }
 
     /// Drops the callbacks that never ran.
     fn clear(&mut self) {
-        for slot in self.slots.iter_mut().take(self.taken as usize) {
-            slot.callback = None;
-        }
-        self.taken = 0;
+        let filled = self.rest.iter_mut().flat_map(|rest| &mut rest.filled).flatten();
+        let last = self.slots.iter_mut().take(self.taken as usize);
+        filled.chain(last).for_each(|slot| slot.callback = None);
+        self.start_over();
     }
+
+    /// Keeps the first slots, which were made for as many callbacks as expected.
+    fn start_over(&mut self) {
+        let filled = self.rest.take().and_then(|rest| rest.filled.into_iter().next());
+        if let Some(first) = filled {
+            self.slots = first;
+        }
+        (self.taken, self.next_index) = (0, 0);
+    }
+}
+
+fn empty_slots(count: usize) -> Box<[Slot]> {
+    iter::repeat_with(Slot::empty).take(count).collect()
 }
 
 impl Slot {
     fn empty() -> Self {
-        Self { callback: None, index: 0, key_size: 0, value_size: 0, timestamp_delta: 0 }
+        Self { callback: None, record: SmallShare::ODD }
+    }
+}
+
+impl SmallShare {
+    /// Stands for one that is kept apart.
+    const ODD: Self = Self { timestamp_delta: ODD, value: 0, key: 0, skipped: 0 };
+
+    /// Of a record with at least `next_index`; `None` if there is no room for it here.
+    #[inline(always)]
+    fn new(share: &RecordShare, next_index: u32, base_ms: i64) -> Option<Self> {
+        let timestamp_delta = i32::try_from(share.timestamp_ms.wrapping_sub(base_ms)).ok()?;
+        let value = u16::try_from(share.value_size.wrapping_add(1)).ok()?;
+        let key = u8::try_from(share.key_size.wrapping_add(1)).ok()?;
+        let skipped = u8::try_from(share.index.wrapping_sub(next_index)).ok()?;
+        (timestamp_delta != ODD).then_some(Self { timestamp_delta, value, key, skipped })
     }
 
-    fn set_timestamp_of_next(&mut self, timestamp_ms: i64) {
-        let [b0, b1, b2, b3, b4, b5, b6, b7] = timestamp_ms.to_ne_bytes();
-        self.key_size = i32::from_ne_bytes([b0, b1, b2, b3]);
-        self.value_size = i32::from_ne_bytes([b4, b5, b6, b7]);
-    }
-
-    fn timestamp_of_next_ms(&self) -> i64 {
-        let [b0, b1, b2, b3] = self.key_size.to_ne_bytes();
-        let [b4, b5, b6, b7] = self.value_size.to_ne_bytes();
-        i64::from_ne_bytes([b0, b1, b2, b3, b4, b5, b6, b7])
+    /// The record, with what was given to [`new`](Self::new).
+    fn share(&self, next_index: u32, base_ms: i64) -> RecordShare {
+        RecordShare {
+            index: next_index + u32::from(self.skipped),
+            timestamp_ms: base_ms.wrapping_add(self.timestamp_delta.into()),
+            key_size: i32::from(self.key) - 1,
+            value_size: i32::from(self.value) - 1,
+        }
     }
 }
 
@@ -181,28 +245,60 @@ mod tests {
     const BASE_MS: i64 = 1_700_000_000_000;
 
     #[test]
-    fn give_back_what_they_were_told_however_far_apart_the_records_are() {
-        let times = [0, 5, -5, i64::from(FAR), i64::from(FAR) - 1, i64::MAX - BASE_MS, -BASE_MS, 1];
-        let shares: Vec<_> = times.into_iter().zip(0..).map(share).collect();
-        let mut thunks = Thunks::default();
-        for share in &shares {
-            thunks.push(share, BASE_MS, Box::new(|_| {}));
+    fn give_back_what_they_were_told_whatever_the_records_are_like() {
+        let usual = share(0);
+        let times = [0, 5, -5, i64::from(ODD), i64::from(ODD) - 1, i64::MAX - BASE_MS, -BASE_MS];
+        let times = times.map(|distance_ms| at_distance(distance_ms, usual));
+        let keys = [-1, 0, 1, 254, 255, i32::MAX];
+        let keys = keys.map(|key_size| RecordShare { key_size, ..usual });
+        let values = [-1, 0, 1, 65_534, 65_535, i32::MAX];
+        let values = values.map(|value_size| RecordShare { value_size, ..usual });
+        let different = times.into_iter().chain(keys).chain(values);
+        // The first record with a callback need not be the batch's first one.
+        for (first, distance) in [(0, 1), (1, 2), (255, 256), (256, 257), (1_000, 1_000_000)] {
+            let indexes = (first..).step_by(distance);
+            let shares: Vec<_> = different
+                .clone()
+                .chain([usual; 1000])
+                .zip(indexes)
+                .map(|(share, index)| RecordShare { index, ..share })
+                .collect();
+            let mut thunks = Thunks::default();
+            for expected in [0, 10, shares.len(), 0] {
+                thunks.renew(expected);
+                push(&mut thunks, &shares);
+                assert_eq!(thunks.len(), shares.len());
+
+                let mut given = Vec::new();
+                thunks.drain(BASE_MS, |share, _| given.push(*share));
+
+                assert_eq!(given, shares, "from {first} by {distance}, {expected} expected");
+                assert!(thunks.is_empty());
+            }
         }
+    }
 
-        let mut given = Vec::new();
-        thunks.drain(BASE_MS, |share, _| given.push(*share));
+    #[test]
+    fn slots_that_were_made_later_go_when_they_are_empty() {
+        let mut thunks = Thunks::default();
+        thunks.renew(200);
+        let shares: Vec<_> = (0..1000).map(share).collect();
+        push(&mut thunks, &shares);
+        let empty = thunks.slots.len() - thunks.taken as usize;
+        assert!(empty < MOST_MORE, "{empty}");
 
-        assert_eq!(given, shares);
-        assert!(thunks.is_empty());
+        thunks.drain(BASE_MS, |_, _| {});
+
+        assert_eq!(thunks.capacity(), 200);
     }
 
     #[test]
     fn callbacks_that_never_run_are_dropped() {
         let counted = Arc::new(());
         let push = |thunks: &mut Thunks| {
-            for number in 0..100 {
+            for index in 0..100 {
                 let counted = Arc::clone(&counted);
-                thunks.push(&share((0, number)), BASE_MS, Box::new(move |_| drop(counted)));
+                thunks.push(&share(index), BASE_MS, Box::new(move |_| drop(counted)));
             }
         };
         let mut thunks = Thunks::default();
@@ -219,28 +315,37 @@ mod tests {
 
     #[test]
     fn a_panic_keeps_no_other_from_being_given() {
-        let mut thunks = Thunks::default();
-        for number in 0..5 {
-            let distance = if number == 3 { i64::MIN } else { 7 };
-            thunks.push(&share((distance, number)), BASE_MS, Box::new(|_| {}));
+        let mut shares = [0, 1, 2, 5, 6, 7, 8, 9].map(share);
+        for number in [1, 5] {
+            shares[number] = at_distance(i64::MIN, shares[number]);
         }
+        let mut thunks = Thunks::default();
+        push(&mut thunks, &shares);
 
         let mut given = Vec::new();
         let mut give = || {
             thunks.drain(BASE_MS, |share, _| {
                 given.push(*share);
-                assert!(share.index != 2, "on purpose");
+                assert!(share.index != 6, "on purpose");
             });
         };
         assert!(catch_unwind(AssertUnwindSafe(&mut give)).is_err());
         give();
 
-        let expected = [(7, 0), (7, 1), (7, 2), (i64::MIN, 3), (7, 4)].map(share);
-        assert_eq!(given, expected);
+        assert_eq!(given, shares);
     }
 
-    fn share((distance_ms, index): (i64, u32)) -> RecordShare {
-        let timestamp_ms = BASE_MS.wrapping_add(distance_ms);
-        RecordShare { index, timestamp_ms, key_size: -1, value_size: 9 }
+    fn push(thunks: &mut Thunks, shares: &[RecordShare]) {
+        for share in shares {
+            thunks.push(share, BASE_MS, Box::new(|_| {}));
+        }
+    }
+
+    fn share(index: u32) -> RecordShare {
+        RecordShare { index, timestamp_ms: BASE_MS + 7, key_size: -1, value_size: 9 }
+    }
+
+    fn at_distance(distance_ms: i64, share: RecordShare) -> RecordShare {
+        RecordShare { timestamp_ms: BASE_MS.wrapping_add(distance_ms), ..share }
     }
 }
