@@ -221,6 +221,11 @@ impl MemoryRecordsBuilder {
         (self.before() + self.room()).div_ceil((self.write_limit as usize).max(1))
     }
 
+    /// From how many bytes on the batch is full.
+    pub(crate) fn write_limit(&self) -> usize {
+        self.write_limit as usize
+    }
+
     /// Whether the batch is as large as it was to become. One that waits may have room for more all the same.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {

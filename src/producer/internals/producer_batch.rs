@@ -210,8 +210,11 @@ impl ProducerBatch {
 
     /// Makes room for `record` with memory from the pool, if no more than `limit` bytes are expected to travel. Else, or
     /// if there is no memory, the batch takes no more records.
+    ///
+    /// What is to be compressed gets room for as many bytes, or for those that fill it if these are more: it may turn out
+    /// not to become smaller.
     pub(super) fn make_room(&mut self, record: &RecordContents<'_>, limit: usize) {
-        let limit = self.packing.write_limit(limit);
+        let limit = self.packing.write_limit(limit).min(limit.max(self.builder.write_limit()));
         let fits = self.builder.size_with(record) <= limit;
         let is_open = fits && !self.builder.is_closed_for_appends();
         let buffer = self.buffer.as_mut().and_then(Arc::get_mut).filter(|_| is_open);

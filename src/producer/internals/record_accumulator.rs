@@ -275,7 +275,7 @@ impl RecordAccumulator {
         }
         let appended = target.append_to_tail(&mut batches, spare, callback)?;
         if appended.news == News::FullBatch {
-            self.announce(batches, target.queue);
+            self.announce(batches, target);
         }
         Some(appended)
     }
@@ -334,13 +334,13 @@ impl RecordAccumulator {
             .or_else(|| self.append_to_grown_batch(target, &mut batches, callback));
         if let Some(appended) = appended {
             if appended.news == News::FullBatch {
-                self.announce(batches, target.queue);
+                self.announce(batches, target);
             }
             return Ok(appended);
         }
         target.note_produced(0, true); // the last batch is full: a move that waited for this happens now
         if target.has_moved() {
-            self.announce(batches, target.queue);
+            self.announce(batches, target);
             return Err(Obstacle::MovedFromFullBatch);
         }
         let buffer = match buffer.take() {
@@ -368,32 +368,40 @@ impl RecordAccumulator {
             drop(batches); // not full, so it lingers: the sender need not look at it
             target.queue.partition().announce_first_batch(created);
         } else {
-            self.announce(batches, target.queue);
+            self.announce(batches, target);
         }
         Ok(Appended { news, ..appended })
     }
 
     /// Lets the sender look at a queue in which a batch became full, or began; the lock is released before.
     #[inline(never)]
-    fn announce(&self, mut batches: LockedQueue<'_>, queue: &PartitionQueue) {
-        let loan = self.lend(&mut batches);
+    fn announce(&self, mut batches: LockedQueue<'_>, target: &Target<'_>) {
+        let loan = self.lend(&mut batches, target);
         drop(batches);
-        queue.partition().announce();
+        target.queue.partition().announce();
         if let Some(loan) = loan {
-            self.work_off(loan, queue);
+            self.work_off(loan, target.queue);
         }
     }
 
     /// A full batch to be compressed by this thread, unless the sender has nothing to do, and nothing else to do here: then
     /// it compresses this one, while this thread goes on. Or unless it may have to send the batch in another format.
-    fn lend(&self, batches: &mut LockedQueue<'_>) -> Option<Loan> {
+    ///
+    /// Behind two others, the newest goes on growing first.
+    fn lend(&self, batches: &mut LockedQueue<'_>, target: &Target<'_>) -> Option<Loan> {
         let is_left_to_sender = self.signal.is_sender_idle() && batches.len() <= 2;
         if self.compressors.is_none() || is_left_to_sender || self.has_old_brokers() {
             return None;
         }
+        let may_grow = batches.len() > 2 && self.largest_batch(target) > self.batch_size;
         // Only the newest two can just have become full.
-        let mut full = batches.newest_first().take(2).filter(|batch| batch.is_full());
-        full.find_map(ProducerBatch::lend)
+        let newest = batches.newest_first().take(2).skip(usize::from(may_grow));
+        newest.filter(|batch| batch.is_full()).find_map(ProducerBatch::lend)
+    }
+
+    /// How large batches may become while they wait.
+    fn largest_batch(&self, target: &Target<'_>) -> usize {
+        if target.append.topic.may_batches_grow() { self.largest_batch } else { self.batch_size }
     }
 
     /// Compresses what [`lend`](Self::lend) gave, with no lock held, and puts it back.
@@ -416,11 +424,11 @@ impl RecordAccumulator {
         batches: &mut LockedQueue<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
+        let largest = self.largest_batch(target);
         let limit = match batches.len() {
             0 => return None,
-            _ if !target.append.topic.may_batches_grow() => self.batch_size,
-            1 => batches.expected_bytes().clamp(self.batch_size, self.largest_batch),
-            _ => self.largest_batch,
+            1 => batches.expected_bytes().clamp(self.batch_size, largest),
+            _ => largest,
         };
         batches.grow_tail(&target.append.record, limit);
         target.append_rarely(batches, callback)

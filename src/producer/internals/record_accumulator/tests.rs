@@ -283,7 +283,7 @@ fn nothing_is_left_of_the_load_of_a_queue_whose_batches_were_compressed() {
         .with_largest_batch(16 * BATCH_SIZE)
         .with_compression(compression);
     append(&accumulator, &topic(1), Some(0), 10).expect("room");
-    expect_good_compression(&accumulator);
+    expect_compression(&accumulator, 0.06);
     for _ in 0..1000 {
         append(&accumulator, &topic(1), Some(0), 10).expect("room");
     }
@@ -292,6 +292,32 @@ fn nothing_is_left_of_the_load_of_a_queue_whose_batches_were_compressed() {
     while queue.lock().pop_head(&mut Vec::new()).is_some() {}
 
     assert_eq!(queue.load(), 0);
+}
+
+// Once it is compressed, a batch takes no more records: with a distant broker, none became larger than `batch.size`.
+#[test]
+fn a_batch_that_is_to_be_compressed_grows_behind_two_others() {
+    const RECORD: usize = 107;
+    for (estimation, limit) in [(1.0, 2000), (0.5, 4000)] {
+        let accumulator = accumulator_with(2000, 1 << 20)
+            .with_largest_batch(32_000)
+            .with_compression(Compression { codec: CompressionType::Snappy, level: None });
+        append(&accumulator, &topic(1), Some(1), 100).expect_err("no such partition");
+        expect_compression(&accumulator, estimation);
+
+        for _ in 0..1000 {
+            append(&accumulator, &topic(1), Some(0), 100).expect("room");
+        }
+
+        let mut batches = accumulator.take_all();
+        let sizes: Vec<_> = batches.iter().map(|it| it.record_count() as usize * RECORD).collect();
+        let (first, others) = sizes.split_at(2);
+        assert!(first.iter().all(|size| (limit / 2..=limit).contains(size)), "{sizes:?}");
+        // What may not be compressed as expected is not to exceed what a broker takes.
+        assert!(others.iter().all(|size| *size <= 32_000) && others[0] > 30_000, "{sizes:?}");
+        let open = batches.iter_mut().filter_map(|batch| batch.lend()).count();
+        assert_eq!(open, 1, "the others were compressed by their callers");
+    }
 }
 
 #[test]
@@ -332,7 +358,7 @@ fn small_records_that_are_compressed_well_fill_a_partition_s_share() {
     let accumulator = accumulator(1000 * BATCH_SIZE).with_compression(compression);
     let topic = topic(1000);
     append(&accumulator, &topic, Some(0), 10).expect("room");
-    expect_good_compression(&accumulator);
+    expect_compression(&accumulator, 0.06);
 
     for _ in 0..3000 {
         append(&accumulator, &topic, None, 10).expect("room");
@@ -345,11 +371,11 @@ fn small_records_that_are_compressed_well_fill_a_partition_s_share() {
     assert!(batches.len() <= most, "{} in {}", batches.len(), partitions.len());
 }
 
-/// Lets the accumulator learn that next to nothing is left of the topic's records.
-fn expect_good_compression(accumulator: &RecordAccumulator) {
+/// Lets the accumulator learn that no more than this share is left of the topic's records.
+fn expect_compression(accumulator: &RecordAccumulator, estimation: f32) {
     let compression = accumulator.table.get("t").and_then(TopicEntry::compression);
     let compression = compression.expect("wanted");
-    while compression.estimation() > 0.06 {
+    while compression.estimation() > estimation {
         compression.pack(vec![0; 4000], 8000); // it learns slowly
     }
 }
