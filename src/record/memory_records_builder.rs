@@ -218,7 +218,12 @@ impl MemoryRecordsBuilder {
 
     /// How many batches of the size with which it is full would fit into the room that it has.
     pub(crate) fn room_in_batches(&self) -> usize {
-        (self.before() + self.room()).div_ceil((self.write_limit as usize).max(1))
+        self.total_room().div_ceil((self.write_limit as usize).max(1))
+    }
+
+    /// How many bytes it has room for, in all of its buffers.
+    pub(crate) fn total_room(&self) -> usize {
+        self.before() + self.room()
     }
 
     /// From how many bytes on the batch is full.

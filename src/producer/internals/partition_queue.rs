@@ -161,9 +161,11 @@ impl LockedQueue<'_> {
         self.batches.len()
     }
 
-    /// How many callbacks a batch is likely to get.
-    pub(super) fn expected_callbacks(&self) -> usize {
-        self.queue.expected_callbacks.load(Ordering::Relaxed).into()
+    /// How many callbacks a batch is likely to get that has memory for `size` bytes.
+    pub(super) fn expected_callbacks(&self, size: usize) -> usize {
+        let callbacks: usize = self.queue.expected_callbacks.load(Ordering::Relaxed).into();
+        let bytes = self.expected_bytes().max(1);
+        callbacks.saturating_mul(size.min(bytes)) / bytes
     }
 
     /// How many bytes a batch is likely to get.

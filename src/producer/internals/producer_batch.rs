@@ -18,7 +18,7 @@ use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::{
     Kept, Outcome, ProduceRequestResult, RecordShare,
 };
-use crate::producer::internals::thunks::Thunks;
+use crate::producer::internals::thunks::{Slots, Thunks};
 use crate::producer::internals::topic_compression::{Packed, TopicCompression};
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
 use crate::record::compression_ratio_estimator::ratio_of;
@@ -166,8 +166,10 @@ impl ProducerBatch {
         }
     }
 
-    /// Gives out what is of use for another batch, of one that is over and that nobody looks at any more.
-    pub(super) fn take_apart(&mut self) -> SpareParts {
+    /// Gives out what is of use for another batch, of one that is over and that nobody looks at any more; and leaves its
+    /// blocks of slots in `blocks`.
+    pub(super) fn take_apart(&mut self, blocks: &mut Vec<Slots>) -> SpareParts {
+        self.thunks.leave_blocks(blocks);
         let mut result = self.result.take();
         match result.as_mut().and_then(Arc::get_mut) {
             Some(result) => result.reset(),
@@ -292,6 +294,18 @@ impl ProducerBatch {
 
     pub(super) fn callback_count(&self) -> usize {
         self.thunks.len()
+    }
+
+    /// How many blocks of slots are missing if its room is filled with records like those it has.
+    pub(super) fn missing_blocks(&self) -> usize {
+        let (callbacks, room) = (self.thunks.len(), self.builder.total_room());
+        let expected = callbacks.saturating_mul(room) / self.builder.size().max(1);
+        self.thunks.missing_blocks(expected)
+    }
+
+    /// Takes up to so many of them from `store`.
+    pub(super) fn add_blocks(&mut self, count: usize, store: &mut Vec<Slots>) {
+        self.thunks.add_blocks(count, store);
     }
 
     pub(crate) fn record_count(&self) -> u32 {
@@ -602,7 +616,7 @@ impl ProducerBatch {
 }
 
 impl SpareParts {
-    /// For how many callbacks there is memory.
+    /// For how many callbacks there is memory, besides blocks.
     pub(super) fn callback_capacity(&self) -> usize {
         self.thunks.capacity()
     }

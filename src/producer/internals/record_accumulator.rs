@@ -348,12 +348,13 @@ impl RecordAccumulator {
             None => self.memory_for_batch(target, &batches)?,
         };
         let (id, created) = (self.next_batch_id(), now());
+        let callbacks = batches.expected_callbacks(buffer.size());
         let start = BatchStart {
             id,
             partition: target.queue.partition(),
             buffer,
             write_limit: self.batch_size,
-            callbacks: batches.expected_callbacks(),
+            callbacks,
             now: created,
         };
         let mut batch = ProducerBatch::new(start, self.parts.take());
@@ -431,6 +432,9 @@ impl RecordAccumulator {
             _ => largest,
         };
         batches.grow_tail(&target.append.record, limit);
+        if let Some(tail) = batches.tail() {
+            self.parts.supply(tail);
+        }
         target.append_rarely(batches, callback)
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::mem;
 
 use crate::producer::internals::producer_batch::{ProducerBatch, SpareParts};
+use crate::producer::internals::thunks::Slots;
 use crate::utils::sync::Mutex;
 
 /// What is left of batches that are over, for new ones to be made of: what one thread allocates and another frees is dear.
@@ -13,14 +14,18 @@ pub(super) struct PartsStore(Mutex<Shelf>);
 #[derive(Default)]
 struct Shelf {
     parts: Vec<SpareParts>,
-    /// For how many callbacks they have memory.
+    /// For how many callbacks these have memory.
     callbacks: usize,
+    /// For more callbacks of batches that grow.
+    blocks: Vec<Slots>,
 }
 
 /// The parts of so many batches are kept at most: some 5 MiB.
 const MOST_PARTS: usize = 16 * 1024;
-/// They have memory for so many callbacks at most: 4 MiB.
+/// They have memory for so many callbacks at most: 3 MiB.
 const MOST_CALLBACKS: usize = 128 * 1024;
+/// So many blocks are kept at most: 3 MiB.
+const MOST_BLOCKS: usize = 1024;
 /// How many are added under one lock, which callers wait for meanwhile.
 const KEPT_AT_ONCE: usize = 32;
 
@@ -30,15 +35,26 @@ impl PartsStore {
         self.0.lock().take()
     }
 
+    /// Gives a batch that has grown memory for as many more callbacks as are likely, as far as there is some.
+    pub(super) fn supply(&self, batch: &mut ProducerBatch) {
+        let missing = batch.missing_blocks();
+        if missing > 0 {
+            batch.add_blocks(missing, &mut self.0.lock().blocks);
+        }
+    }
+
     /// Takes batches that are over apart, and keeps what is of use.
     pub(super) fn keep(&self, batches: &mut [Box<ProducerBatch>]) {
         let mut taken = Vec::with_capacity(KEPT_AT_ONCE);
+        let mut blocks = Vec::new();
         for batches in batches.chunks_mut(KEPT_AT_ONCE) {
-            taken.extend(batches.iter_mut().map(|batch| batch.take_apart()));
+            taken.extend(batches.iter_mut().map(|batch| batch.take_apart(&mut blocks)));
             let mut shelf = self.0.lock();
             taken.iter_mut().for_each(|parts| shelf.add(parts));
+            shelf.add_blocks(&mut blocks);
             drop(shelf);
             taken.clear(); // what is too much is dropped without the lock
+            blocks.clear();
         }
     }
 }
@@ -57,6 +73,12 @@ impl Shelf {
             self.callbacks = callbacks;
             self.parts.push(mem::take(parts));
         }
+    }
+
+    /// Takes as many blocks as are missing.
+    fn add_blocks(&mut self, blocks: &mut Vec<Slots>) {
+        let missing = MOST_BLOCKS.saturating_sub(self.blocks.len());
+        self.blocks.extend(blocks.drain(..missing.min(blocks.len())));
     }
 }
 

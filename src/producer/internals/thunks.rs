@@ -13,8 +13,8 @@ use crate::producer::internals::produce_request_result::RecordShare;
 #[derive(Default)]
 #[repr(C)] // what every callback needs comes first
 pub(super) struct Thunks {
-    /// Those that are being filled.
-    slots: Box<[Slot]>,
+    /// Those that are being filled: the batch's own, or the latest block.
+    slots: Slots,
     /// How many of them were taken, from the first one on.
     taken: u32,
     /// The index behind that of the last record with a callback.
@@ -26,13 +26,17 @@ pub(super) struct Thunks {
 #[derive(Default)]
 struct Rest {
     /// The slots that were filled before.
-    filled: Vec<Box<[Slot]>>,
+    filled: Vec<Slots>,
+    /// Blocks to go on in.
+    spare: Vec<Slots>,
     /// The records that slots have no room for, in order.
     odd: Vec<RecordShare>,
 }
 
+pub(super) type Slots = Box<[Slot]>;
+
 /// A thunk.
-struct Slot {
+pub(super) struct Slot {
     callback: Option<Callback>,
     record: SmallShare,
 }
@@ -57,29 +61,57 @@ const ODD: i32 = i32::MIN;
 /// Up to so many times the memory that is expected to be needed is kept.
 const SPARE_TIMES: usize = 4;
 /// So many slots are made at the beginning, at most: callers may wait for the lock under which this runs.
-const MOST_SLOTS: usize = 4096;
-/// How many slots are made at a time afterwards, at least and at most: those that stay empty would be a good part of what a
-/// full `buffer.memory` costs.
-const LEAST_MORE: usize = 4;
-const MOST_MORE: usize = 128;
+const MOST_OWN_SLOTS: usize = 4096;
+/// How many slots are made at a time, at least.
+const LEAST_SLOTS: usize = 4;
+/// How many slots a block has. Those that stay empty would be a good part of what a full `buffer.memory` costs.
+const BLOCK_SLOTS: usize = 128;
 
 impl Thunks {
     /// How much of it [`push`](Self::push) needs mostly, from its beginning on.
     #[cfg(test)]
     pub(super) const BYTES_FOR_PUSHES: usize = mem::offset_of!(Self, rest);
 
-    /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks, up to [`MOST_SLOTS`].
+    /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks, up to [`MOST_OWN_SLOTS`].
     pub(super) fn renew(&mut self, expected: usize) {
         self.clear();
-        let (count, expected) = (self.slots.len(), expected.min(MOST_SLOTS));
-        if count < expected || count > SPARE_TIMES * expected.max(LEAST_MORE) {
+        let (count, expected) = (self.slots.len(), expected.min(MOST_OWN_SLOTS));
+        if count < expected || count > SPARE_TIMES * expected.max(LEAST_SLOTS) {
             self.slots = empty_slots(expected);
         }
     }
 
+    /// How many blocks are missing for `expected` callbacks in all; none for a few.
+    pub(super) fn missing_blocks(&self, expected: usize) -> usize {
+        if self.slots.len() < BLOCK_SLOTS {
+            return 0;
+        }
+        let spare = self.rest.as_ref().map_or(0, |rest| rest.spare.len());
+        let there = self.filled() + self.slots.len() + spare * BLOCK_SLOTS;
+        expected.saturating_sub(there).div_ceil(BLOCK_SLOTS)
+    }
+
+    /// Takes up to so many blocks from `store`.
+    pub(super) fn add_blocks(&mut self, count: usize, store: &mut Vec<Slots>) {
+        let start = store.len() - count.min(store.len());
+        self.rest.get_or_insert_default().spare.extend(store.drain(start..));
+    }
+
+    /// Leaves the blocks that it does not use in `store`.
+    pub(super) fn leave_blocks(&mut self, store: &mut Vec<Slots>) {
+        if let Some(rest) = &mut self.rest {
+            store.append(&mut rest.spare);
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
-        let filled = self.rest.iter().flat_map(|rest| &rest.filled).map(|slots| slots.len());
-        filled.sum::<usize>() + self.taken as usize
+        self.filled() + self.taken as usize
+    }
+
+    /// How many slots were filled before those that are being filled.
+    fn filled(&self) -> usize {
+        let filled = self.rest.iter().flat_map(|rest| &rest.filled);
+        filled.map(|slots| slots.len()).sum()
     }
 
     /// Whether there is none that was not given out yet.
@@ -87,7 +119,7 @@ impl Thunks {
         self.taken == 0
     }
 
-    /// For how many callbacks there is memory, once all were given out.
+    /// For how many callbacks there is memory, besides blocks, once all were given out.
     pub(super) fn capacity(&self) -> usize {
         self.slots.len()
     }
@@ -135,19 +167,21 @@ impl Thunks {
         self.slots.get_mut(number)
     }
 
-    /// Makes more of them, for a batch with more callbacks than expected: few are moved, many are not.
-    #[cold]
+    /// Makes the batch's own slots more, or goes on in the next block.
+    #[inline(never)]
     fn make_slots(&mut self) {
-        let more = (self.len() / 4).clamp(LEAST_MORE, MOST_MORE);
         let filled = mem::take(&mut self.slots);
-        if filled.len() < MOST_MORE {
+        let count = filled.len();
+        if count < BLOCK_SLOTS {
+            let more = (count / 4).max(LEAST_SLOTS);
             let mut slots = filled.into_vec();
             slots.reserve_exact(more);
             slots.extend(iter::repeat_with(Slot::empty).take(more));
             self.slots = slots.into_boxed_slice();
         } else {
-            self.rest.get_or_insert_default().filled.push(filled);
-            self.slots = empty_slots(more);
+            let rest = self.rest.get_or_insert_default();
+            rest.filled.push(filled);
+            self.slots = rest.spare.pop().unwrap_or_else(|| empty_slots(BLOCK_SLOTS));
             self.taken = 0;
         }
     }
@@ -156,7 +190,7 @@ impl Thunks {
     /// one if it is called again after a panic.
     pub(super) fn drain(&mut self, base_ms: i64, mut each: impl FnMut(&RecordShare, Callback)) {
         let (filled, odd) = match self.rest.as_deref_mut() {
-            Some(Rest { filled, odd }) => (filled.as_mut_slice(), odd.as_slice()),
+            Some(Rest { filled, odd, .. }) => (filled.as_mut_slice(), odd.as_slice()),
             None => Default::default(),
         };
         let mut odd = odd.iter();
@@ -184,17 +218,22 @@ impl Thunks {
         self.start_over();
     }
 
-    /// Keeps the first slots, which were made for as many callbacks as expected.
+    /// The batch's own slots come first again; the blocks are spare.
     fn start_over(&mut self) {
-        let filled = self.rest.take().and_then(|rest| rest.filled.into_iter().next());
-        if let Some(first) = filled {
-            self.slots = first;
-        }
         (self.taken, self.next_index) = (0, 0);
+        let Some(rest) = self.rest.as_mut() else {
+            return;
+        };
+        rest.odd = Vec::new();
+        let mut filled = rest.filled.drain(..);
+        if let Some(own) = filled.next() {
+            rest.spare.push(mem::replace(&mut self.slots, own));
+            rest.spare.extend(filled);
+        }
     }
 }
 
-fn empty_slots(count: usize) -> Box<[Slot]> {
+fn empty_slots(count: usize) -> Slots {
     iter::repeat_with(Slot::empty).take(count).collect()
 }
 
@@ -279,17 +318,24 @@ mod tests {
     }
 
     #[test]
-    fn slots_that_were_made_later_go_when_they_are_empty() {
+    fn blocks_are_used_before_others_are_made_and_are_spare_afterwards() {
+        let mut store: Vec<_> = (0..10).map(|_| empty_slots(BLOCK_SLOTS)).collect();
+        let places: Vec<_> = store.iter().map(|block| block.as_ptr()).collect();
         let mut thunks = Thunks::default();
         thunks.renew(200);
-        let shares: Vec<_> = (0..1000).map(share).collect();
-        push(&mut thunks, &shares);
-        let empty = thunks.slots.len() - thunks.taken as usize;
-        assert!(empty < MOST_MORE, "{empty}");
+        let expected = 200 + 5 * BLOCK_SLOTS;
+        thunks.add_blocks(thunks.missing_blocks(expected), &mut store);
+        assert_eq!((store.len(), thunks.missing_blocks(expected)), (5, 0));
 
+        let shares: Vec<_> = (0..).take(expected + 1).map(share).collect();
+        push(&mut thunks, &shares);
         thunks.drain(BASE_MS, |_, _| {});
 
         assert_eq!(thunks.capacity(), 200);
+        let mut left = Vec::new();
+        thunks.leave_blocks(&mut left);
+        let known = left.iter().filter(|block| places.contains(&block.as_ptr()));
+        assert_eq!((left.len(), known.count()), (6, 5));
     }
 
     #[test]
