@@ -218,7 +218,7 @@ impl MemoryRecordsBuilder {
 
     /// How many batches of the size with which it is full would fit into the room that it has.
     pub(crate) fn room_in_batches(&self) -> usize {
-        self.total_room().div_ceil((self.write_limit as usize).max(1))
+        self.total_room().div_ceil(self.write_limit().max(1))
     }
 
     /// How many bytes it has room for, in all of its buffers.
@@ -227,6 +227,7 @@ impl MemoryRecordsBuilder {
     }
 
     /// From how many bytes on the batch is full.
+    #[inline]
     pub(crate) fn write_limit(&self) -> usize {
         self.write_limit as usize
     }
@@ -240,7 +241,7 @@ impl MemoryRecordsBuilder {
     /// Whether a batch of so many bytes is as large as it was to become.
     #[inline]
     pub(crate) fn is_full_with(&self, size: usize) -> bool {
-        size >= self.write_limit as usize
+        size >= self.write_limit()
     }
 
     /// The batch's size so far, header included.

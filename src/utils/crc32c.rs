@@ -10,8 +10,9 @@ pub(crate) fn checksum(data: &[u8]) -> u32 {
 }
 
 /// The CRC-32C of some data and `more` behind it; `checksum` is that of the data.
-#[expect(clippy::cast_possible_truncation, reason = "it has 32 bits")]
+#[expect(clippy::cast_possible_truncation, reason = "a CRC-32C has 32 bits")]
 pub(crate) fn append(checksum: u32, more: &[u8]) -> u32 {
+    // A checksum is the state inverted: inverted again, it is where the next byte goes on.
     let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, (!checksum).into());
     digest.update(more);
     digest.finalize() as u32

@@ -27,7 +27,7 @@ fn large_records_take_little_more_than_buffer_memory() {
 #[test]
 fn small_records_take_room_for_their_callbacks_besides() {
     run_alone("stall::small_records_take_room_for_their_callbacks_besides", || {
-        stall(100, 32 << 20);
+        stall(100, 24 << 20);
     });
 }
 

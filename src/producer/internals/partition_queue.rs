@@ -161,14 +161,15 @@ impl LockedQueue<'_> {
         self.batches.len()
     }
 
-    /// How many callbacks a batch is likely to get that has memory for `size` bytes.
+    /// How many callbacks a batch is likely to get that has memory for `size` bytes; too many if it is to be compressed, for
+    /// [`expected_bytes`](Self::expected_bytes) are those that travel.
     pub(super) fn expected_callbacks(&self, size: usize) -> usize {
         let callbacks: usize = self.queue.expected_callbacks.load(Ordering::Relaxed).into();
         let bytes = self.expected_bytes().max(1);
         callbacks.saturating_mul(size.min(bytes)) / bytes
     }
 
-    /// How many bytes a batch is likely to get.
+    /// How many bytes a batch is likely to get, as they travel.
     pub(super) fn expected_bytes(&self) -> usize {
         self.queue.expected_bytes.load(Ordering::Relaxed) as usize
     }
@@ -262,5 +263,18 @@ mod tests {
 
         assert_eq!(start % 64, 0);
         assert!(newest + ProducerBatch::BYTES_FOR_APPENDS <= start + 128, "{}", newest - start);
+    }
+
+    #[test]
+    fn a_batch_with_half_of_the_memory_is_expected_to_get_half_of_the_callbacks() {
+        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let queue = PartitionQueue::new(PartitionRef::new(0, TopicPartition::new("t", 0), signal));
+        assert_eq!(queue.lock().expected_callbacks(1000), 0);
+        queue.expected_callbacks.store(30, Ordering::Relaxed);
+        queue.expected_bytes.store(600, Ordering::Relaxed);
+
+        let expected = [300, 600, 1000].map(|size| queue.lock().expected_callbacks(size));
+
+        assert_eq!(expected, [15, 30, 30]);
     }
 }

@@ -18,7 +18,7 @@ use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::{
     Kept, Outcome, ProduceRequestResult, RecordShare,
 };
-use crate::producer::internals::thunks::{Slots, Thunks};
+use crate::producer::internals::thunks::{Slot, Thunks};
 use crate::producer::internals::topic_compression::{Packed, TopicCompression};
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
 use crate::record::compression_ratio_estimator::ratio_of;
@@ -168,7 +168,7 @@ impl ProducerBatch {
 
     /// Gives out what is of use for another batch, of one that is over and that nobody looks at any more; and leaves its
     /// blocks of slots in `blocks`.
-    pub(super) fn take_apart(&mut self, blocks: &mut Vec<Slots>) -> SpareParts {
+    pub(super) fn take_apart(&mut self, blocks: &mut Vec<Box<[Slot]>>) -> SpareParts {
         self.thunks.leave_blocks(blocks);
         let mut result = self.result.take();
         match result.as_mut().and_then(Arc::get_mut) {
@@ -213,8 +213,8 @@ impl ProducerBatch {
     /// Makes room for `record` with memory from the pool, if no more than `limit` bytes are expected to travel. Else, or
     /// if there is no memory, the batch takes no more records.
     ///
-    /// What is to be compressed gets room for as many bytes, or for those that fill it if these are more: it may turn out
-    /// not to become smaller.
+    /// What is to be compressed gets no more than `limit` bytes before that either, unless it takes more to fill it: it may
+    /// turn out not to become smaller.
     pub(super) fn make_room(&mut self, record: &RecordContents<'_>, limit: usize) {
         let limit = self.packing.write_limit(limit).min(limit.max(self.builder.write_limit()));
         let fits = self.builder.size_with(record) <= limit;
@@ -303,8 +303,8 @@ impl ProducerBatch {
         self.thunks.missing_blocks(expected)
     }
 
-    /// Takes up to so many of them from `store`.
-    pub(super) fn add_blocks(&mut self, count: usize, store: &mut Vec<Slots>) {
+    /// Takes up to `count` blocks of slots from `store`.
+    pub(super) fn add_blocks(&mut self, count: usize, store: &mut Vec<Box<[Slot]>>) {
         self.thunks.add_blocks(count, store);
     }
 

@@ -388,20 +388,20 @@ impl RecordAccumulator {
     /// A full batch to be compressed by this thread, unless the sender has nothing to do, and nothing else to do here: then
     /// it compresses this one, while this thread goes on. Or unless it may have to send the batch in another format.
     ///
-    /// Behind two others, the newest goes on growing first.
+    /// What is compressed takes no more records, so behind two others the newest first grows, until another one begins.
     fn lend(&self, batches: &mut LockedQueue<'_>, target: &Target<'_>) -> Option<Loan> {
         let is_left_to_sender = self.signal.is_sender_idle() && batches.len() <= 2;
         if self.compressors.is_none() || is_left_to_sender || self.has_old_brokers() {
             return None;
         }
-        let may_grow = batches.len() > 2 && self.largest_batch(target) > self.batch_size;
-        // Only the newest two can just have become full.
+        let may_grow = batches.len() > 2 && self.growth_limit(target) > self.batch_size;
+        // Of the newest two, one may just have become full, or the older one may just have taken its last record.
         let newest = batches.newest_first().take(2).skip(usize::from(may_grow));
         newest.filter(|batch| batch.is_full()).find_map(ProducerBatch::lend)
     }
 
-    /// How large batches may become while they wait.
-    fn largest_batch(&self, target: &Target<'_>) -> usize {
+    /// How many bytes a batch of the target's topic may have while it waits; `batch.size` if it may not grow.
+    fn growth_limit(&self, target: &Target<'_>) -> usize {
         if target.append.topic.may_batches_grow() { self.largest_batch } else { self.batch_size }
     }
 
@@ -425,7 +425,7 @@ impl RecordAccumulator {
         batches: &mut LockedQueue<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        let largest = self.largest_batch(target);
+        let largest = self.growth_limit(target);
         let limit = match batches.len() {
             0 => return None,
             1 => batches.expected_bytes().clamp(self.batch_size, largest),
@@ -451,10 +451,9 @@ impl RecordAccumulator {
         } else {
             self.usual_size(needed).min(self.pool.total()).max(needed)
         };
-        let large = self.pool.large_size().min(self.largest_batch);
-        let may_grow = target.append.topic.may_batches_grow();
-        let wanted = if expected_bytes > self.batch_size && may_grow {
-            large.max(needed)
+        let limit = self.growth_limit(target);
+        let wanted = if expected_bytes.min(limit) > self.batch_size {
+            self.pool.large_size().min(limit).max(needed)
         } else {
             self.usual_size(expected_bytes.min(self.batch_size).max(needed))
         };

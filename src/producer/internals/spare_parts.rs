@@ -4,7 +4,7 @@ use std::fmt;
 use std::mem;
 
 use crate::producer::internals::producer_batch::{ProducerBatch, SpareParts};
-use crate::producer::internals::thunks::Slots;
+use crate::producer::internals::thunks::Slot;
 use crate::utils::sync::Mutex;
 
 /// What is left of batches that are over, for new ones to be made of: what one thread allocates and another frees is dear.
@@ -14,19 +14,19 @@ pub(super) struct PartsStore(Mutex<Shelf>);
 #[derive(Default)]
 struct Shelf {
     parts: Vec<SpareParts>,
-    /// For how many callbacks these have memory.
+    /// For how many callbacks `parts` have memory.
     callbacks: usize,
-    /// For more callbacks of batches that grow.
-    blocks: Vec<Slots>,
+    /// Memory for further callbacks of batches that grow.
+    blocks: Vec<Box<[Slot]>>,
 }
 
 /// The parts of so many batches are kept at most: some 5 MiB.
 const MOST_PARTS: usize = 16 * 1024;
-/// They have memory for so many callbacks at most: 3 MiB.
+/// These parts have memory for so many callbacks at most: 3 MiB.
 const MOST_CALLBACKS: usize = 128 * 1024;
-/// So many blocks are kept at most: 3 MiB.
+/// So many blocks are kept besides at most: 3 MiB.
 const MOST_BLOCKS: usize = 1024;
-/// How many are added under one lock, which callers wait for meanwhile.
+/// How many batches are taken apart for one lock, which callers wait for meanwhile.
 const KEPT_AT_ONCE: usize = 32;
 
 impl PartsStore {
@@ -35,12 +35,17 @@ impl PartsStore {
         self.0.lock().take()
     }
 
-    /// Gives a batch that has grown memory for as many more callbacks as are likely, as far as there is some.
+    /// Gives a batch that has grown blocks for the callbacks that are likely to come, as far as there are some.
     pub(super) fn supply(&self, batch: &mut ProducerBatch) {
         let missing = batch.missing_blocks();
         if missing > 0 {
             batch.add_blocks(missing, &mut self.0.lock().blocks);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn block_count(&self) -> usize {
+        self.0.lock().blocks.len()
     }
 
     /// Takes batches that are over apart, and keeps what is of use.
@@ -76,7 +81,7 @@ impl Shelf {
     }
 
     /// Takes as many blocks as are missing.
-    fn add_blocks(&mut self, blocks: &mut Vec<Slots>) {
+    fn add_blocks(&mut self, blocks: &mut Vec<Box<[Slot]>>) {
         let missing = MOST_BLOCKS.saturating_sub(self.blocks.len());
         self.blocks.extend(blocks.drain(..missing.min(blocks.len())));
     }
@@ -171,6 +176,43 @@ mod tests {
         let kept = store.0.lock();
         assert_eq!(kept.callbacks, 50 * kept.parts.len());
         assert_eq!(kept.parts.len(), MOST_PARTS.min(MOST_CALLBACKS / 50));
+    }
+
+    #[test]
+    fn a_batch_that_grows_goes_on_in_blocks_that_another_left() {
+        let (store, pool, partition) = (PartsStore::default(), pool(), partition(0));
+        let mut batch = Box::new(begin(1, &partition, &pool, &store));
+        grow(&mut batch, &store);
+        batch.complete(Outcome::Appended { base_offset: 7, log_append_time_ms: -1 });
+        store.keep(&mut [batch]);
+        let left = store.block_count();
+
+        grow(&mut begin(2, &partition, &pool, &store), &store);
+
+        let unused = store.block_count();
+        assert!(unused < left, "{unused} of {left}");
+    }
+
+    #[test]
+    fn no_more_blocks_are_kept_than_are_likely_to_be_used() {
+        let store = PartsStore::default();
+        let mut blocks: Vec<_> = (0..MOST_BLOCKS + 10).map(|_| Default::default()).collect();
+
+        store.0.lock().add_blocks(&mut blocks);
+
+        assert_eq!((store.block_count(), blocks.len()), (MOST_BLOCKS, 10));
+    }
+
+    /// Appends until there are many callbacks.
+    fn grow(batch: &mut ProducerBatch, store: &PartsStore) {
+        let headers = Headers::new();
+        let record = RecordContents::new(1, None, Some(b"value"), &headers);
+        while batch.callback_count() < 1000 {
+            if append(batch).is_none() {
+                batch.make_room(&record, 1 << 16);
+                store.supply(batch);
+            }
+        }
     }
 
     fn begin(

@@ -7,14 +7,14 @@ use crate::producer::internals::produce_request_result::RecordShare;
 
 /// Those callbacks that its records have, in order, each with the record whose outcome it has to be told.
 ///
-/// They are most of what a record costs in memory beside its bytes, so they are kept small: indexes are told from the one
-/// before, timestamps from a base, which is the batch's first one, and what a slot has no room for is [kept apart](Rest::odd).
-/// Slots are filled in place, for to move what was just put together costs a stall.
+/// They are most of what a record costs in memory beside its bytes, so they are kept small: indexes are counted from the
+/// one before, timestamps from a base, which is the batch's first one, and what does not fit into a slot is [kept
+/// apart](Rest::odd). Slots are filled in place, for to move what was just put together costs a stall.
 #[derive(Default)]
 #[repr(C)] // what every callback needs comes first
 pub(super) struct Thunks {
     /// Those that are being filled: the batch's own, or the latest block.
-    slots: Slots,
+    slots: Box<[Slot]>,
     /// How many of them were taken, from the first one on.
     taken: u32,
     /// The index behind that of the last record with a callback.
@@ -26,49 +26,47 @@ pub(super) struct Thunks {
 #[derive(Default)]
 struct Rest {
     /// The slots that were filled before.
-    filled: Vec<Slots>,
+    filled: Vec<Box<[Slot]>>,
     /// Blocks to go on in.
-    spare: Vec<Slots>,
+    spare: Vec<Box<[Slot]>>,
     /// The records that slots have no room for, in order.
     odd: Vec<RecordShare>,
 }
 
-pub(super) type Slots = Box<[Slot]>;
-
-/// A thunk.
+/// A thunk, or the place for one.
 pub(super) struct Slot {
     callback: Option<Callback>,
     record: SmallShare,
 }
 
-/// What most records need of a [`RecordShare`].
+/// A [`RecordShare`] in eight bytes, which do for most records.
 #[derive(Clone, Copy)]
 struct SmallShare {
-    /// How many milliseconds after the base, or [`ODD`].
-    timestamp_delta: i32,
-    /// The value's size and 1; 0 for null.
-    value: u16,
-    /// The key's size and 1; 0 for null.
-    key: u8,
-    /// How many records without a callback there are between this one and the one before.
-    skipped: u8,
+    /// How many milliseconds after the base, or [`ODD_DELTA`].
+    timestamp_delta_ms: i32,
+    /// The value's size in bytes plus 1; 0 for null.
+    value_size_plus_1: u16,
+    /// The key's size in bytes plus 1; 0 for null.
+    key_size_plus_1: u8,
+    /// How many records without a callback stand between this one and the one before.
+    skipped_records: u8,
 }
 
 const _: () = assert!(size_of::<Slot>() == 24);
 
-/// The record is one of those that are kept apart.
-const ODD: i32 = i32::MIN;
+/// Instead of a time: the record is [kept apart](Rest::odd).
+const ODD_DELTA: i32 = i32::MIN;
 /// Up to so many times the memory that is expected to be needed is kept.
 const SPARE_TIMES: usize = 4;
 /// So many slots are made at the beginning, at most: callers may wait for the lock under which this runs.
 const MOST_OWN_SLOTS: usize = 4096;
 /// How many slots are made at a time, at least.
 const LEAST_SLOTS: usize = 4;
-/// How many slots a block has. Those that stay empty would be a good part of what a full `buffer.memory` costs.
+/// How many slots a block has. With more, those that stay empty would be a good part of what a full `buffer.memory` costs.
 const BLOCK_SLOTS: usize = 128;
 
 impl Thunks {
-    /// How much of it [`push`](Self::push) needs mostly, from its beginning on.
+    /// How many bytes of it, from its beginning on, most calls of [`push`](Self::push) need.
     #[cfg(test)]
     pub(super) const BYTES_FOR_PUSHES: usize = mem::offset_of!(Self, rest);
 
@@ -81,7 +79,8 @@ impl Thunks {
         }
     }
 
-    /// How many blocks are missing for `expected` callbacks in all; none for a few.
+    /// How many blocks are missing for `expected` callbacks in all; none while the batch's own slots are fewer than a block's,
+    /// for then these become more.
     pub(super) fn missing_blocks(&self, expected: usize) -> usize {
         if self.slots.len() < BLOCK_SLOTS {
             return 0;
@@ -91,14 +90,14 @@ impl Thunks {
         expected.saturating_sub(there).div_ceil(BLOCK_SLOTS)
     }
 
-    /// Takes up to so many blocks from `store`.
-    pub(super) fn add_blocks(&mut self, count: usize, store: &mut Vec<Slots>) {
+    /// Takes up to `count` blocks from `store`.
+    pub(super) fn add_blocks(&mut self, count: usize, store: &mut Vec<Box<[Slot]>>) {
         let start = store.len() - count.min(store.len());
         self.rest.get_or_insert_default().spare.extend(store.drain(start..));
     }
 
     /// Leaves the blocks that it does not use in `store`.
-    pub(super) fn leave_blocks(&mut self, store: &mut Vec<Slots>) {
+    pub(super) fn leave_blocks(&mut self, store: &mut Vec<Box<[Slot]>>) {
         if let Some(rest) = &mut self.rest {
             store.append(&mut rest.spare);
         }
@@ -124,7 +123,7 @@ impl Thunks {
         self.slots.len()
     }
 
-    /// For a prefetch of the first slots.
+    /// For a prefetch of the first slots of those that are being filled.
     pub(super) fn touch(&self) -> usize {
         let is_used =
             |number: usize| self.slots.get(number).is_some_and(|slot| slot.callback.is_some());
@@ -167,12 +166,13 @@ impl Thunks {
         self.slots.get_mut(number)
     }
 
-    /// Makes the batch's own slots more, or goes on in the next block.
+    /// Adds to the batch's own slots while they are few, or goes on in the next block.
     #[inline(never)]
     fn make_slots(&mut self) {
         let filled = mem::take(&mut self.slots);
         let count = filled.len();
         if count < BLOCK_SLOTS {
+            // A quarter: twice as many would be a good part of what a full `buffer.memory` costs.
             let more = (count / 4).max(LEAST_SLOTS);
             let mut slots = filled.into_vec();
             slots.reserve_exact(more);
@@ -195,9 +195,10 @@ impl Thunks {
         };
         let mut odd = odd.iter();
         let mut next_index = 0;
+        // Also for those that were given before a panic: each tells the index of the next, and which odd one is next.
         let mut give = |slot: &mut Slot| {
-            let share = match slot.record.timestamp_delta {
-                ODD => odd.next().copied().unwrap_or_default(), // always there
+            let share = match slot.record.timestamp_delta_ms {
+                ODD_DELTA => odd.next().copied().unwrap_or_default(), // always there
                 _ => slot.record.share(next_index, base_ms),
             };
             next_index = share.index + 1;
@@ -224,7 +225,7 @@ impl Thunks {
         let Some(rest) = self.rest.as_mut() else {
             return;
         };
-        rest.odd = Vec::new();
+        rest.odd = Vec::new(); // seldom needed again, and not counted by anybody
         let mut filled = rest.filled.drain(..);
         if let Some(own) = filled.next() {
             rest.spare.push(mem::replace(&mut self.slots, own));
@@ -233,7 +234,7 @@ impl Thunks {
     }
 }
 
-fn empty_slots(count: usize) -> Slots {
+fn empty_slots(count: usize) -> Box<[Slot]> {
     iter::repeat_with(Slot::empty).take(count).collect()
 }
 
@@ -245,25 +246,32 @@ impl Slot {
 
 impl SmallShare {
     /// Stands for one that is kept apart.
-    const ODD: Self = Self { timestamp_delta: ODD, value: 0, key: 0, skipped: 0 };
+    const ODD: Self = Self {
+        timestamp_delta_ms: ODD_DELTA,
+        value_size_plus_1: 0,
+        key_size_plus_1: 0,
+        skipped_records: 0,
+    };
 
-    /// Of a record with at least `next_index`; `None` if there is no room for it here.
+    /// Of a record whose index is at least `next_index`; `None` if it does not fit.
     #[inline(always)]
     fn new(share: &RecordShare, next_index: u32, base_ms: i64) -> Option<Self> {
-        let timestamp_delta = i32::try_from(share.timestamp_ms.wrapping_sub(base_ms)).ok()?;
-        let value = u16::try_from(share.value_size.wrapping_add(1)).ok()?;
-        let key = u8::try_from(share.key_size.wrapping_add(1)).ok()?;
-        let skipped = u8::try_from(share.index.wrapping_sub(next_index)).ok()?;
-        (timestamp_delta != ODD).then_some(Self { timestamp_delta, value, key, skipped })
+        let small = Self {
+            timestamp_delta_ms: i32::try_from(share.timestamp_ms.wrapping_sub(base_ms)).ok()?,
+            value_size_plus_1: u16::try_from(share.value_size.wrapping_add(1)).ok()?,
+            key_size_plus_1: u8::try_from(share.key_size.wrapping_add(1)).ok()?,
+            skipped_records: u8::try_from(share.index.wrapping_sub(next_index)).ok()?,
+        };
+        (small.timestamp_delta_ms != ODD_DELTA).then_some(small)
     }
 
     /// The record, with what was given to [`new`](Self::new).
     fn share(&self, next_index: u32, base_ms: i64) -> RecordShare {
         RecordShare {
-            index: next_index + u32::from(self.skipped),
-            timestamp_ms: base_ms.wrapping_add(self.timestamp_delta.into()),
-            key_size: i32::from(self.key) - 1,
-            value_size: i32::from(self.value) - 1,
+            index: next_index + u32::from(self.skipped_records),
+            timestamp_ms: base_ms.wrapping_add(self.timestamp_delta_ms.into()),
+            key_size: i32::from(self.key_size_plus_1) - 1,
+            value_size: i32::from(self.value_size_plus_1) - 1,
         }
     }
 }
@@ -286,14 +294,22 @@ mod tests {
     #[test]
     fn give_back_what_they_were_told_whatever_the_records_are_like() {
         let usual = share(0);
-        let times = [0, 5, -5, i64::from(ODD), i64::from(ODD) - 1, i64::MAX - BASE_MS, -BASE_MS];
+        let times = [
+            0,
+            5,
+            -5,
+            i64::from(ODD_DELTA),
+            i64::from(ODD_DELTA) - 1,
+            i64::MAX - BASE_MS,
+            -BASE_MS,
+        ];
         let times = times.map(|distance_ms| at_distance(distance_ms, usual));
         let keys = [-1, 0, 1, 254, 255, i32::MAX];
         let keys = keys.map(|key_size| RecordShare { key_size, ..usual });
         let values = [-1, 0, 1, 65_534, 65_535, i32::MAX];
         let values = values.map(|value_size| RecordShare { value_size, ..usual });
         let different = times.into_iter().chain(keys).chain(values);
-        // The first record with a callback need not be the batch's first one.
+        // The first record with a callback need not be the batch's first one, and a slot counts up to 255 without one.
         for (first, distance) in [(0, 1), (1, 2), (255, 256), (256, 257), (1_000, 1_000_000)] {
             let indexes = (first..).step_by(distance);
             let shares: Vec<_> = different
@@ -361,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_panic_keeps_no_other_from_being_given() {
-        let mut shares = [0, 1, 2, 5, 6, 7, 8, 9].map(share);
+        let mut shares: Vec<_> = (0..).step_by(2).take(3 * BLOCK_SLOTS).map(share).collect();
         for number in [1, 5] {
             shares[number] = at_distance(i64::MIN, shares[number]);
         }

@@ -32,7 +32,7 @@ const WORKING: &[Property] = &[
         .medium()
         .doc("How many bytes of records for one partition travel together. `0` sends every record by itself. A \
               record that is larger begins a batch of its own. Batches take memory as their records come; one that \
-              waits may grow to 16 times this, before it is compressed, within `max.request.size`, where it does no \
+              waits may grow to 16 times this, counted before compression, within `max.request.size`, where it does no \
               harm if a broker finds it too large: with idempotence, or with one request at a time and answers."),
     Property::list("bootstrap.servers")
         .required()
