@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
+use crate::producer::internals::packing::Packing;
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::record::default_record::RecordContents;
@@ -161,11 +162,11 @@ impl LockedQueue<'_> {
         self.batches.len()
     }
 
-    /// How many callbacks a batch is likely to get that has memory for `size` bytes; too many if it is to be compressed, for
-    /// [`expected_bytes`](Self::expected_bytes) are those that travel.
+    /// How many callbacks a batch is likely to get that has memory for `size` bytes.
     pub(super) fn expected_callbacks(&self, size: usize) -> usize {
         let callbacks: usize = self.queue.expected_callbacks.load(Ordering::Relaxed).into();
-        let bytes = self.expected_bytes().max(1);
+        let packing = Packing::by(self.queue.partition.compression().map(|it| &**it));
+        let bytes = packing.write_limit(self.expected_bytes()).max(1);
         callbacks.saturating_mul(size.min(bytes)) / bytes
     }
 

@@ -210,6 +210,11 @@ impl ProducerBatch {
         self.builder.trim();
     }
 
+    /// Whether it may take more records, up to `limit` bytes before they are compressed.
+    pub(super) fn may_grow_to(&self, limit: usize) -> bool {
+        !self.builder.is_closed_for_appends() && self.written() < limit
+    }
+
     /// Makes room for `record` with memory from the pool, if no more than `limit` bytes are expected to travel. Else, or
     /// if there is no memory, the batch takes no more records.
     ///

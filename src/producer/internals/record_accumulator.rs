@@ -4,7 +4,7 @@
 //! changed, and `SendablePartitions` keeps the rest on the sender's side.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub(crate) struct RecordAccumulator {
     table: TopicTable,
     /// The version of the metadata that the table follows.
     table_version: AtomicU64,
+    /// How many queues there are.
+    queue_count: AtomicUsize,
     /// Held by whoever brings the table up to date.
     growth: Mutex<Growth>,
     sticky: Arc<StickySettings>,
@@ -149,6 +151,8 @@ pub(crate) fn is_split_harmless(is_idempotent: bool, acks: i16, max_in_flight: u
     is_idempotent || acks != 0 && max_in_flight == 1
 }
 
+/// Batches that grow before they are compressed take no more of `buffer.memory` than it divided by this.
+const UNCOMPRESSED_DIVISOR: usize = 4;
 /// A first batch begins with `batch.size` divided by two to the power of this.
 const LARGEST_DIVISOR_BITS: u32 = 4;
 
@@ -193,6 +197,7 @@ impl RecordAccumulator {
             pool,
             table: TopicTable::default(),
             table_version: AtomicU64::new(0),
+            queue_count: AtomicUsize::new(0),
             growth: Mutex::new(Growth { queues: Vec::new(), topics: BTreeMap::new(), random }),
             sticky,
             compressors: None,
@@ -309,6 +314,11 @@ impl RecordAccumulator {
                 Err(Obstacle::MovedFromFullBatch) => has_filled_batch = true,
                 Err(Obstacle::Closed) => return Err(AppendError::Closed),
                 Err(Obstacle::NeedsMemory(requested)) => {
+                    let loan = self.lend_behind(&mut target.queue.lock(), 0);
+                    if let Some(loan) = loan {
+                        self.work_off(loan, target.queue); // what is compressed leaves memory
+                        continue;
+                    }
                     buffer = Some(self.allocate(requested, append.max_wait)?);
                 }
             }
@@ -390,19 +400,40 @@ impl RecordAccumulator {
     ///
     /// What is compressed takes no more records, so behind two others the newest first grows, until another one begins.
     fn lend(&self, batches: &mut LockedQueue<'_>, target: &Target<'_>) -> Option<Loan> {
-        let is_left_to_sender = self.signal.is_sender_idle() && batches.len() <= 2;
-        if self.compressors.is_none() || is_left_to_sender || self.has_old_brokers() {
+        if self.compressors.is_none() || self.signal.is_sender_idle() && batches.len() <= 2 {
             return None;
         }
-        let may_grow = batches.len() > 2 && self.growth_limit(target) > self.batch_size;
+        let limit = self.growth_limit(target);
+        let grows = batches.len() > 2 && batches.tail().is_some_and(|tail| tail.may_grow_to(limit));
+        self.lend_behind(batches, usize::from(grows))
+    }
+
+    /// As [`lend`](Self::lend), of batches that have `newer` ones behind them.
+    fn lend_behind(&self, batches: &mut LockedQueue<'_>, newer: usize) -> Option<Loan> {
+        if self.compressors.is_none() || self.has_old_brokers() {
+            return None;
+        }
         // Of the newest two, one may just have become full, or the older one may just have taken its last record.
-        let newest = batches.newest_first().take(2).skip(usize::from(may_grow));
+        let newest = batches.newest_first().take(2).skip(newer);
         newest.filter(|batch| batch.is_full()).find_map(ProducerBatch::lend)
     }
 
     /// How many bytes a batch of the target's topic may have while it waits; `batch.size` if it may not grow.
+    ///
+    /// Less where there are many partitions, and it is to be compressed: what could be small already is not to take most of
+    /// `buffer.memory`.
     fn growth_limit(&self, target: &Target<'_>) -> usize {
-        if target.append.topic.may_batches_grow() { self.largest_batch } else { self.batch_size }
+        if !target.append.topic.may_batches_grow() {
+            return self.batch_size;
+        }
+        match self.compressors {
+            None => self.largest_batch,
+            Some(_) => {
+                let partitions = self.queue_count.load(Ordering::Relaxed).max(1);
+                let share = self.pool.total() / UNCOMPRESSED_DIVISOR / partitions;
+                share.clamp(self.batch_size, self.largest_batch)
+            }
+        }
     }
 
     /// Compresses what [`lend`](Self::lend) gave, with no lock held, and puts it back.
@@ -651,6 +682,7 @@ impl Growth {
             queues.last().cloned()
         });
         entry.update(info, new.flatten().collect());
+        accumulator.queue_count.store(queues.len(), Ordering::Relaxed);
     }
 }
 

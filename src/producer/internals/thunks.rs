@@ -98,7 +98,7 @@ impl Thunks {
 
     /// Leaves the blocks that it does not use in `store`.
     pub(super) fn leave_blocks(&mut self, store: &mut Vec<Box<[Slot]>>) {
-        if let Some(rest) = &mut self.rest {
+        if let Some(mut rest) = self.rest.take() {
             store.append(&mut rest.spare);
         }
     }

@@ -325,6 +325,40 @@ fn a_batch_that_is_to_be_compressed_grows_behind_two_others() {
     }
 }
 
+// The newest batch of each of many partitions took more than half of the memory, while nobody had a reason to compress it.
+#[test]
+fn batches_that_grow_before_they_are_compressed_take_a_part_of_the_memory() {
+    let accumulator = accumulator_with(2000, 160_000)
+        .with_largest_batch(32_000)
+        .with_compression(Compression { codec: CompressionType::Snappy, level: None });
+    for _ in 0..100 {
+        for partition in 0..10 {
+            append(&accumulator, &topic(10), Some(partition), 100).expect("room");
+        }
+    }
+
+    let mut batches = accumulator.take_all();
+    let uncompressed = batches.iter_mut().filter_map(|batch| batch.lend());
+    let uncompressed: usize = uncompressed.flat_map(|loan| loan.records).map(|it| it.len()).sum();
+
+    assert!(uncompressed > 20_000, "{uncompressed}: they have grown");
+    assert!(uncompressed <= 40_000, "{uncompressed}");
+}
+
+#[test]
+fn a_caller_compresses_a_full_batch_before_it_waits_for_memory() {
+    let accumulator = accumulator_with(2000, 40_000)
+        .with_largest_batch(32_000)
+        .with_compression(Compression { codec: CompressionType::Snappy, level: None });
+
+    while append(&accumulator, &topic(1), Some(0), 100).is_ok() {}
+
+    let queue = accumulator.queue(0).expect("used");
+    let mut batches = queue.lock();
+    assert!(batches.len() > 3, "{}", batches.len());
+    assert!(batches.tail().expect("there").lend().is_none(), "it is compressed");
+}
+
 #[test]
 fn a_batch_that_grows_takes_memory_for_callbacks_that_another_left() {
     let accumulator = accumulator_with(4000, 1 << 20).with_largest_batch(64_000);
