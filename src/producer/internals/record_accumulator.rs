@@ -280,7 +280,7 @@ impl RecordAccumulator {
         }
         let appended = target.append_to_tail(&mut batches, spare, callback)?;
         if appended.news == News::FullBatch {
-            self.announce(batches, target);
+            self.announce(batches, target.queue, target.append.topic);
         }
         Some(appended)
     }
@@ -344,13 +344,13 @@ impl RecordAccumulator {
             .or_else(|| self.append_to_grown_batch(target, &mut batches, callback));
         if let Some(appended) = appended {
             if appended.news == News::FullBatch {
-                self.announce(batches, target);
+                self.announce(batches, target.queue, target.append.topic);
             }
             return Ok(appended);
         }
         target.note_produced(0, true); // the last batch is full: a move that waited for this happens now
         if target.has_moved() {
-            self.announce(batches, target);
+            self.announce(batches, target.queue, target.append.topic);
             return Err(Obstacle::MovedFromFullBatch);
         }
         let buffer = match buffer.take() {
@@ -379,19 +379,21 @@ impl RecordAccumulator {
             drop(batches); // not full, so it lingers: the sender need not look at it
             target.queue.partition().announce_first_batch(created);
         } else {
-            self.announce(batches, target);
+            self.announce(batches, target.queue, target.append.topic);
         }
         Ok(Appended { news, ..appended })
     }
 
     /// Lets the sender look at a queue in which a batch became full, or began; the lock is released before.
+    ///
+    /// Not given the [`Target`]: what is lent out has to be in memory, for all records, too.
     #[inline(never)]
-    fn announce(&self, mut batches: LockedQueue<'_>, target: &Target<'_>) {
-        let loan = self.lend(&mut batches, target);
+    fn announce(&self, mut batches: LockedQueue<'_>, queue: &PartitionQueue, topic: &TopicEntry) {
+        let loan = self.lend(&mut batches, topic);
         drop(batches);
-        target.queue.partition().announce();
+        queue.partition().announce();
         if let Some(loan) = loan {
-            self.work_off(loan, target.queue);
+            self.work_off(loan, queue);
         }
     }
 
@@ -399,11 +401,11 @@ impl RecordAccumulator {
     /// it compresses this one, while this thread goes on. Or unless it may have to send the batch in another format.
     ///
     /// What is compressed takes no more records, so behind two others the newest first grows, until another one begins.
-    fn lend(&self, batches: &mut LockedQueue<'_>, target: &Target<'_>) -> Option<Loan> {
+    fn lend(&self, batches: &mut LockedQueue<'_>, topic: &TopicEntry) -> Option<Loan> {
         if self.compressors.is_none() || self.signal.is_sender_idle() && batches.len() <= 2 {
             return None;
         }
-        let limit = self.growth_limit(target);
+        let limit = self.growth_limit(topic);
         let grows = batches.len() > 2 && batches.tail().is_some_and(|tail| tail.may_grow_to(limit));
         self.lend_behind(batches, usize::from(grows))
     }
@@ -418,12 +420,12 @@ impl RecordAccumulator {
         newest.filter(|batch| batch.is_full()).find_map(ProducerBatch::lend)
     }
 
-    /// How many bytes a batch of the target's topic may have while it waits; `batch.size` if it may not grow.
+    /// How many bytes a batch of the topic may have while it waits; `batch.size` if it may not grow.
     ///
     /// Less where there are many partitions, and it is to be compressed: what could be small already is not to take most of
     /// `buffer.memory`.
-    fn growth_limit(&self, target: &Target<'_>) -> usize {
-        if !target.append.topic.may_batches_grow() {
+    fn growth_limit(&self, topic: &TopicEntry) -> usize {
+        if !topic.may_batches_grow() {
             return self.batch_size;
         }
         match self.compressors {
@@ -456,7 +458,7 @@ impl RecordAccumulator {
         batches: &mut LockedQueue<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        let largest = self.growth_limit(target);
+        let largest = self.growth_limit(target.append.topic);
         let limit = match batches.len() {
             0 => return None,
             1 => batches.expected_bytes().clamp(self.batch_size, largest),
@@ -482,7 +484,7 @@ impl RecordAccumulator {
         } else {
             self.usual_size(needed).min(self.pool.total()).max(needed)
         };
-        let limit = self.growth_limit(target);
+        let limit = self.growth_limit(target.append.topic);
         let wanted = if expected_bytes.min(limit) > self.batch_size {
             self.pool.large_size().min(limit).max(needed)
         } else {
