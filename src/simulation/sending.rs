@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::common::header::{Header, Headers};
 use crate::producer::callback::Callback;
+use crate::producer::internals::buffer_pool::Demand;
 use crate::producer::internals::built_in_partitioner::partition_for_key;
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::record_accumulator::{Append, AppendError, News};
@@ -37,7 +38,7 @@ pub(super) enum Attempt {
     Accepted { id: usize },
     Refused,
     NeedsMetadata { past_version: u64 },
-    NeedsMemory { requested: usize },
+    NeedsMemory { requested: Demand },
     Closed,
 }
 

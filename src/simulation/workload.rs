@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::producer::internals::buffer_pool::{AllocateError, Ticket};
+use crate::producer::internals::buffer_pool::{AllocateError, Demand, Ticket};
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::ProduceRequestResult;
 use crate::simulation::scenario::log_millis;
@@ -34,7 +34,7 @@ pub(super) struct Caller {
 enum State {
     Idle { until: Instant },
     AwaitsMetadata { draft: Draft, past_version: u64 },
-    AwaitsMemory { draft: Draft, ticket: Ticket, requested: usize },
+    AwaitsMemory { draft: Draft, ticket: Ticket, requested: Demand },
     AwaitsAnswer { id: usize, until: Instant },
     Flushes { batches: Vec<Arc<ProduceRequestResult>>, accepted: usize, until: Instant },
     Done,
@@ -146,7 +146,7 @@ impl World {
                     Err(AllocateError::Exhausted) => {
                         self.coverage.hit("a waiter for memory timed out");
                         let pool = self.producer.accumulator.pool();
-                        if pool.available() >= requested && !pool.is_exhausted() {
+                        if pool.available() >= requested.total() && !pool.is_exhausted() {
                             let complaint = "INV-09: nobody gave a waiter the memory there was";
                             self.complain(complaint.to_owned());
                         }

@@ -45,8 +45,17 @@ struct State {
 #[derive(Debug)]
 struct Waiter {
     ticket: u64,
-    requested: usize,
+    requested: Demand,
     condvar: Arc<Condvar>,
+}
+
+/// How much memory is asked for, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// Of the buffer.
+    pub(crate) size: usize,
+    /// What is counted with it, and taken elsewhere: for callbacks.
+    pub(crate) beside: usize,
 }
 
 /// A buffer that comes back from a loan.
@@ -54,6 +63,8 @@ struct Waiter {
 pub(super) struct Returned {
     /// What was lent.
     pub(super) size: usize,
+    /// What was counted with it.
+    pub(super) beside: usize,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -61,7 +72,7 @@ pub(super) struct Returned {
 #[derive(Debug)]
 pub(crate) struct Ticket {
     number: u64,
-    size: usize,
+    demand: Demand,
     condvar: Arc<Condvar>,
 }
 
@@ -72,6 +83,31 @@ pub(crate) enum AllocateError {
     Exhausted,
     /// The pool was closed.
     Closed,
+}
+
+impl Demand {
+    /// Of a buffer of `size` bytes, with `beside` that are not counted if they are few: buffers then fill the pool exactly.
+    pub(super) fn new(size: usize, beside: usize) -> Self {
+        let is_worth_it = beside > size / NEGLIGIBLE_DIVISOR;
+        Self { size, beside: if is_worth_it { beside } else { 0 } }
+    }
+
+    /// All that is counted.
+    pub(crate) fn total(self) -> usize {
+        self.size.saturating_add(self.beside)
+    }
+
+    /// Of a buffer that there is as much as `total` for: nothing beside it keeps it from being had.
+    fn within(self, total: usize) -> Self {
+        Self { beside: self.beside.min(total.saturating_sub(self.size)), ..self }
+    }
+}
+
+impl From<usize> for Demand {
+    /// Of a buffer alone.
+    fn from(size: usize) -> Self {
+        Self { size, beside: 0 }
+    }
 }
 
 impl BufferPool {
@@ -126,11 +162,12 @@ impl BufferPool {
         state.is_short || !state.waiters.is_empty()
     }
 
-    /// Takes `size` bytes if they are free and nobody waits for memory. Never waits.
+    /// Takes what is asked for if it is free and nobody waits for memory. Never waits.
     pub(crate) fn try_allocate(
         self: &Arc<Self>,
-        size: usize,
+        demand: impl Into<Demand>,
     ) -> Result<PooledBuffer, AllocateError> {
+        let demand = demand.into().within(self.total);
         let taken = {
             let mut state = self.state.lock();
             if state.is_closed {
@@ -139,9 +176,9 @@ impl BufferPool {
             if !state.waiters.is_empty() {
                 return Err(AllocateError::Exhausted);
             }
-            state.take(size, self.poolable_size)
+            state.take(demand, self.poolable_size)
         };
-        taken.map(|buffer| self.lend(size, buffer)).ok_or(AllocateError::Exhausted)
+        taken.map(|buffer| self.lend(demand, buffer)).ok_or(AllocateError::Exhausted)
     }
 
     /// As [`try_allocate`](Self::try_allocate), but waits in line, for up to `timeout` of real time.
@@ -149,18 +186,19 @@ impl BufferPool {
     /// Runs on: a caller's thread, with no lock held.
     pub(crate) fn allocate(
         self: &Arc<Self>,
-        size: usize,
+        demand: impl Into<Demand>,
         timeout: Duration,
     ) -> Result<PooledBuffer, AllocateError> {
-        match self.try_allocate(size) {
-            Err(AllocateError::Exhausted) if size <= self.total => {}
+        let demand = demand.into();
+        match self.try_allocate(demand) {
+            Err(AllocateError::Exhausted) if demand.size <= self.total => {}
             answer => return answer,
         }
         if timeout.is_zero() {
             self.refuse();
             return Err(AllocateError::Exhausted);
         }
-        let ticket = self.queue_up(size)?;
+        let ticket = self.queue_up(demand)?;
         let waits = |state: &mut State| !state.is_closed && state.is_waiting(ticket.number);
         let hears_nothing = |state: &mut State| waits(state) && !state.is_told(ticket.number);
         let mut state = self.state.lock();
@@ -172,8 +210,9 @@ impl BufferPool {
         self.leave_queue(&ticket)
     }
 
-    /// Takes a place in the line for `size` bytes, until [`leave_queue`](Self::leave_queue). Never waits.
-    pub(crate) fn queue_up(&self, size: usize) -> Result<Ticket, AllocateError> {
+    /// Takes a place in the line for memory, until [`leave_queue`](Self::leave_queue). Never waits.
+    pub(crate) fn queue_up(&self, demand: impl Into<Demand>) -> Result<Ticket, AllocateError> {
+        let demand = demand.into().within(self.total);
         let condvar = Arc::new(Condvar::new());
         let mut state = self.state.lock();
         if state.is_closed {
@@ -181,12 +220,12 @@ impl BufferPool {
         }
         let number = state.next_ticket;
         state.next_ticket += 1;
-        let waiter = Waiter { ticket: number, requested: size, condvar: Arc::clone(&condvar) };
+        let waiter = Waiter { ticket: number, requested: demand, condvar: Arc::clone(&condvar) };
         state.waiters.push_back(waiter);
         state.serve_waiters(self);
         drop(state);
         (self.on_wait)();
-        Ok(Ticket { number, size, condvar })
+        Ok(Ticket { number, demand, condvar })
     }
 
     /// Whether the wait of `ticket` is over, for better or worse.
@@ -207,7 +246,7 @@ impl BufferPool {
         let is_closed = state.is_closed;
         drop(state);
         match served {
-            Some(buffer) => Ok(self.lend(ticket.size, buffer)),
+            Some(buffer) => Ok(self.lend(ticket.demand, buffer)),
             None if is_closed => Err(AllocateError::Closed),
             None => Err(AllocateError::Exhausted),
         }
@@ -230,9 +269,9 @@ impl BufferPool {
         }
     }
 
-    fn lend(self: &Arc<Self>, size: usize, mut bytes: Vec<u8>) -> PooledBuffer {
-        bytes.reserve_exact(size.saturating_sub(bytes.len()));
-        PooledBuffer::new(bytes, size, Arc::clone(self))
+    fn lend(self: &Arc<Self>, demand: Demand, mut bytes: Vec<u8>) -> PooledBuffer {
+        bytes.reserve_exact(demand.size.saturating_sub(bytes.len()));
+        PooledBuffer::new(bytes, demand, Arc::clone(self))
     }
 
     /// Takes `size` bytes more for somebody who has some. Never waits.
@@ -241,10 +280,10 @@ impl BufferPool {
         state.waiters.is_empty() && state.promise(size, self.poolable_size)
     }
 
-    /// Takes a buffer of `size` bytes for somebody who has one. Never waits.
-    pub(super) fn take_another(&self, size: usize) -> Option<Vec<u8>> {
+    /// Takes a buffer for somebody who has one. Never waits.
+    pub(super) fn take_another(&self, demand: Demand) -> Option<Vec<u8>> {
         let mut state = self.state.lock();
-        if state.waiters.is_empty() { state.take(size, self.poolable_size) } else { None }
+        if state.waiters.is_empty() { state.take(demand, self.poolable_size) } else { None }
     }
 
     pub(super) fn give_back(&self, mut returned: Returned) {
@@ -268,6 +307,8 @@ impl BufferPool {
     }
 }
 
+/// Up to so much of a buffer's size is neglected beside it: it is divided by this.
+const NEGLIGIBLE_DIVISOR: usize = 64;
 /// Those who wait are served once so much of `buffer.memory` is free: it is divided by this.
 const WORTH_SERVING_DIVISOR: usize = 8;
 /// How long the first of those who wait does so although there is memory, but less than that.
@@ -292,8 +333,16 @@ impl State {
         self.unpooled + self.free.len() * poolable_size
     }
 
-    /// `size` bytes if they are there: a used buffer where it fits, else a promise of that many bytes.
-    fn take(&mut self, size: usize, poolable_size: usize) -> Option<Vec<u8>> {
+    /// What is asked for, if it is there: a used buffer where it fits, else a promise of that many bytes.
+    fn take(&mut self, demand: Demand, poolable_size: usize) -> Option<Vec<u8>> {
+        if demand.total() > self.available(poolable_size) {
+            return None;
+        }
+        let buffer = self.take_buffer(demand.size, poolable_size)?;
+        self.promise(demand.beside, poolable_size).then_some(buffer) // it is there
+    }
+
+    fn take_buffer(&mut self, size: usize, poolable_size: usize) -> Option<Vec<u8>> {
         if size == poolable_size {
             if let Some(buffer) = self.free.pop() {
                 return Some(buffer);
@@ -336,6 +385,7 @@ impl State {
         bytes.clear();
         let is_whole = bytes.capacity() == size;
         self.is_short = false;
+        self.unpooled += returned.beside;
         if size == pool.poolable_size && is_whole {
             self.free.push(std::mem::take(bytes));
             return;
@@ -356,7 +406,8 @@ impl State {
         if available >= pool.total / WORTH_SERVING_DIVISOR {
             return self.serve_all(pool.poolable_size);
         }
-        if let Some(head) = self.waiters.front().filter(|head| head.requested <= available) {
+        if let Some(head) = self.waiters.front().filter(|head| head.requested.total() <= available)
+        {
             if self.told.replace(head.ticket) != Some(head.ticket) {
                 head.condvar.notify_one();
             }
@@ -560,6 +611,75 @@ mod tests {
     }
 
     #[test]
+    fn what_is_beside_a_buffer_is_counted_with_it() {
+        let pool = pool(64, 16);
+        let mut buffer = pool.try_allocate(Demand::new(16, 20)).expect("free");
+        assert_eq!((buffer.size(), pool.available()), (16, 28));
+
+        let (too_much, as_much) = (Demand::new(16, 13), Demand::new(16, 12));
+        assert_eq!(pool.try_allocate(too_much).err(), Some(AllocateError::Exhausted));
+        let other = pool.try_allocate(as_much).expect("free");
+        assert!(!buffer.grow(Demand::new(16, 21)));
+        drop(other);
+        assert!(buffer.grow(Demand::new(24, 40)));
+        assert_eq!((buffer.size(), pool.available()), (24, 0));
+
+        drop(buffer);
+        assert_eq!(pool.available(), 64);
+    }
+
+    #[test]
+    fn another_buffer_counts_what_is_beside_all_of_them() {
+        let pool = pool(64, 16);
+        let mut buffer = pool.try_allocate(Demand::new(16, 4)).expect("free");
+
+        assert!(buffer.borrow_another(16, 33).is_none());
+        let last = buffer.borrow_another(16, 32).expect("free");
+        buffer.add_filled(vec![0; 16]);
+        buffer.set_bytes(last);
+        assert_eq!((buffer.size(), pool.available()), (32, 0));
+
+        let mut returned = Vec::new();
+        buffer.surrender(Vec::new(), &mut returned);
+        pool.give_back_all(&mut returned);
+        assert_eq!(pool.available(), 64);
+    }
+
+    #[test]
+    fn whoever_waits_for_a_buffer_gets_what_is_beside_it_at_the_same_time() {
+        let pool = pool(64, 16);
+        let (first, second) = (pool.try_allocate(40), pool.try_allocate(24));
+        let ticket = pool.queue_up(Demand::new(16, 30)).expect("open");
+
+        drop(first);
+        assert!(!pool.is_served(&ticket), "46 of 40");
+        drop(second);
+        assert!(pool.is_served(&ticket));
+
+        let buffer = pool.leave_queue(&ticket).expect("served");
+        assert_eq!((buffer.size(), pool.available()), (16, 18));
+    }
+
+    #[test]
+    fn what_is_beside_a_buffer_keeps_nobody_from_having_it() {
+        let pool = pool(64, 16);
+        let demand = Demand::new(40, usize::MAX);
+
+        let buffer = pool.try_allocate(demand).expect("there is as much");
+        assert_eq!(pool.available(), 0);
+        let ticket = pool.queue_up(demand).expect("open");
+        drop(buffer);
+
+        assert!(pool.leave_queue(&ticket).is_ok());
+    }
+
+    #[test]
+    fn little_beside_a_buffer_is_neglected() {
+        assert_eq!(Demand::new(16_384, 256), Demand::from(16_384));
+        assert_eq!(Demand::new(16_384, 257).total(), 16_384 + 257);
+    }
+
+    #[test]
     fn a_loan_does_not_grow_past_those_who_wait() {
         let pool = pool(64, 16);
         let mut buffer = pool.try_allocate(16).expect("free");
@@ -629,7 +749,7 @@ mod tests {
             is_closed: false,
         };
 
-        assert!(state.take((3 << 32) - 5, 16_384).is_some());
+        assert!(state.take(((3 << 32) - 5).into(), 16_384).is_some());
         assert_eq!(state.unpooled, 5);
     }
 

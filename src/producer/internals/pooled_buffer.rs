@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::producer::internals::buffer_pool::{BufferPool, Returned};
+use crate::producer::internals::buffer_pool::{BufferPool, Demand, Returned};
 use crate::utils::pieces::Pieces;
 
 /// Memory on loan from a [`BufferPool`], which takes it back when this is dropped: one buffer, or several that are filled
@@ -14,13 +14,16 @@ pub(crate) struct PooledBuffer {
     last: Vec<u8>,
     /// What was taken from the pool and goes back to it, however large the buffers have become.
     size: usize,
+    /// What the pool counts besides, for callbacks.
+    beside: usize,
     pool: Arc<BufferPool>,
 }
 
 impl PooledBuffer {
-    /// A loan of `size` bytes in `buffer`.
-    pub(super) fn new(buffer: Vec<u8>, size: usize, pool: Arc<BufferPool>) -> Self {
-        Self { filled: Vec::new(), last: buffer, size, pool }
+    /// A loan in `buffer`.
+    pub(super) fn new(buffer: Vec<u8>, loan: Demand, pool: Arc<BufferPool>) -> Self {
+        let Demand { size, beside } = loan;
+        Self { filled: Vec::new(), last: buffer, size, beside, pool }
     }
 
     /// How many bytes the pool lent.
@@ -44,21 +47,27 @@ impl PooledBuffer {
         self.pool.large_size()
     }
 
-    /// Borrows more for the last buffer, up to `size` bytes in all; `false` if there is no memory for it, or others wait
+    /// Borrows more for the last buffer, up to what is given in all; `false` if there is no memory for it, or others wait
     /// for some.
-    pub(crate) fn grow(&mut self, size: usize) -> bool {
-        let is_granted = size <= self.size || self.pool.take_more(size - self.size);
+    pub(crate) fn grow(&mut self, loan: impl Into<Demand>) -> bool {
+        let Demand { size, beside } = loan.into();
+        let (size, beside) = (size.max(self.size), beside.max(self.beside));
+        let more = size - self.size + beside - self.beside;
+        let is_granted = more == 0 || self.pool.take_more(more);
         if is_granted {
-            self.size = self.size.max(size);
+            (self.size, self.beside) = (size, beside);
         }
         is_granted
     }
 
-    /// Borrows another buffer of `size` bytes, as [`grow`](Self::grow) does. [`add_filled`](Self::add_filled) comes next.
-    pub(super) fn borrow_another(&mut self, size: usize) -> Option<Vec<u8>> {
-        let mut buffer = self.pool.take_another(size)?;
+    /// Borrows another buffer of `size` bytes, as [`grow`](Self::grow) does, with up to `beside` beside all of them.
+    /// [`add_filled`](Self::add_filled) comes next.
+    pub(super) fn borrow_another(&mut self, size: usize, beside: usize) -> Option<Vec<u8>> {
+        let more = Demand { size, beside: beside.saturating_sub(self.beside) };
+        let mut buffer = self.pool.take_another(more)?;
         buffer.reserve_exact(size.saturating_sub(buffer.len()));
-        self.size += size;
+        self.size += more.size;
+        self.beside += more.beside;
         Some(buffer)
     }
 
@@ -81,7 +90,8 @@ impl PooledBuffer {
     pub(crate) fn shrink(&mut self) {
         let size = self.usual_size().max(self.last.len()).min(self.size);
         if size < self.size {
-            self.pool.give_back(Returned { size: self.size - size, bytes: Vec::new() });
+            let rest = self.size - size;
+            self.pool.give_back(Returned { size: rest, beside: 0, bytes: Vec::new() });
             self.size = size;
         }
     }
@@ -121,15 +131,15 @@ impl PooledBuffer {
         for bytes in self.filled.drain(..) {
             let size = bytes.capacity().min(self.size);
             self.size -= size;
-            returned.push(Returned { size, bytes });
+            returned.push(Returned { size, beside: 0, bytes });
         }
     }
 
     fn surrender_last(&mut self, last: Vec<u8>) -> Option<Returned> {
         let kept = std::mem::take(&mut self.last);
         let bytes = if kept.capacity() > 0 { kept } else { last };
-        let size = std::mem::take(&mut self.size);
-        (size > 0).then_some(Returned { size, bytes })
+        let (size, beside) = (std::mem::take(&mut self.size), std::mem::take(&mut self.beside));
+        (size + beside > 0).then_some(Returned { size, beside, bytes })
     }
 
     /// Ends the loan, and gives it back. `last` is the last buffer, if it was taken out.
@@ -142,16 +152,18 @@ impl PooledBuffer {
         }
     }
 
-    /// Leaves up to `size` bytes of the loan to `other`, which holds what was in this one.
-    pub(super) fn leave_to(&mut self, other: &mut Self, size: usize) {
-        let left = size.min(self.size);
-        self.size -= left;
-        other.size += left;
+    /// Leaves as much of what is given to `other`, which holds what was in this one, as the loan has of it.
+    pub(super) fn leave_to(&mut self, other: &mut Self, loan: Demand) {
+        let (size, beside) = (loan.size.min(self.size), loan.beside.min(self.beside));
+        self.size -= size;
+        self.beside -= beside;
+        other.size += size;
+        other.beside += beside;
     }
 
     /// Memory that the pool does not count, with these bytes in it.
     pub(crate) fn unpooled(&self, bytes: Vec<u8>) -> Self {
-        Self::new(bytes, 0, Arc::clone(&self.pool))
+        Self::new(bytes, Demand::from(0), Arc::clone(&self.pool))
     }
 }
 
@@ -166,7 +178,7 @@ impl Pieces for PooledBuffer {
 
 impl Drop for PooledBuffer {
     fn drop(&mut self) {
-        if self.size > 0 {
+        if self.size + self.beside > 0 {
             self.give_back(Vec::new());
         }
     }

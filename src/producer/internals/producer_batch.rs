@@ -10,7 +10,7 @@ use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
 use crate::error::Error;
 use crate::producer::callback::Callback;
-use crate::producer::internals::buffer_pool::Returned;
+use crate::producer::internals::buffer_pool::{Demand, Returned};
 use crate::producer::internals::incomplete_batches::{IncompleteBatches, IncompleteKey};
 use crate::producer::internals::packing::{Loan, Packing};
 use crate::producer::internals::partition_ref::{PartitionKey, PartitionRef};
@@ -166,6 +166,11 @@ impl ProducerBatch {
         }
     }
 
+    /// What is asked of the pool for `size` bytes of records with so many callbacks.
+    pub(super) fn demand(size: usize, callbacks: usize) -> Demand {
+        Demand::new(size, Thunks::bytes_for(callbacks))
+    }
+
     /// Gives out what is of use for another batch, of one that is over and that nobody looks at any more; and leaves its
     /// blocks of slots in `blocks`.
     pub(super) fn take_apart(&mut self, blocks: &mut Vec<Box<[Slot]>>) -> SpareParts {
@@ -225,7 +230,9 @@ impl ProducerBatch {
         let fits = self.builder.size_with(record) <= limit;
         let is_open = fits && !self.builder.is_closed_for_appends();
         let buffer = self.buffer.as_mut().and_then(Arc::get_mut).filter(|_| is_open);
-        if !buffer.is_some_and(|buffer| grow(&mut self.builder, buffer, record, limit)) {
+        let (callbacks, written) = (self.thunks.len(), self.builder.size());
+        let loan = |size| Self::demand(size, expected_callbacks(callbacks, written, size));
+        if !buffer.is_some_and(|buffer| grow(&mut self.builder, buffer, record, limit, loan)) {
             self.builder.close_for_appends();
         }
     }
@@ -303,9 +310,8 @@ impl ProducerBatch {
 
     /// How many blocks of slots are missing if its room is filled with records like those it has.
     pub(super) fn missing_blocks(&self) -> usize {
-        let (callbacks, room) = (self.thunks.len(), self.builder.total_room());
-        let expected = callbacks.saturating_mul(room) / self.builder.size().max(1);
-        self.thunks.missing_blocks(expected)
+        let (written, room) = (self.builder.size(), self.builder.total_room());
+        self.thunks.missing_blocks(expected_callbacks(self.thunks.len(), written, room))
     }
 
     /// Takes up to `count` blocks of slots from `store`.
@@ -471,8 +477,8 @@ impl ProducerBatch {
         let Some(mut parts) = self.parts(split, next_id) else {
             return Err(Box::new(self));
         };
-        self.leave_loan_to(&mut parts);
         self.hand_over_thunks(&mut parts);
+        self.leave_loan_to(&mut parts);
         let first = |part: &Self| part.order.first_record - self.order.first_record;
         let results = parts.iter().map(|part| (first(part), Arc::clone(part.result())));
         self.result().split(results.collect());
@@ -486,9 +492,9 @@ impl ProducerBatch {
             return; // a request still has it
         };
         for part in parts {
-            let size = part.builder.size();
+            let loan = Self::demand(part.builder.size(), part.thunks.len());
             if let Some(buffer) = part.buffer.as_mut().and_then(Arc::get_mut) {
-                whole.leave_to(buffer, size);
+                whole.leave_to(buffer, loan);
             }
         }
     }
@@ -627,23 +633,31 @@ impl SpareParts {
     }
 }
 
+/// How many callbacks come with `room` bytes of records, where so many came with those that are `written`.
+fn expected_callbacks(callbacks: usize, written: usize, room: usize) -> usize {
+    callbacks.saturating_mul(room) / written.max(1)
+}
+
 /// Makes room for `record` in a batch that may have `limit` bytes, which is no less than it has with the record: in its
-/// last buffer while that is small, else in another one. `false` if there is no memory for it.
+/// last buffer while that is small, else in another one. `loan` tells what is to be borrowed in all with so many bytes for
+/// records. `false` if there is no memory for it.
 fn grow(
     builder: &mut MemoryRecordsBuilder,
     buffer: &mut PooledBuffer,
     record: &RecordContents<'_>,
     limit: usize,
+    loan: impl Fn(usize) -> Demand,
 ) -> bool {
     let (before, size) = (builder.before(), builder.size_with(record));
     let (lent, usual) = (buffer.size_of_last(), buffer.poolable_size());
     let largest = usual.min(limit - before).max(lent);
     if size - before > largest {
         let needed = size - builder.size();
-        return go_on(builder, buffer, needed, limit - builder.size());
+        return go_on(builder, buffer, needed, limit - builder.size(), loan);
     }
     let room = (2 * lent).clamp(size - before, largest).max(lent);
-    let is_granted = buffer.grow(buffer.size() - lent + room);
+    let size = buffer.size() - lent + room;
+    let is_granted = buffer.grow(loan(size));
     if is_granted {
         builder.grow(room);
     }
@@ -660,12 +674,13 @@ fn go_on(
     buffer: &mut PooledBuffer,
     needed: usize,
     limit: usize,
+    loan: impl Fn(usize) -> Demand,
 ) -> bool {
     let least = buffer.poolable_size().max(needed);
     let is_large = builder.size() > least || needed.saturating_mul(RECORDS_A_BUFFER) > least;
     let large = is_large.then(|| buffer.large_size().min(limit).max(needed));
-    let another = large.and_then(|large| buffer.borrow_another(large));
-    let Some(another) = another.or_else(|| buffer.borrow_another(least)) else {
+    let mut borrow = |size| buffer.borrow_another(size, loan(buffer.size() + size).beside);
+    let Some(another) = large.and_then(&mut borrow).or_else(|| borrow(least)) else {
         return false;
     };
     let room = another.capacity().min(limit);

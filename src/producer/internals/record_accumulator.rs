@@ -15,7 +15,7 @@ use crate::common::topic_partition::TopicPartition;
 use crate::compress::{Compression, CompressionType, Compressors};
 use crate::error::{Error, ErrorKind, Persistence};
 use crate::producer::callback::Callback;
-use crate::producer::internals::buffer_pool::{AllocateError, BufferPool};
+use crate::producer::internals::buffer_pool::{AllocateError, BufferPool, Demand};
 use crate::producer::internals::built_in_partitioner::{BuiltInPartitioner, StickySettings};
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::incomplete_batches::IncompleteBatches;
@@ -117,9 +117,9 @@ pub(crate) enum News {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AppendError {
     Closed,
-    /// There was no memory for a batch of this many bytes.
+    /// There was no memory for a batch.
     Exhausted {
-        requested: usize,
+        requested: Demand,
     },
     /// The topic has no such partition.
     UnknownPartition {
@@ -490,8 +490,10 @@ impl RecordAccumulator {
         } else {
             self.usual_size(expected_bytes.min(self.batch_size).max(needed))
         };
+        let demand = |size| ProducerBatch::demand(size, batches.expected_callbacks(size));
+        let (wanted, least) = (demand(wanted), demand(least));
         let taken = self.pool.try_allocate(wanted).or_else(|error| match error {
-            AllocateError::Exhausted if least < wanted => self.pool.try_allocate(least),
+            AllocateError::Exhausted if least.size < wanted.size => self.pool.try_allocate(least),
             error => Err(error),
         });
         taken.map_err(|error| match error {
@@ -516,7 +518,7 @@ impl RecordAccumulator {
         }
     }
 
-    fn allocate(&self, requested: usize, max_wait: Duration) -> Result<PooledBuffer, AppendError> {
+    fn allocate(&self, requested: Demand, max_wait: Duration) -> Result<PooledBuffer, AppendError> {
         self.pool.allocate(requested, max_wait).map_err(|error| match error {
             AllocateError::Exhausted => AppendError::Exhausted { requested },
             AllocateError::Closed => AppendError::Closed,
@@ -707,7 +709,7 @@ enum Obstacle {
     Moved,
     /// They do so because the batch is full, which the sender has to learn.
     MovedFromFullBatch,
-    NeedsMemory(usize),
+    NeedsMemory(Demand),
     Closed,
 }
 

@@ -70,6 +70,11 @@ impl Thunks {
     #[cfg(test)]
     pub(super) const BYTES_FOR_PUSHES: usize = mem::offset_of!(Self, rest);
 
+    /// How much memory so many callbacks take, in bytes.
+    pub(super) fn bytes_for(callbacks: usize) -> usize {
+        callbacks.saturating_mul(size_of::<Slot>())
+    }
+
     /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks, up to [`MOST_OWN_SLOTS`].
     pub(super) fn renew(&mut self, expected: usize) {
         self.clear();

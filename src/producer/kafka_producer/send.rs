@@ -354,7 +354,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
                 would_block("memory")
             }
             AppendError::Exhausted { requested } => Error::new(ErrorKind::BufferExhausted {
-                requested,
+                requested: requested.total(),
                 total: self.accumulator.pool().total(),
                 limit: self.config.max_block(),
             })

@@ -44,7 +44,8 @@ const WORKING: &[Property] = &[
         .default("33554432")
         .at_least(0)
         .high()
-        .doc("How many bytes of records may wait to be sent or acknowledged. When all are taken, `send` waits, up to \
+        .doc("How many bytes of records may wait to be sent or acknowledged, with the places of their callbacks: some 24 \
+              bytes for each, without what it captures, where records are small. When all are taken, `send` waits, up to \
               `max.block.ms`. A record that is larger than this is refused."),
     Property::string("client.id")
         .default("")

@@ -91,6 +91,29 @@ fn a_batch_in_several_buffers_can_be_split() {
 }
 
 #[test]
+fn the_parts_of_a_batch_keep_the_loan_for_their_callbacks() {
+    let pool = pool();
+    let mut batch = begin(&pool);
+    let (value, headers) = ([7; 20], Headers::new());
+    for _ in 0..200 {
+        batch.make_room(&record(&value, &headers), LARGEST);
+        batch.try_append(&record(&value, &headers), &mut Some(Box::new(|_| {}))).expect("room");
+    }
+    batch.seal(STATE);
+
+    let mut parts = batch.split(Split::AtSize(1000), &|| 8).expect("not completed");
+
+    let loans = parts.iter().map(|part| ProducerBatch::demand(part.size(), part.callback_count()));
+    assert_eq!(pool.available(), pool.total() - loans.map(Demand::total).sum::<usize>());
+    let last = parts.pop().expect("there");
+    for part in &mut parts {
+        part.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
+    }
+    let loan = ProducerBatch::demand(last.size(), last.callback_count());
+    assert_eq!(pool.available(), pool.total() - loan.total());
+}
+
+#[test]
 fn a_batch_stays_as_it_is_where_the_pool_has_no_more() {
     let pool = Arc::new(BufferPool::new(2 * BATCH_SIZE, BATCH_SIZE, || {}));
     let mut batch = begin(&pool);

@@ -49,7 +49,7 @@ fn a_full_pool_refuses_and_takes_neither_record_nor_callback() {
 
     let refused = append_with(&accumulator, &topic, Some(1), 10, &mut callback);
 
-    assert_eq!(refused.err(), Some(AppendError::Exhausted { requested: BATCH_SIZE / 2 }));
+    assert_eq!(refused.err(), Some(AppendError::Exhausted { requested: (BATCH_SIZE / 2).into() }));
     assert!(callback.is_some());
     assert_eq!(accumulator.take_all().len(), 1);
 }
@@ -214,6 +214,43 @@ fn a_lone_batch_grows_as_far_as_those_before_it_did() {
 
     let first = queue.lock().pop_head(&mut Vec::new()).expect("there");
     assert!(first.size() > 4 * BATCH_SIZE, "{}", first.size());
+}
+
+#[test]
+fn the_callbacks_of_small_records_take_memory_as_well() {
+    const RECORDS: usize = 300;
+    let accumulator = accumulator(1000 * BATCH_SIZE).with_largest_batch(100 * BATCH_SIZE);
+    let (topic, memory) = (topic(1), accumulator.pool().total());
+    let used = || memory - accumulator.pool().available();
+    let append_all = |has_callbacks: bool| {
+        for _ in 0..RECORDS {
+            let mut callback: Option<Callback> = None;
+            if has_callbacks {
+                callback = Some(Box::new(|_| {}));
+            }
+            append_with(&accumulator, &topic, Some(0), 1, &mut callback).expect("room");
+        }
+        used()
+    };
+    let take_all = || {
+        let queue = accumulator.queue(0).expect("used");
+        while queue.lock().pop_head(&mut Vec::new()).is_some() {}
+    };
+    let without = append_all(false);
+    take_all();
+    let callbacks = ProducerBatch::demand(0, RECORDS).total();
+
+    let grown = append_all(true);
+    take_all();
+    append(&accumulator, &topic, Some(0), 1).expect("room");
+    let expected = used() - accumulator.pool().large_size();
+    let again = append_all(true);
+    take_all();
+
+    assert!(grown >= without + callbacks * 9 / 10, "{grown}: {without} and {callbacks}");
+    assert!(expected > callbacks / 10, "{expected} beside the next batch's first buffer");
+    assert!(again >= without + callbacks * 9 / 10, "{again}: {without} and {callbacks}");
+    assert_eq!(used(), 0);
 }
 
 #[test]
