@@ -661,6 +661,18 @@ mod tests {
     }
 
     #[test]
+    fn whoever_waits_is_told_of_no_memory_that_does_not_do_for_what_is_beside() {
+        let pool = pool(100 * 16, 16);
+        let mut all: Vec<_> = (0..100).map(|_| pool.try_allocate(16).expect("free")).collect();
+        let ticket = pool.queue_up(Demand::new(16, 10)).expect("open");
+
+        all.truncate(99);
+        assert!(!pool.is_served(&ticket), "26 of 16");
+        all.truncate(98);
+        assert!(pool.is_served(&ticket));
+    }
+
+    #[test]
     fn what_is_beside_a_buffer_keeps_nobody_from_having_it() {
         let pool = pool(64, 16);
         let demand = Demand::new(40, usize::MAX);
