@@ -37,7 +37,7 @@ pub enum ErrorKind {
     },
     /// `buffer.memory` stayed full for `max.block.ms`: records come faster than the brokers take them.
     BufferExhausted {
-        /// The bytes that were asked for.
+        /// The bytes that were asked for, those for callbacks included.
         requested: usize,
         /// The value of `buffer.memory`.
         total: usize,

@@ -2,7 +2,7 @@
 //!
 //! Unlike Java's, a newcomer never overtakes those who wait, and a buffer returns when its last user drops it: it
 //! cannot be written again while a socket still reads it. Buffers of other sizes than `batch.size` are used again as well.
-//! And those who wait are served several at a time.
+//! Those who wait are served several at a time. And what batches take for callbacks is counted, though not lent.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -25,7 +25,7 @@ pub(crate) struct BufferPool {
 struct State {
     /// Buffers to be used again, each of the poolable size.
     free: Vec<Vec<u8>>,
-    /// Bytes that are neither lent nor in `free`.
+    /// Bytes that are neither taken nor in `free`.
     unpooled: usize,
     /// Buffers of other sizes, to be used again, by size. They are part of `unpooled`: more than that they never take.
     spare: BTreeMap<usize, Vec<Vec<u8>>>,
@@ -49,13 +49,13 @@ struct Waiter {
     condvar: Arc<Condvar>,
 }
 
-/// How much memory is asked for, in bytes.
+/// How much memory is asked for, or lent, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Demand {
     /// Of the buffer.
     pub(crate) size: usize,
-    /// What is counted with it, and taken elsewhere: for callbacks.
-    pub(crate) beside: usize,
+    /// Counted with it, for callbacks; nothing is lent for that.
+    pub(crate) callback_bytes: usize,
 }
 
 /// A buffer that comes back from a loan.
@@ -64,7 +64,7 @@ pub(super) struct Returned {
     /// What was lent.
     pub(super) size: usize,
     /// What was counted with it.
-    pub(super) beside: usize,
+    pub(super) callback_bytes: usize,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -86,27 +86,28 @@ pub(crate) enum AllocateError {
 }
 
 impl Demand {
-    /// Of a buffer of `size` bytes, with `beside` that are not counted if they are few: buffers then fill the pool exactly.
-    pub(super) fn new(size: usize, beside: usize) -> Self {
-        let is_worth_it = beside > size / NEGLIGIBLE_DIVISOR;
-        Self { size, beside: if is_worth_it { beside } else { 0 } }
+    /// A buffer of `size` bytes, and `callback_bytes` with it unless those are negligible: then buffers fill the pool exactly.
+    pub(super) fn new(size: usize, callback_bytes: usize) -> Self {
+        let is_negligible = callback_bytes <= size / NEGLIGIBLE_DIVISOR;
+        Self { size, callback_bytes: if is_negligible { 0 } else { callback_bytes } }
     }
 
-    /// All that is counted.
+    /// All that the pool counts.
     pub(crate) fn total(self) -> usize {
-        self.size.saturating_add(self.beside)
+        self.size.saturating_add(self.callback_bytes)
     }
 
-    /// Of a buffer that there is as much as `total` for: nothing beside it keeps it from being had.
-    fn within(self, total: usize) -> Self {
-        Self { beside: self.beside.min(total.saturating_sub(self.size)), ..self }
+    /// As much of it as a pool of `total` bytes can ever give: callbacks keep nobody from a buffer that fits.
+    pub(super) fn within(self, total: usize) -> Self {
+        let callback_bytes = self.callback_bytes.min(total.saturating_sub(self.size));
+        Self { callback_bytes, ..self }
     }
 }
 
 impl From<usize> for Demand {
-    /// Of a buffer alone.
+    /// A buffer alone.
     fn from(size: usize) -> Self {
-        Self { size, beside: 0 }
+        Self { size, callback_bytes: 0 }
     }
 }
 
@@ -167,7 +168,7 @@ impl BufferPool {
         self: &Arc<Self>,
         demand: impl Into<Demand>,
     ) -> Result<PooledBuffer, AllocateError> {
-        let demand = demand.into().within(self.total);
+        let demand = demand.into();
         let taken = {
             let mut state = self.state.lock();
             if state.is_closed {
@@ -212,7 +213,7 @@ impl BufferPool {
 
     /// Takes a place in the line for memory, until [`leave_queue`](Self::leave_queue). Never waits.
     pub(crate) fn queue_up(&self, demand: impl Into<Demand>) -> Result<Ticket, AllocateError> {
-        let demand = demand.into().within(self.total);
+        let demand = demand.into();
         let condvar = Arc::new(Condvar::new());
         let mut state = self.state.lock();
         if state.is_closed {
@@ -274,7 +275,7 @@ impl BufferPool {
         PooledBuffer::new(bytes, demand, Arc::clone(self))
     }
 
-    /// Takes `size` bytes more for somebody who has some. Never waits.
+    /// Takes `size` bytes more, for records or callbacks, for somebody who has some. Never waits.
     pub(super) fn take_more(&self, size: usize) -> bool {
         let mut state = self.state.lock();
         state.waiters.is_empty() && state.promise(size, self.poolable_size)
@@ -307,7 +308,7 @@ impl BufferPool {
     }
 }
 
-/// Up to so much of a buffer's size is neglected beside it: it is divided by this.
+/// Up to so much of a buffer's size is negligible: it is divided by this.
 const NEGLIGIBLE_DIVISOR: usize = 64;
 /// Those who wait are served once so much of `buffer.memory` is free: it is divided by this.
 const WORTH_SERVING_DIVISOR: usize = 8;
@@ -333,13 +334,14 @@ impl State {
         self.unpooled + self.free.len() * poolable_size
     }
 
-    /// What is asked for, if it is there: a used buffer where it fits, else a promise of that many bytes.
+    /// What is asked for, if it is there: a used buffer where it fits, else a promise of that many bytes. What callbacks take
+    /// is only promised.
     fn take(&mut self, demand: Demand, poolable_size: usize) -> Option<Vec<u8>> {
         if demand.total() > self.available(poolable_size) {
             return None;
         }
         let buffer = self.take_buffer(demand.size, poolable_size)?;
-        self.promise(demand.beside, poolable_size).then_some(buffer) // it is there
+        self.promise(demand.callback_bytes, poolable_size).then_some(buffer) // it is there
     }
 
     fn take_buffer(&mut self, size: usize, poolable_size: usize) -> Option<Vec<u8>> {
@@ -385,7 +387,7 @@ impl State {
         bytes.clear();
         let is_whole = bytes.capacity() == size;
         self.is_short = false;
-        self.unpooled += returned.beside;
+        self.unpooled += returned.callback_bytes;
         if size == pool.poolable_size && is_whole {
             self.free.push(std::mem::take(bytes));
             return;
@@ -611,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beside_a_buffer_is_counted_with_it() {
+    fn what_callbacks_take_is_counted_with_the_buffer() {
         let pool = pool(64, 16);
         let mut buffer = pool.try_allocate(Demand::new(16, 20)).expect("free");
         assert_eq!((buffer.size(), pool.available()), (16, 28));
@@ -629,12 +631,12 @@ mod tests {
     }
 
     #[test]
-    fn another_buffer_counts_what_is_beside_all_of_them() {
+    fn another_buffer_is_had_with_what_the_callbacks_take_in_all() {
         let pool = pool(64, 16);
         let mut buffer = pool.try_allocate(Demand::new(16, 4)).expect("free");
 
-        assert!(buffer.borrow_another(16, 33).is_none());
-        let last = buffer.borrow_another(16, 32).expect("free");
+        assert!(buffer.borrow_another(Demand::new(32, 33)).is_none());
+        let last = buffer.borrow_another(Demand::new(32, 32)).expect("free");
         buffer.add_filled(vec![0; 16]);
         buffer.set_bytes(last);
         assert_eq!((buffer.size(), pool.available()), (32, 0));
@@ -646,7 +648,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_for_a_buffer_gets_what_is_beside_it_at_the_same_time() {
+    fn whoever_waits_gets_the_buffer_and_what_callbacks_take_together() {
         let pool = pool(64, 16);
         let (first, second) = (pool.try_allocate(40), pool.try_allocate(24));
         let ticket = pool.queue_up(Demand::new(16, 30)).expect("open");
@@ -661,7 +663,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_is_told_of_no_memory_that_does_not_do_for_what_is_beside() {
+    fn nobody_is_told_of_memory_that_is_too_little_with_what_callbacks_take() {
         let pool = pool(100 * 16, 16);
         let mut all: Vec<_> = (0..100).map(|_| pool.try_allocate(16).expect("free")).collect();
         let ticket = pool.queue_up(Demand::new(16, 10)).expect("open");
@@ -673,9 +675,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beside_a_buffer_keeps_nobody_from_having_it() {
+    fn callbacks_keep_nobody_from_a_buffer_that_fits() {
         let pool = pool(64, 16);
-        let demand = Demand::new(40, usize::MAX);
+        let demand = Demand::new(40, usize::MAX).within(64);
 
         let buffer = pool.try_allocate(demand).expect("there is as much");
         assert_eq!(pool.available(), 0);
@@ -686,7 +688,7 @@ mod tests {
     }
 
     #[test]
-    fn little_beside_a_buffer_is_neglected() {
+    fn what_little_callbacks_take_is_neglected() {
         assert_eq!(Demand::new(16_384, 256), Demand::from(16_384));
         assert_eq!(Demand::new(16_384, 257).total(), 16_384 + 257);
     }

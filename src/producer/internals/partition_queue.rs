@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
+use crate::producer::internals::buffer_pool::Demand;
 use crate::producer::internals::packing::Packing;
 use crate::producer::internals::partition_ref::PartitionRef;
-use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::producer_batch::{CallbackRate, ProducerBatch};
+use crate::producer::internals::thunks::Thunks;
 use crate::record::default_record::RecordContents;
 use crate::utils::brief_mutex::{BriefGuard, BriefMutex};
 
@@ -162,12 +164,17 @@ impl LockedQueue<'_> {
         self.batches.len()
     }
 
+    /// What to ask of the pool for a batch of `size` bytes.
+    pub(super) fn demand(&self, size: usize) -> Demand {
+        Demand::new(size, Thunks::bytes_for(self.expected_callbacks(size)))
+    }
+
     /// How many callbacks a batch is likely to get that has memory for `size` bytes.
     pub(super) fn expected_callbacks(&self, size: usize) -> usize {
-        let callbacks: usize = self.queue.expected_callbacks.load(Ordering::Relaxed).into();
+        let callbacks = self.queue.expected_callbacks.load(Ordering::Relaxed).into();
         let packing = Packing::by(self.queue.partition.compression().map(|it| &**it));
-        let bytes = packing.write_limit(self.expected_bytes()).max(1);
-        callbacks.saturating_mul(size.min(bytes)) / bytes
+        let bytes = packing.write_limit(self.expected_bytes());
+        CallbackRate { callbacks, bytes }.callbacks_in(size.min(bytes))
     }
 
     /// How many bytes a batch is likely to get, as they travel.

@@ -12,21 +12,21 @@ pub(crate) struct PooledBuffer {
     /// Those before the last one.
     filled: Vec<Vec<u8>>,
     last: Vec<u8>,
-    /// What was taken from the pool and goes back to it, however large the buffers have become.
+    /// What was taken from the pool for the buffers, and goes back to it, however large these have become.
     size: usize,
-    /// What the pool counts besides, for callbacks.
-    beside: usize,
+    /// What the pool counts with them, for callbacks.
+    callback_bytes: usize,
     pool: Arc<BufferPool>,
 }
 
 impl PooledBuffer {
     /// A loan in `buffer`.
     pub(super) fn new(buffer: Vec<u8>, loan: Demand, pool: Arc<BufferPool>) -> Self {
-        let Demand { size, beside } = loan;
-        Self { filled: Vec::new(), last: buffer, size, beside, pool }
+        let Demand { size, callback_bytes } = loan;
+        Self { filled: Vec::new(), last: buffer, size, callback_bytes, pool }
     }
 
-    /// How many bytes the pool lent.
+    /// How many bytes the pool lent for records: not what it counts for callbacks.
     pub(crate) fn size(&self) -> usize {
         self.size
     }
@@ -47,28 +47,38 @@ impl PooledBuffer {
         self.pool.large_size()
     }
 
-    /// Borrows more for the last buffer, up to what is given in all; `false` if there is no memory for it, or others wait
-    /// for some.
-    pub(crate) fn grow(&mut self, loan: impl Into<Demand>) -> bool {
-        let Demand { size, beside } = loan.into();
-        let (size, beside) = (size.max(self.size), beside.max(self.beside));
-        let more = size - self.size + beside - self.beside;
-        let is_granted = more == 0 || self.pool.take_more(more);
+    /// Borrows more for the last buffer, so that the loan is `in_all` then; `false` if there is no memory for it, or others
+    /// wait for some.
+    pub(crate) fn grow(&mut self, in_all: impl Into<Demand>) -> bool {
+        let more = self.missing(in_all.into());
+        let is_granted = more.total() == 0 || self.pool.take_more(more.total());
         if is_granted {
-            (self.size, self.beside) = (size, beside);
+            self.add(more);
         }
         is_granted
     }
 
-    /// Borrows another buffer of `size` bytes, as [`grow`](Self::grow) does, with up to `beside` beside all of them.
+    /// Borrows another buffer, so that the loan is `in_all` then; `None` where [`grow`](Self::grow) would say `false`.
     /// [`add_filled`](Self::add_filled) comes next.
-    pub(super) fn borrow_another(&mut self, size: usize, beside: usize) -> Option<Vec<u8>> {
-        let more = Demand { size, beside: beside.saturating_sub(self.beside) };
+    pub(super) fn borrow_another(&mut self, in_all: Demand) -> Option<Vec<u8>> {
+        let more = self.missing(in_all);
         let mut buffer = self.pool.take_another(more)?;
-        buffer.reserve_exact(size.saturating_sub(buffer.len()));
-        self.size += more.size;
-        self.beside += more.beside;
+        buffer.reserve_exact(more.size.saturating_sub(buffer.len()));
+        self.add(more);
         Some(buffer)
+    }
+
+    /// What the loan lacks to be `in_all`.
+    fn missing(&self, in_all: Demand) -> Demand {
+        Demand {
+            size: in_all.size.saturating_sub(self.size),
+            callback_bytes: in_all.callback_bytes.saturating_sub(self.callback_bytes),
+        }
+    }
+
+    fn add(&mut self, more: Demand) {
+        self.size += more.size;
+        self.callback_bytes += more.callback_bytes;
     }
 
     /// Takes a buffer that was filled, and that others follow.
@@ -91,7 +101,7 @@ impl PooledBuffer {
         let size = self.usual_size().max(self.last.len()).min(self.size);
         if size < self.size {
             let rest = self.size - size;
-            self.pool.give_back(Returned { size: rest, beside: 0, bytes: Vec::new() });
+            self.pool.give_back(Returned { size: rest, callback_bytes: 0, bytes: Vec::new() });
             self.size = size;
         }
     }
@@ -131,15 +141,16 @@ impl PooledBuffer {
         for bytes in self.filled.drain(..) {
             let size = bytes.capacity().min(self.size);
             self.size -= size;
-            returned.push(Returned { size, beside: 0, bytes });
+            returned.push(Returned { size, callback_bytes: 0, bytes });
         }
     }
 
     fn surrender_last(&mut self, last: Vec<u8>) -> Option<Returned> {
         let kept = std::mem::take(&mut self.last);
         let bytes = if kept.capacity() > 0 { kept } else { last };
-        let (size, beside) = (std::mem::take(&mut self.size), std::mem::take(&mut self.beside));
-        (size + beside > 0).then_some(Returned { size, beside, bytes })
+        let size = std::mem::take(&mut self.size);
+        let callback_bytes = std::mem::take(&mut self.callback_bytes);
+        (size + callback_bytes > 0).then_some(Returned { size, callback_bytes, bytes })
     }
 
     /// Ends the loan, and gives it back. `last` is the last buffer, if it was taken out.
@@ -152,13 +163,13 @@ impl PooledBuffer {
         }
     }
 
-    /// Leaves as much of what is given to `other`, which holds what was in this one, as the loan has of it.
+    /// Leaves `loan`, or what there is of it, to `other`, which holds what was in this one.
     pub(super) fn leave_to(&mut self, other: &mut Self, loan: Demand) {
-        let (size, beside) = (loan.size.min(self.size), loan.beside.min(self.beside));
+        let size = loan.size.min(self.size);
+        let callback_bytes = loan.callback_bytes.min(self.callback_bytes);
         self.size -= size;
-        self.beside -= beside;
-        other.size += size;
-        other.beside += beside;
+        self.callback_bytes -= callback_bytes;
+        other.add(Demand { size, callback_bytes });
     }
 
     /// Memory that the pool does not count, with these bytes in it.
@@ -178,7 +189,7 @@ impl Pieces for PooledBuffer {
 
 impl Drop for PooledBuffer {
     fn drop(&mut self) {
-        if self.size + self.beside > 0 {
+        if self.size + self.callback_bytes > 0 {
             self.give_back(Vec::new());
         }
     }

@@ -102,6 +102,24 @@ pub(super) struct BatchOrder {
     first_record: u32,
 }
 
+/// How many callbacks come with so many bytes of records.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallbackRate {
+    pub(super) callbacks: usize,
+    pub(super) bytes: usize,
+}
+
+impl CallbackRate {
+    pub(super) fn callbacks_in(self, size: usize) -> usize {
+        self.callbacks.saturating_mul(size) / self.bytes.max(1)
+    }
+
+    /// What is asked of the pool for `size` bytes of records.
+    fn demand(self, size: usize) -> Demand {
+        Demand::new(size, Thunks::bytes_for(self.callbacks_in(size)))
+    }
+}
+
 /// Where a batch is split.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Split {
@@ -166,11 +184,6 @@ impl ProducerBatch {
         }
     }
 
-    /// What is asked of the pool for `size` bytes of records with so many callbacks.
-    pub(super) fn demand(size: usize, callbacks: usize) -> Demand {
-        Demand::new(size, Thunks::bytes_for(callbacks))
-    }
-
     /// Gives out what is of use for another batch, of one that is over and that nobody looks at any more; and leaves its
     /// blocks of slots in `blocks`.
     pub(super) fn take_apart(&mut self, blocks: &mut Vec<Box<[Slot]>>) -> SpareParts {
@@ -229,12 +242,55 @@ impl ProducerBatch {
         let limit = self.packing.write_limit(limit).min(limit.max(self.builder.write_limit()));
         let fits = self.builder.size_with(record) <= limit;
         let is_open = fits && !self.builder.is_closed_for_appends();
-        let buffer = self.buffer.as_mut().and_then(Arc::get_mut).filter(|_| is_open);
-        let (callbacks, written) = (self.thunks.len(), self.builder.size());
-        let loan = |size| Self::demand(size, expected_callbacks(callbacks, written, size));
-        if !buffer.is_some_and(|buffer| grow(&mut self.builder, buffer, record, limit, loan)) {
+        if !is_open || !self.grow(record, limit) {
             self.builder.close_for_appends();
         }
+    }
+
+    /// Makes room for `record`, up to `limit` bytes, which are no less than it takes: in the last buffer while that is small,
+    /// else in another one. `false` if there is no memory for it.
+    fn grow(&mut self, record: &RecordContents<'_>, limit: usize) -> bool {
+        let (before, size) = (self.builder.before(), self.builder.size_with(record));
+        let rate = self.callback_rate();
+        let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) else {
+            return false;
+        };
+        let (lent, usual) = (buffer.size_of_last(), buffer.poolable_size());
+        let largest = usual.min(limit - before).max(lent);
+        if size - before > largest {
+            return self.go_on(size - self.builder.size(), limit - self.builder.size());
+        }
+        let room = (2 * lent).clamp(size - before, largest).max(lent);
+        let is_granted = buffer.grow(rate.demand(buffer.size() - lent + room));
+        if is_granted {
+            self.builder.grow(room);
+        }
+        is_granted
+    }
+
+    /// Goes on in another buffer that has room for a record of `needed` bytes, and takes up to `limit`. `false` if there is no
+    /// memory for it.
+    fn go_on(&mut self, needed: usize, limit: usize) -> bool {
+        let rate = self.callback_rate();
+        let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) else {
+            return false;
+        };
+        let least = buffer.poolable_size().max(needed);
+        let is_large =
+            self.builder.size() > least || needed.saturating_mul(RECORDS_A_BUFFER) > least;
+        let large = is_large.then(|| buffer.large_size().min(limit).max(needed));
+        let mut borrow = |size| buffer.borrow_another(rate.demand(buffer.size() + size));
+        let Some(another) = large.and_then(&mut borrow).or_else(|| borrow(least)) else {
+            return false;
+        };
+        let room = another.capacity().min(limit);
+        buffer.add_filled(self.builder.go_on_in(another, room));
+        true
+    }
+
+    /// How it has been so far.
+    fn callback_rate(&self) -> CallbackRate {
+        CallbackRate { callbacks: self.thunks.len(), bytes: self.builder.size() }
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -310,8 +366,8 @@ impl ProducerBatch {
 
     /// How many blocks of slots are missing if its room is filled with records like those it has.
     pub(super) fn missing_blocks(&self) -> usize {
-        let (written, room) = (self.builder.size(), self.builder.total_room());
-        self.thunks.missing_blocks(expected_callbacks(self.thunks.len(), written, room))
+        let expected = self.callback_rate().callbacks_in(self.builder.total_room());
+        self.thunks.missing_blocks(expected)
     }
 
     /// Takes up to `count` blocks of slots from `store`.
@@ -492,7 +548,7 @@ impl ProducerBatch {
             return; // a request still has it
         };
         for part in parts {
-            let loan = Self::demand(part.builder.size(), part.thunks.len());
+            let loan = part.callback_rate().demand(part.builder.size());
             if let Some(buffer) = part.buffer.as_mut().and_then(Arc::get_mut) {
                 whole.leave_to(buffer, loan);
             }
@@ -633,60 +689,9 @@ impl SpareParts {
     }
 }
 
-/// How many callbacks come with `room` bytes of records, where so many came with those that are `written`.
-fn expected_callbacks(callbacks: usize, written: usize, room: usize) -> usize {
-    callbacks.saturating_mul(room) / written.max(1)
-}
-
-/// Makes room for `record` in a batch that may have `limit` bytes, which is no less than it has with the record: in its
-/// last buffer while that is small, else in another one. `loan` tells what is to be borrowed in all with so many bytes for
-/// records. `false` if there is no memory for it.
-fn grow(
-    builder: &mut MemoryRecordsBuilder,
-    buffer: &mut PooledBuffer,
-    record: &RecordContents<'_>,
-    limit: usize,
-    loan: impl Fn(usize) -> Demand,
-) -> bool {
-    let (before, size) = (builder.before(), builder.size_with(record));
-    let (lent, usual) = (buffer.size_of_last(), buffer.poolable_size());
-    let largest = usual.min(limit - before).max(lent);
-    if size - before > largest {
-        let needed = size - builder.size();
-        return go_on(builder, buffer, needed, limit - builder.size(), loan);
-    }
-    let room = (2 * lent).clamp(size - before, largest).max(lent);
-    let size = buffer.size() - lent + room;
-    let is_granted = buffer.grow(loan(size));
-    if is_granted {
-        builder.grow(room);
-    }
-    is_granted
-}
-
 /// At least this many records like the next have to fit into a buffer of `batch.size`; else a large one is taken, for what
 /// is left at its end is unused.
 const RECORDS_A_BUFFER: usize = 8;
-
-/// Lets a batch go on in another buffer that has room for a record of `needed` bytes, and takes up to `limit`.
-fn go_on(
-    builder: &mut MemoryRecordsBuilder,
-    buffer: &mut PooledBuffer,
-    needed: usize,
-    limit: usize,
-    loan: impl Fn(usize) -> Demand,
-) -> bool {
-    let least = buffer.poolable_size().max(needed);
-    let is_large = builder.size() > least || needed.saturating_mul(RECORDS_A_BUFFER) > least;
-    let large = is_large.then(|| buffer.large_size().min(limit).max(needed));
-    let mut borrow = |size| buffer.borrow_another(size, loan(buffer.size() + size).beside);
-    let Some(another) = large.and_then(&mut borrow).or_else(|| borrow(least)) else {
-        return false;
-    };
-    let room = another.capacity().min(limit);
-    buffer.add_filled(builder.go_on_in(another, room));
-    true
-}
 
 /// Shares `buffer`, in the place of an emptied one if there is one.
 fn share_in(emptied: Option<Arc<PooledBuffer>>, buffer: PooledBuffer) -> Arc<PooledBuffer> {

@@ -490,7 +490,7 @@ impl RecordAccumulator {
         } else {
             self.usual_size(expected_bytes.min(self.batch_size).max(needed))
         };
-        let demand = |size| ProducerBatch::demand(size, batches.expected_callbacks(size));
+        let demand = |size| batches.demand(size).within(self.pool.total());
         let (wanted, least) = (demand(wanted), demand(least));
         let taken = self.pool.try_allocate(wanted).or_else(|error| match error {
             AllocateError::Exhausted if least.size < wanted.size => self.pool.try_allocate(least),

@@ -62,7 +62,8 @@ const SPARE_TIMES: usize = 4;
 const MOST_OWN_SLOTS: usize = 4096;
 /// How many slots are made at a time, at least.
 const LEAST_SLOTS: usize = 4;
-/// How many slots a block has. With more, those that stay empty would be a good part of what a full `buffer.memory` costs.
+/// How many slots a block has. With more, those that stay empty would be a good part of what comes on top of a full
+/// `buffer.memory`.
 const BLOCK_SLOTS: usize = 128;
 
 impl Thunks {
@@ -70,7 +71,7 @@ impl Thunks {
     #[cfg(test)]
     pub(super) const BYTES_FOR_PUSHES: usize = mem::offset_of!(Self, rest);
 
-    /// How much memory so many callbacks take, in bytes.
+    /// How much memory so many callbacks take, without what they capture, in bytes.
     pub(super) fn bytes_for(callbacks: usize) -> usize {
         callbacks.saturating_mul(size_of::<Slot>())
     }
@@ -177,7 +178,7 @@ impl Thunks {
         let filled = mem::take(&mut self.slots);
         let count = filled.len();
         if count < BLOCK_SLOTS {
-            // A quarter: twice as many would be a good part of what a full `buffer.memory` costs.
+            // A quarter: twice as many would be a good part of what comes on top of a full `buffer.memory`.
             let more = (count / 4).max(LEAST_SLOTS);
             let mut slots = filled.into_vec();
             slots.reserve_exact(more);

@@ -102,7 +102,7 @@ impl ProducerConfigBuilder {
         self.property("batch.size", bytes.to_string())
     }
 
-    /// Limits the bytes of records that wait to be sent or acknowledged, with the places of their callbacks.
+    /// Limits the memory of records that wait to be sent or acknowledged, and of their callbacks without what these capture.
     ///
     /// - Property: `buffer.memory`.
     /// - Default: 33554432.

@@ -44,9 +44,9 @@ const WORKING: &[Property] = &[
         .default("33554432")
         .at_least(0)
         .high()
-        .doc("How many bytes of records may wait to be sent or acknowledged, with the places of their callbacks: some 24 \
-              bytes for each, without what it captures, where records are small. When all are taken, `send` waits, up to \
-              `max.block.ms`. A record that is larger than this is refused."),
+        .doc("How many bytes the records that wait to be sent or acknowledged may take. Where records are smaller than \
+              1.5 KiB, each callback counts as well, with about 24 bytes; what a callback captures never does. When all \
+              are taken, `send` waits, up to `max.block.ms`. A record that is larger than this is refused."),
     Property::string("client.id")
         .default("")
         .medium()

@@ -42,6 +42,9 @@ fn is_hurried(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
     !is_urgent && !has_successor(evidence, batch, first_id) && has_memory(evidence, batch)
 }
 
+/// A batch of the smallest records is counted as less than so many times its size, with their callbacks.
+const WITH_CALLBACKS: usize = 3;
+
 /// Whether `buffer.memory` is enough for all partitions that had records at the time. Else a batch may have found none to
 /// grow, and a record without a key that did not fit may have gone to another partition: neither is seen from here.
 fn has_memory(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
@@ -53,7 +56,7 @@ fn has_memory(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
     let partitions: BTreeSet<_> = unanswered
         .map(|record| (&record.topic, record.answer.as_ref().map(|answer| answer.partition)))
         .collect();
-    (partitions.len() + 1) * settings.batch_size <= settings.buffer_memory
+    (partitions.len() + 1) * settings.batch_size * WITH_CALLBACKS <= settings.buffer_memory
 }
 
 /// Whether a later batch of the partition was begun before this one left: then there was no use in waiting.

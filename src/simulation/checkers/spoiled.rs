@@ -300,6 +300,7 @@ fn a_batch_that_does_not_linger_is_seen() {
     check_spoiled("ACC-01", |course| {
         course.scenario.families.errors = None;
         course.scenario.settings.batch_size = 10_000;
+        course.scenario.settings.buffer_memory = 1_000_000;
         course.scenario.settings.linger = Duration::from_millis(500);
         course.wire.batches[0].record_count = 5; // nothing follows that would have sent it
     });

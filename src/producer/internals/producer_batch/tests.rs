@@ -103,14 +103,13 @@ fn the_parts_of_a_batch_keep_the_loan_for_their_callbacks() {
 
     let mut parts = batch.split(Split::AtSize(1000), &|| 8).expect("not completed");
 
-    let loans = parts.iter().map(|part| ProducerBatch::demand(part.size(), part.callback_count()));
-    assert_eq!(pool.available(), pool.total() - loans.map(Demand::total).sum::<usize>());
+    let demand = |part: &ProducerBatch| part.callback_rate().demand(part.size()).total();
+    assert_eq!(pool.available(), pool.total() - parts.iter().map(demand).sum::<usize>());
     let last = parts.pop().expect("there");
     for part in &mut parts {
         part.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
     }
-    let loan = ProducerBatch::demand(last.size(), last.callback_count());
-    assert_eq!(pool.available(), pool.total() - loan.total());
+    assert_eq!(pool.available(), pool.total() - demand(&last));
 }
 
 #[test]

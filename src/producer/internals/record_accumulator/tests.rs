@@ -10,6 +10,7 @@ use crate::common::uuid::Uuid;
 use crate::network::wakeup::Wakeup;
 use crate::producer::internals::produce_request_result::Outcome;
 use crate::producer::internals::sender_signal::Announcements;
+use crate::producer::internals::thunks::Thunks;
 
 const BATCH_SIZE: usize = 200;
 
@@ -217,40 +218,30 @@ fn a_lone_batch_grows_as_far_as_those_before_it_did() {
 }
 
 #[test]
-fn the_callbacks_of_small_records_take_memory_as_well() {
-    const RECORDS: usize = 300;
+fn a_batch_that_grows_counts_its_callbacks() {
     let accumulator = accumulator(1000 * BATCH_SIZE).with_largest_batch(100 * BATCH_SIZE);
-    let (topic, memory) = (topic(1), accumulator.pool().total());
-    let used = || memory - accumulator.pool().available();
-    let append_all = |has_callbacks: bool| {
-        for _ in 0..RECORDS {
-            let mut callback: Option<Callback> = None;
-            if has_callbacks {
-                callback = Some(Box::new(|_| {}));
-            }
-            append_with(&accumulator, &topic, Some(0), 1, &mut callback).expect("room");
-        }
-        used()
-    };
-    let take_all = || {
-        let queue = accumulator.queue(0).expect("used");
-        while queue.lock().pop_head(&mut Vec::new()).is_some() {}
-    };
-    let without = append_all(false);
-    take_all();
-    let callbacks = ProducerBatch::demand(0, RECORDS).total();
+    let without = append_tiny(&accumulator, || None);
+    send_all(&accumulator);
 
-    let grown = append_all(true);
-    take_all();
-    append(&accumulator, &topic, Some(0), 1).expect("room");
-    let expected = used() - accumulator.pool().large_size();
-    let again = append_all(true);
-    take_all();
+    let with = append_tiny(&accumulator, || Some(Box::new(|_| {})));
 
-    assert!(grown >= without + callbacks * 9 / 10, "{grown}: {without} and {callbacks}");
-    assert!(expected > callbacks / 10, "{expected} beside the next batch's first buffer");
-    assert!(again >= without + callbacks * 9 / 10, "{again}: {without} and {callbacks}");
-    assert_eq!(used(), 0);
+    let least = without + Thunks::bytes_for(TINY_RECORDS) * 9 / 10;
+    assert!(with >= least, "{with} bytes, {without} without callbacks");
+    send_all(&accumulator);
+    assert_eq!(accumulator.pool().available(), accumulator.pool().total());
+}
+
+#[test]
+fn the_next_batch_counts_from_the_start_the_callbacks_that_are_likely() {
+    let accumulator = accumulator(1000 * BATCH_SIZE).with_largest_batch(100 * BATCH_SIZE);
+    append_tiny(&accumulator, || Some(Box::new(|_| {})));
+    send_all(&accumulator);
+
+    append(&accumulator, &topic(1), Some(0), 1).expect("room");
+
+    let pool = accumulator.pool();
+    let counted = pool.total() - pool.available() - pool.large_size();
+    assert!(counted > pool.large_size(), "{counted} bytes for callbacks");
 }
 
 #[test]
@@ -498,6 +489,22 @@ fn topic(partitions: i32) -> Arc<TopicInfo> {
     let leader = Some(NodeId(1));
     let partitions = (0..partitions).map(|partition| PartitionInfo::new(partition, leader));
     TopicInfo::new("t".into(), Uuid::ZERO, false, partitions.collect()).into()
+}
+
+const TINY_RECORDS: usize = 300;
+
+/// Appends [`TINY_RECORDS`]; returns how many bytes of the pool are taken then.
+fn append_tiny(accumulator: &RecordAccumulator, callback: fn() -> Option<Callback>) -> usize {
+    for _ in 0..TINY_RECORDS {
+        append_with(accumulator, &topic(1), Some(0), 1, &mut callback()).expect("room");
+    }
+    accumulator.pool().total() - accumulator.pool().available()
+}
+
+/// Takes all batches of the first partition as the sender does, so that its queue knows what to expect.
+fn send_all(accumulator: &RecordAccumulator) {
+    let queue = accumulator.queue(0).expect("used");
+    while queue.lock().pop_head(&mut Vec::new()).is_some() {}
 }
 
 fn append(
