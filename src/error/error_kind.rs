@@ -37,7 +37,7 @@ pub enum ErrorKind {
     },
     /// `buffer.memory` stayed full for `max.block.ms`: records come faster than the brokers take them.
     BufferExhausted {
-        /// The bytes that were asked for, those for callbacks included.
+        /// The bytes that were asked for: for a batch, which may be more than the record takes, and what is counted with it.
         requested: usize,
         /// The value of `buffer.memory`.
         total: usize,
@@ -206,7 +206,7 @@ impl fmt::Display for ErrorKind {
             }
             Self::BufferExhausted { requested, total, limit } => write!(
                 formatter,
-                "no room for {requested} bytes in buffer.memory ({total} bytes) within max.block.ms ({} ms)",
+                "no room for a batch of {requested} bytes in buffer.memory ({total} bytes) within max.block.ms ({} ms)",
                 limit.as_millis()
             ),
             Self::WouldBlock { waiting_for } => {

@@ -210,7 +210,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// Takes no more records, sends those that were accepted and waits, for up to `timeout`, until all are answered.
     /// Those that are not by then fail, so that nothing is left unanswered. Every later call of any handle fails.
     ///
-    /// With a `timeout` of zero nothing more is sent. A second call waits for the same end.
+    /// With a `timeout` of zero nothing more is sent. A second call waits for the same end. A callback that is running at the
+    /// end of `timeout` is waited for a second more; if it takes longer, the rest is answered once it returns.
     ///
     /// # Errors
     ///

@@ -13,6 +13,8 @@ use crate::setup::{LONG, TOPIC, answer, memory_peak, producer, record, run_alone
 const BUFFER_MEMORY: usize = 32 << 20;
 /// How many bytes the buffer counts for each record besides its value: some of its own, and the place of its callback.
 const BESIDE_A_VALUE: usize = 7 + 24;
+/// And for each batch besides its records, about.
+const BESIDE_THE_RECORDS: usize = 700;
 /// How many bytes the process may grow beyond the buffer, whatever the records: what is known of each batch, and memory that
 /// is not used again.
 const OVERHEAD: usize = 2 << 20;
@@ -26,14 +28,14 @@ const REFUSED: usize = 5;
 // BUF-07, INV-25
 #[test]
 fn large_records_take_little_more_than_buffer_memory() {
-    run_alone("stall::large_records_take_little_more_than_buffer_memory", || stall(8_000));
+    run_alone("stall::large_records_take_little_more_than_buffer_memory", || stall(8_000, "16384"));
 }
 
 // BUF-07, INV-25
 #[test]
 fn small_records_take_room_for_what_their_callbacks_capture_besides() {
     run_alone("stall::small_records_take_room_for_what_their_callbacks_capture_besides", || {
-        stall(100);
+        stall(100, "16384");
     });
 }
 
@@ -41,16 +43,24 @@ fn small_records_take_room_for_what_their_callbacks_capture_besides() {
 #[test]
 fn the_smallest_records_take_no_more_besides_than_small_ones() {
     let name = "stall::the_smallest_records_take_no_more_besides_than_small_ones";
-    run_alone(name, || stall(1));
+    run_alone(name, || stall(1, "16384"));
+}
+
+// BUF-07, INV-25
+#[test]
+fn batches_of_one_record_take_no_more_besides_than_large_ones() {
+    let name = "stall::batches_of_one_record_take_no_more_besides_than_large_ones";
+    run_alone(name, || stall(10, "0"));
 }
 
 /// Fills the buffer with values of `size` bytes, and holds how far the process grows beyond it.
-fn stall(size: usize) {
+fn stall(size: usize, batch_size: &str) {
     let cluster = MockCluster::builder().retention_bytes(1 << 20).max_message_bytes(BUFFER_MEMORY);
     let cluster = cluster.start().expect("a cluster");
     let properties = [
         ("buffer.memory", "33554432"),
         ("max.request.size", "33554432"),
+        ("batch.size", batch_size),
         ("max.block.ms", "300"),
         ("request.timeout.ms", "60000"),
     ];
@@ -78,7 +88,8 @@ fn stall(size: usize) {
         beside / 1024,
     );
 
-    let counted = accepted * (size + BESIDE_A_VALUE);
+    let own_batch = if batch_size == "0" { BESIDE_THE_RECORDS } else { 0 };
+    let counted = accepted * (size + BESIDE_A_VALUE + own_batch);
     assert!(counted > BUFFER_MEMORY / 2, "{accepted} records: the buffer was not filled");
     assert!(grown <= BUFFER_MEMORY + OVERHEAD + accepted * RECORD_OVERHEAD, "{grown} bytes");
     assert_eq!(acknowledged.load(Ordering::SeqCst), 0);

@@ -2,7 +2,7 @@
 //!
 //! Unlike Java's, a newcomer never overtakes those who wait, and a buffer returns when its last user drops it: it
 //! cannot be written again while a socket still reads it. Buffers of other sizes than `batch.size` are used again as well.
-//! Those who wait are served several at a time. And what batches take for callbacks is counted, though not lent.
+//! Those who wait are served several at a time. And what a batch takes besides is counted, though not lent.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -54,8 +54,8 @@ struct Waiter {
 pub(crate) struct Demand {
     /// Of the buffer.
     pub(crate) size: usize,
-    /// Counted with it, for callbacks; nothing is lent for that.
-    pub(crate) callback_bytes: usize,
+    /// Counted with it, for callbacks and what is known of a batch; nothing is lent for that.
+    pub(crate) overhead: usize,
 }
 
 /// A buffer that comes back from a loan.
@@ -64,7 +64,7 @@ pub(super) struct Returned {
     /// What was lent.
     pub(super) size: usize,
     /// What was counted with it.
-    pub(super) callback_bytes: usize,
+    pub(super) overhead: usize,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -86,28 +86,35 @@ pub(crate) enum AllocateError {
 }
 
 impl Demand {
-    /// A buffer of `size` bytes, and `callback_bytes` with it unless those are negligible: then buffers fill the pool exactly.
-    pub(super) fn new(size: usize, callback_bytes: usize) -> Self {
-        let is_negligible = callback_bytes <= size / NEGLIGIBLE_DIVISOR;
-        Self { size, callback_bytes: if is_negligible { 0 } else { callback_bytes } }
+    /// A buffer of `size` bytes, and `overhead` with it unless that is negligible: then buffers fill the pool exactly.
+    pub(super) fn new(size: usize, overhead: usize) -> Self {
+        let is_negligible = overhead <= size / NEGLIGIBLE_DIVISOR;
+        Self { size, overhead: if is_negligible { 0 } else { overhead } }
     }
 
     /// All that the pool counts.
     pub(crate) fn total(self) -> usize {
-        self.size.saturating_add(self.callback_bytes)
+        self.size.saturating_add(self.overhead)
     }
 
-    /// As much of it as a pool of `total` bytes can ever give: callbacks keep nobody from a buffer that fits.
+    /// With no more overhead than makes up half of a pool of `total` bytes: nobody waits for most of it because of that, and a
+    /// buffer that fits can always be had.
     pub(super) fn within(self, total: usize) -> Self {
-        let callback_bytes = self.callback_bytes.min(total.saturating_sub(self.size));
-        Self { callback_bytes, ..self }
+        Self { overhead: self.overhead.min((total / 2).saturating_sub(self.size)), ..self }
     }
 }
 
 impl From<usize> for Demand {
     /// A buffer alone.
     fn from(size: usize) -> Self {
-        Self { size, callback_bytes: 0 }
+        Self { size, overhead: 0 }
+    }
+}
+
+impl Returned {
+    /// `size` bytes of a buffer that is kept.
+    pub(super) fn without_buffer(size: usize) -> Self {
+        Self { size, overhead: 0, bytes: Vec::new() }
     }
 }
 
@@ -275,7 +282,7 @@ impl BufferPool {
         PooledBuffer::new(bytes, demand, Arc::clone(self))
     }
 
-    /// Takes `size` bytes more, for records or callbacks, for somebody who has some. Never waits.
+    /// Takes `size` bytes more, for records or overhead, for somebody who has some. Never waits.
     pub(super) fn take_more(&self, size: usize) -> bool {
         let mut state = self.state.lock();
         state.waiters.is_empty() && state.promise(size, self.poolable_size)
@@ -308,8 +315,8 @@ impl BufferPool {
     }
 }
 
-/// Up to so much of a buffer's size is negligible: it is divided by this.
-const NEGLIGIBLE_DIVISOR: usize = 64;
+/// Up to so much of a buffer's size is negligible as its overhead: it is divided by this.
+const NEGLIGIBLE_DIVISOR: usize = 16;
 /// Those who wait are served once so much of `buffer.memory` is free: it is divided by this.
 const WORTH_SERVING_DIVISOR: usize = 8;
 /// How long the first of those who wait does so although there is memory, but less than that.
@@ -334,14 +341,14 @@ impl State {
         self.unpooled + self.free.len() * poolable_size
     }
 
-    /// What is asked for, if it is there: a used buffer where it fits, else a promise of that many bytes. What callbacks take
+    /// What is asked for, if it is there: a used buffer where it fits, else a promise of that many bytes. The overhead
     /// is only promised.
     fn take(&mut self, demand: Demand, poolable_size: usize) -> Option<Vec<u8>> {
         if demand.total() > self.available(poolable_size) {
             return None;
         }
         let buffer = self.take_buffer(demand.size, poolable_size)?;
-        self.promise(demand.callback_bytes, poolable_size).then_some(buffer) // it is there
+        self.promise(demand.overhead, poolable_size).then_some(buffer) // it is there
     }
 
     fn take_buffer(&mut self, size: usize, poolable_size: usize) -> Option<Vec<u8>> {
@@ -387,7 +394,7 @@ impl State {
         bytes.clear();
         let is_whole = bytes.capacity() == size;
         self.is_short = false;
-        self.unpooled += returned.callback_bytes;
+        self.unpooled += returned.overhead;
         if size == pool.poolable_size && is_whole {
             self.free.push(std::mem::take(bytes));
             return;
@@ -613,7 +620,7 @@ mod tests {
     }
 
     #[test]
-    fn what_callbacks_take_is_counted_with_the_buffer() {
+    fn the_overhead_is_counted_with_the_buffer() {
         let pool = pool(64, 16);
         let mut buffer = pool.try_allocate(Demand::new(16, 20)).expect("free");
         assert_eq!((buffer.size(), pool.available()), (16, 28));
@@ -625,13 +632,16 @@ mod tests {
         drop(other);
         assert!(buffer.grow(Demand::new(24, 40)));
         assert_eq!((buffer.size(), pool.available()), (24, 0));
+        assert!(buffer.grow(Demand::new(48, 3)), "the overhead is negligible now");
+        assert_eq!((buffer.size(), pool.available()), (48, 16));
+        assert!(buffer.grow(Demand::new(48, 0)));
 
         drop(buffer);
         assert_eq!(pool.available(), 64);
     }
 
     #[test]
-    fn another_buffer_is_had_with_what_the_callbacks_take_in_all() {
+    fn another_buffer_is_had_with_the_overhead_of_all() {
         let pool = pool(64, 16);
         let mut buffer = pool.try_allocate(Demand::new(16, 4)).expect("free");
 
@@ -648,7 +658,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_gets_the_buffer_and_what_callbacks_take_together() {
+    fn whoever_waits_gets_the_buffer_and_its_overhead_together() {
         let pool = pool(64, 16);
         let (first, second) = (pool.try_allocate(40), pool.try_allocate(24));
         let ticket = pool.queue_up(Demand::new(16, 30)).expect("open");
@@ -663,7 +673,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_of_memory_that_is_too_little_with_what_callbacks_take() {
+    fn nobody_is_told_of_memory_that_is_too_little_with_the_overhead() {
         let pool = pool(100 * 16, 16);
         let mut all: Vec<_> = (0..100).map(|_| pool.try_allocate(16).expect("free")).collect();
         let ticket = pool.queue_up(Demand::new(16, 10)).expect("open");
@@ -675,22 +685,24 @@ mod tests {
     }
 
     #[test]
-    fn callbacks_keep_nobody_from_a_buffer_that_fits() {
+    fn the_overhead_keeps_nobody_from_a_buffer_that_fits() {
         let pool = pool(64, 16);
-        let demand = Demand::new(40, usize::MAX).within(64);
+        let demand = Demand::new(24, usize::MAX).within(64);
 
         let buffer = pool.try_allocate(demand).expect("there is as much");
-        assert_eq!(pool.available(), 0);
+        assert_eq!(pool.available(), 32);
+        let other = pool.try_allocate(32);
         let ticket = pool.queue_up(demand).expect("open");
-        drop(buffer);
+        drop((buffer, other));
 
         assert!(pool.leave_queue(&ticket).is_ok());
+        assert_eq!(Demand::new(40, 30).within(64), Demand::from(40));
     }
 
     #[test]
-    fn what_little_callbacks_take_is_neglected() {
-        assert_eq!(Demand::new(16_384, 256), Demand::from(16_384));
-        assert_eq!(Demand::new(16_384, 257).total(), 16_384 + 257);
+    fn a_small_overhead_is_neglected() {
+        assert_eq!(Demand::new(16_384, 1024), Demand::from(16_384));
+        assert_eq!(Demand::new(16_384, 1025).total(), 16_384 + 1025);
     }
 
     #[test]

@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::producer::internals::buffer_pool::Demand;
 use crate::producer::internals::packing::Packing;
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::producer_batch::{CallbackRate, ProducerBatch};
-use crate::producer::internals::thunks::Thunks;
 use crate::record::default_record::RecordContents;
 use crate::utils::brief_mutex::{BriefGuard, BriefMutex};
 
@@ -24,7 +23,7 @@ pub(crate) struct PartitionQueue {
     /// What its batches weigh together, one of the usual size being 1, for whoever compares partitions without the lock.
     load: AtomicU32,
     /// How many callbacks the next batch is likely to get, after those that were taken.
-    expected_callbacks: AtomicU16,
+    expected_callbacks: AtomicU32,
     /// How many bytes, likewise.
     expected_bytes: AtomicU32,
 }
@@ -79,7 +78,7 @@ impl PartitionQueue {
             batches: BriefMutex::default(),
             partition,
             load: AtomicU32::new(0),
-            expected_callbacks: AtomicU16::new(0),
+            expected_callbacks: AtomicU32::new(0),
             expected_bytes: AtomicU32::new(0),
         }
     }
@@ -166,15 +165,19 @@ impl LockedQueue<'_> {
 
     /// What to ask of the pool for a batch of `size` bytes.
     pub(super) fn demand(&self, size: usize) -> Demand {
-        Demand::new(size, Thunks::bytes_for(self.expected_callbacks(size)))
+        Demand::new(size, ProducerBatch::overhead(self.expected_callbacks(size)))
     }
 
-    /// How many callbacks a batch is likely to get that has memory for `size` bytes.
+    /// How many callbacks the next batch is likely to get if it has memory for `size` bytes: as many as those that were
+    /// taken, or as the newest, where nothing is taken for a while.
     pub(super) fn expected_callbacks(&self, size: usize) -> usize {
-        let callbacks = self.queue.expected_callbacks.load(Ordering::Relaxed).into();
+        let callbacks = self.queue.expected_callbacks.load(Ordering::Relaxed) as usize;
         let packing = Packing::by(self.queue.partition.compression().map(|it| &**it));
         let bytes = packing.write_limit(self.expected_bytes());
-        CallbackRate { callbacks, bytes }.callbacks_in(size.min(bytes))
+        let taken = CallbackRate { callbacks, bytes };
+        let newest = self.batches.newest.as_ref().map(ProducerBatch::callback_rate);
+        let expected = [Some(taken), newest].into_iter().flatten();
+        expected.map(|rate| rate.callbacks_in(size.min(rate.bytes))).max().unwrap_or(0)
     }
 
     /// How many bytes a batch is likely to get, as they travel.
@@ -224,8 +227,8 @@ impl LockedQueue<'_> {
         self.note_load(batch.take_weight(), 0);
         let (callbacks, bytes) = (&self.queue.expected_callbacks, &self.queue.expected_bytes);
         let expected =
-            expected_next(callbacks.load(Ordering::Relaxed).into(), batch.callback_count());
-        callbacks.store(u16::try_from(expected).unwrap_or(u16::MAX), Ordering::Relaxed);
+            expected_next(callbacks.load(Ordering::Relaxed) as usize, batch.callback_count());
+        callbacks.store(small(expected), Ordering::Relaxed);
         let expected = expected_next(bytes.load(Ordering::Relaxed) as usize, batch.size());
         bytes.store(small(expected), Ordering::Relaxed);
         Some(batch)

@@ -14,19 +14,19 @@ pub(crate) struct PooledBuffer {
     last: Vec<u8>,
     /// What was taken from the pool for the buffers, and goes back to it, however large these have become.
     size: usize,
-    /// What the pool counts with them, for callbacks.
-    callback_bytes: usize,
+    /// What the pool counts with them.
+    overhead: usize,
     pool: Arc<BufferPool>,
 }
 
 impl PooledBuffer {
     /// A loan in `buffer`.
     pub(super) fn new(buffer: Vec<u8>, loan: Demand, pool: Arc<BufferPool>) -> Self {
-        let Demand { size, callback_bytes } = loan;
-        Self { filled: Vec::new(), last: buffer, size, callback_bytes, pool }
+        let Demand { size, overhead } = loan;
+        Self { filled: Vec::new(), last: buffer, size, overhead, pool }
     }
 
-    /// How many bytes the pool lent for records: not what it counts for callbacks.
+    /// How many bytes the pool lent for records, without the overhead.
     pub(crate) fn size(&self) -> usize {
         self.size
     }
@@ -50,35 +50,35 @@ impl PooledBuffer {
     /// Borrows more for the last buffer, so that the loan is `in_all` then; `false` if there is no memory for it, or others
     /// wait for some.
     pub(crate) fn grow(&mut self, in_all: impl Into<Demand>) -> bool {
-        let more = self.missing(in_all.into());
-        let is_granted = more.total() == 0 || self.pool.take_more(more.total());
-        if is_granted {
-            self.add(more);
+        let Demand { size, overhead } = in_all.into();
+        let in_all = Demand { size: size.max(self.size), overhead };
+        let (before, after) = (self.size + self.overhead, in_all.total());
+        if after > before && !self.pool.take_more(after - before) {
+            return false;
         }
-        is_granted
+        (self.size, self.overhead) = (in_all.size, in_all.overhead);
+        if after < before {
+            self.pool.give_back(Returned::without_buffer(before - after));
+        }
+        true
     }
 
     /// Borrows another buffer, so that the loan is `in_all` then; `None` where [`grow`](Self::grow) would say `false`.
     /// [`add_filled`](Self::add_filled) comes next.
     pub(super) fn borrow_another(&mut self, in_all: Demand) -> Option<Vec<u8>> {
-        let more = self.missing(in_all);
+        let more = Demand {
+            size: in_all.size.saturating_sub(self.size),
+            overhead: in_all.overhead.saturating_sub(self.overhead),
+        };
         let mut buffer = self.pool.take_another(more)?;
         buffer.reserve_exact(more.size.saturating_sub(buffer.len()));
         self.add(more);
         Some(buffer)
     }
 
-    /// What the loan lacks to be `in_all`.
-    fn missing(&self, in_all: Demand) -> Demand {
-        Demand {
-            size: in_all.size.saturating_sub(self.size),
-            callback_bytes: in_all.callback_bytes.saturating_sub(self.callback_bytes),
-        }
-    }
-
     fn add(&mut self, more: Demand) {
         self.size += more.size;
-        self.callback_bytes += more.callback_bytes;
+        self.overhead += more.overhead;
     }
 
     /// Takes a buffer that was filled, and that others follow.
@@ -101,7 +101,7 @@ impl PooledBuffer {
         let size = self.usual_size().max(self.last.len()).min(self.size);
         if size < self.size {
             let rest = self.size - size;
-            self.pool.give_back(Returned { size: rest, callback_bytes: 0, bytes: Vec::new() });
+            self.pool.give_back(Returned::without_buffer(rest));
             self.size = size;
         }
     }
@@ -141,7 +141,7 @@ impl PooledBuffer {
         for bytes in self.filled.drain(..) {
             let size = bytes.capacity().min(self.size);
             self.size -= size;
-            returned.push(Returned { size, callback_bytes: 0, bytes });
+            returned.push(Returned { size, overhead: 0, bytes });
         }
     }
 
@@ -149,8 +149,8 @@ impl PooledBuffer {
         let kept = std::mem::take(&mut self.last);
         let bytes = if kept.capacity() > 0 { kept } else { last };
         let size = std::mem::take(&mut self.size);
-        let callback_bytes = std::mem::take(&mut self.callback_bytes);
-        (size + callback_bytes > 0).then_some(Returned { size, callback_bytes, bytes })
+        let overhead = std::mem::take(&mut self.overhead);
+        (size + overhead > 0).then_some(Returned { size, overhead, bytes })
     }
 
     /// Ends the loan, and gives it back. `last` is the last buffer, if it was taken out.
@@ -166,10 +166,10 @@ impl PooledBuffer {
     /// Leaves `loan`, or what there is of it, to `other`, which holds what was in this one.
     pub(super) fn leave_to(&mut self, other: &mut Self, loan: Demand) {
         let size = loan.size.min(self.size);
-        let callback_bytes = loan.callback_bytes.min(self.callback_bytes);
+        let overhead = loan.overhead.min(self.overhead);
         self.size -= size;
-        self.callback_bytes -= callback_bytes;
-        other.add(Demand { size, callback_bytes });
+        self.overhead -= overhead;
+        other.add(Demand { size, overhead });
     }
 
     /// Memory that the pool does not count, with these bytes in it.
@@ -189,7 +189,7 @@ impl Pieces for PooledBuffer {
 
 impl Drop for PooledBuffer {
     fn drop(&mut self) {
-        if self.size + self.callback_bytes > 0 {
+        if self.size + self.overhead > 0 {
             self.give_back(Vec::new());
         }
     }

@@ -109,14 +109,18 @@ pub(super) struct CallbackRate {
     pub(super) bytes: usize,
 }
 
+/// A record takes so many bytes at least.
+const SMALLEST_RECORD: usize = 7;
+
 impl CallbackRate {
     pub(super) fn callbacks_in(self, size: usize) -> usize {
-        self.callbacks.saturating_mul(size) / self.bytes.max(1)
+        let least = self.callbacks.saturating_mul(SMALLEST_RECORD); // bytes may be after a compression that is to come
+        self.callbacks.saturating_mul(size) / self.bytes.max(least).max(1)
     }
 
     /// What is asked of the pool for `size` bytes of records.
     fn demand(self, size: usize) -> Demand {
-        Demand::new(size, Thunks::bytes_for(self.callbacks_in(size)))
+        Demand::new(size, ProducerBatch::overhead(self.callbacks_in(size)))
     }
 }
 
@@ -140,11 +144,25 @@ pub(crate) struct Retry {
     pub(crate) error: Error,
 }
 
+const OWN_BYTES_ELSEWHERE: usize = 128;
+
 impl ProducerBatch {
     /// How much of it every append needs, from its beginning on.
     #[cfg(test)]
     pub(super) const BYTES_FOR_APPENDS: usize =
         mem::offset_of!(Self, thunks) + Thunks::BYTES_FOR_PUSHES;
+
+    /// What a batch takes beside its records and their callbacks, in bytes: itself, its result, the place of its memory, and
+    /// about as much as the lists that it is in and the allocator take for that.
+    const OWN_BYTES: usize = size_of::<Self>()
+        + size_of::<ProduceRequestResult>()
+        + size_of::<PooledBuffer>()
+        + OWN_BYTES_ELSEWHERE;
+
+    /// What a batch with so many callbacks takes beside its records, in bytes.
+    pub(crate) fn overhead(callbacks: usize) -> usize {
+        Self::OWN_BYTES.saturating_add(Thunks::bytes_for(callbacks))
+    }
 
     /// An empty batch in the memory of `start`, made with what another one has left.
     pub(super) fn new(start: BatchStart<'_>, parts: SpareParts) -> Self {
@@ -251,14 +269,15 @@ impl ProducerBatch {
     /// else in another one. `false` if there is no memory for it.
     fn grow(&mut self, record: &RecordContents<'_>, limit: usize) -> bool {
         let (before, size) = (self.builder.before(), self.builder.size_with(record));
-        let rate = self.callback_rate();
+        let rate = CallbackRate { bytes: size, ..self.callback_rate() };
         let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) else {
             return false;
         };
         let (lent, usual) = (buffer.size_of_last(), buffer.poolable_size());
         let largest = usual.min(limit - before).max(lent);
         if size - before > largest {
-            return self.go_on(size - self.builder.size(), limit - self.builder.size());
+            let written = self.builder.size();
+            return self.go_on(size - written, limit - written, rate);
         }
         let room = (2 * lent).clamp(size - before, largest).max(lent);
         let is_granted = buffer.grow(rate.demand(buffer.size() - lent + room));
@@ -270,8 +289,7 @@ impl ProducerBatch {
 
     /// Goes on in another buffer that has room for a record of `needed` bytes, and takes up to `limit`. `false` if there is no
     /// memory for it.
-    fn go_on(&mut self, needed: usize, limit: usize) -> bool {
-        let rate = self.callback_rate();
+    fn go_on(&mut self, needed: usize, limit: usize, rate: CallbackRate) -> bool {
         let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) else {
             return false;
         };
@@ -288,9 +306,10 @@ impl ProducerBatch {
         true
     }
 
-    /// How it has been so far.
-    fn callback_rate(&self) -> CallbackRate {
-        CallbackRate { callbacks: self.thunks.len(), bytes: self.builder.size() }
+    /// How it has been so far; a callback that takes twice the memory counts twice.
+    pub(super) fn callback_rate(&self) -> CallbackRate {
+        let callbacks = self.thunks.len() + self.thunks.odd_count();
+        CallbackRate { callbacks, bytes: self.builder.size() }
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -548,7 +567,8 @@ impl ProducerBatch {
             return; // a request still has it
         };
         for part in parts {
-            let loan = part.callback_rate().demand(part.builder.size());
+            let overhead = Thunks::bytes_for(part.thunks.len());
+            let loan = Demand { size: part.builder.size(), overhead };
             if let Some(buffer) = part.buffer.as_mut().and_then(Arc::get_mut) {
                 whole.leave_to(buffer, loan);
             }

@@ -113,6 +113,11 @@ impl Thunks {
         self.filled() + self.taken as usize
     }
 
+    /// How many of them have a record that is kept apart, which takes as much as a slot.
+    pub(super) fn odd_count(&self) -> usize {
+        self.rest.as_ref().map_or(0, |rest| rest.odd.len())
+    }
+
     /// How many slots were filled before those that are being filled.
     fn filled(&self) -> usize {
         let filled = self.rest.iter().flat_map(|rest| &rest.filled);
@@ -231,7 +236,7 @@ impl Thunks {
         let Some(rest) = self.rest.as_mut() else {
             return;
         };
-        rest.odd = Vec::new(); // seldom needed again, and not counted by anybody
+        rest.odd = Vec::new(); // seldom needed again
         let mut filled = rest.filled.drain(..);
         if let Some(own) = filled.next() {
             rest.spare.push(mem::replace(&mut self.slots, own));

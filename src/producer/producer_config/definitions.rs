@@ -44,9 +44,11 @@ const WORKING: &[Property] = &[
         .default("33554432")
         .at_least(0)
         .high()
-        .doc("How many bytes the records that wait to be sent or acknowledged may take. Where records are smaller than \
-              1.5 KiB, each callback counts as well, with about 24 bytes; what a callback captures never does. When all \
-              are taken, `send` waits, up to `max.block.ms`. A record that is larger than this is refused."),
+        .doc("How many bytes the records that wait to be sent or acknowledged may take, in batches that take at least a \
+              sixteenth of `batch.size` each. For small batches and records it also counts what else they take: about \
+              650 bytes for a batch, and 24 for a callback, without what that captures. When all are taken, `send` \
+              waits, up to `max.block.ms`. A record that is larger than this, with the 61 bytes of a batch's header, is \
+              refused."),
     Property::string("client.id")
         .default("")
         .medium()

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::compress::CompressionType;
+use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::simulation::checkers::Evidence;
 use crate::simulation::wire_log::WireBatch;
 use crate::utils::clock::Instant;
@@ -42,7 +43,7 @@ fn is_hurried(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
     !is_urgent && !has_successor(evidence, batch, first_id) && has_memory(evidence, batch)
 }
 
-/// A batch of the smallest records is counted as less than so many times its size, with their callbacks.
+/// A batch of the smallest records is counted as less than so many times its size, with their callbacks but without itself.
 const WITH_CALLBACKS: usize = 3;
 
 /// Whether `buffer.memory` is enough for all partitions that had records at the time. Else a batch may have found none to
@@ -56,7 +57,8 @@ fn has_memory(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
     let partitions: BTreeSet<_> = unanswered
         .map(|record| (&record.topic, record.answer.as_ref().map(|answer| answer.partition)))
         .collect();
-    (partitions.len() + 1) * settings.batch_size * WITH_CALLBACKS <= settings.buffer_memory
+    let batch_bytes = settings.batch_size * WITH_CALLBACKS + ProducerBatch::overhead(0);
+    (partitions.len() + 1) * batch_bytes <= settings.buffer_memory
 }
 
 /// Whether a later batch of the partition was begun before this one left: then there was no use in waiting.

@@ -103,13 +103,42 @@ fn the_parts_of_a_batch_keep_the_loan_for_their_callbacks() {
 
     let mut parts = batch.split(Split::AtSize(1000), &|| 8).expect("not completed");
 
-    let demand = |part: &ProducerBatch| part.callback_rate().demand(part.size()).total();
+    let demand = |part: &ProducerBatch| part.size() + Thunks::bytes_for(part.callback_count());
     assert_eq!(pool.available(), pool.total() - parts.iter().map(demand).sum::<usize>());
     let last = parts.pop().expect("there");
     for part in &mut parts {
         part.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
     }
     assert_eq!(pool.available(), pool.total() - demand(&last));
+}
+
+#[test]
+fn a_large_record_among_small_ones_is_not_counted_as_many() {
+    let pool = pool();
+    let mut batch = begin(&pool);
+    let (headers, large) = (Headers::new(), [7; 5 * BATCH_SIZE]);
+    append_small(&mut batch, 20, 0);
+
+    batch.make_room(&record(&large, &headers), LARGEST);
+
+    let used = pool.total() - pool.available();
+    let bytes = batch.size() + large.len() + BATCH_SIZE;
+    assert!(used <= bytes + ProducerBatch::overhead(2 * 20), "{used} bytes for {bytes}");
+}
+
+#[test]
+fn callbacks_whose_records_are_kept_apart_count_twice() {
+    let used_by = |time_step_ms: i64| {
+        let pool = pool();
+        append_small(&mut begin(&pool), 200, time_step_ms);
+        let mut batch = begin(&pool);
+        append_small(&mut batch, 200, time_step_ms);
+        pool.total() - pool.available()
+    };
+
+    let (usual, apart) = (used_by(0), used_by(i64::from(i32::MAX)));
+
+    assert!(apart >= usual + Thunks::bytes_for(150), "{apart} and {usual} bytes");
 }
 
 #[test]
@@ -127,6 +156,19 @@ fn a_batch_stays_as_it_is_where_the_pool_has_no_more() {
     assert_eq!(batch.record_count(), 1);
     drop((batch, other));
     assert_eq!(pool.available(), pool.total());
+}
+
+/// Appends so many records of one byte, each with a callback and so much later than the one before.
+fn append_small(batch: &mut ProducerBatch, count: i64, time_step_ms: i64) {
+    let headers = Headers::new();
+    for number in 0..count {
+        let record = RecordContents::new(number * time_step_ms, None, Some(&[7]), &headers);
+        let mut callback: Option<Callback> = Some(Box::new(|_| {}));
+        if batch.try_append(&record, &mut callback).is_none() {
+            batch.make_room(&record, LARGEST);
+            batch.try_append(&record, &mut callback).expect("room");
+        }
+    }
 }
 
 /// A batch with records of these sizes, however large it has to become.

@@ -210,7 +210,8 @@ fn a_lone_batch_grows_as_far_as_those_before_it_did() {
     let before = accumulator.pool().available();
 
     append(&accumulator, &topic(1), Some(0), 30).expect("room");
-    assert_eq!(accumulator.pool().available(), before - accumulator.pool().large_size());
+    let used = before - accumulator.pool().available();
+    assert_eq!(used, accumulator.pool().large_size() + ProducerBatch::overhead(0));
     append_many();
 
     let first = queue.lock().pop_head(&mut Vec::new()).expect("there");
@@ -240,8 +241,23 @@ fn the_next_batch_counts_from_the_start_the_callbacks_that_are_likely() {
     append(&accumulator, &topic(1), Some(0), 1).expect("room");
 
     let pool = accumulator.pool();
-    let counted = pool.total() - pool.available() - pool.large_size();
-    assert!(counted > pool.large_size(), "{counted} bytes for callbacks");
+    let used = pool.total() - pool.available();
+    let without = pool.large_size() + ProducerBatch::overhead(0);
+    assert!(used > without + pool.large_size() / 2, "{used} bytes, {without} without callbacks");
+}
+
+#[test]
+fn while_nothing_is_sent_a_batch_counts_as_many_callbacks_as_the_one_before() {
+    let accumulator = accumulator(1000 * BATCH_SIZE);
+    append(&accumulator, &topic(1), Some(0), BATCH_SIZE - 80).expect("room");
+    send_all(&accumulator);
+
+    let used = append_tiny(&accumulator, || Some(Box::new(|_| {})));
+
+    let batches = accumulator.queue(0).expect("used").lock().len();
+    let without = batches * (BATCH_SIZE + ProducerBatch::overhead(0));
+    let least = without + Thunks::bytes_for(TINY_RECORDS) * 8 / 10;
+    assert!(used >= least, "{used} bytes, {without} without callbacks");
 }
 
 #[test]
@@ -250,12 +266,13 @@ fn a_small_batch_takes_little_memory() {
 
     append(&accumulator, &topic(1), Some(0), 10).expect("room");
 
-    assert_eq!(accumulator.pool().available(), 100 * BATCH_SIZE - BATCH_SIZE / 2);
+    let used = accumulator.pool().total() - accumulator.pool().available();
+    assert_eq!(used, BATCH_SIZE / 2 + ProducerBatch::overhead(0));
 }
 
 #[test]
 fn a_partition_is_announced_once_however_many_records_come() {
-    let accumulator = accumulator(10 * BATCH_SIZE);
+    let accumulator = accumulator(100 * BATCH_SIZE);
     for _ in 0..20 {
         append(&accumulator, &topic(1), Some(0), 60).expect("room");
     }
@@ -435,7 +452,8 @@ fn batches_that_are_kept_small_stay_small_whatever_they_were_before() {
 
 #[test]
 fn a_large_record_needs_no_more_memory_than_it_takes() {
-    let accumulator = accumulator(3 * BATCH_SIZE + 150).with_largest_batch(16 * BATCH_SIZE);
+    let memory = 3 * BATCH_SIZE + 150 + 2 * ProducerBatch::overhead(0);
+    let accumulator = accumulator(memory).with_largest_batch(16 * BATCH_SIZE);
     append(&accumulator, &topic(2), Some(0), 250).expect("twice the size of a batch");
 
     append(&accumulator, &topic(2), Some(1), 250).expect("less than that");
