@@ -97,6 +97,9 @@ impl Scenario {
             settings.request_timeout = Duration::from_secs(30);
             settings.delivery_timeout = Duration::from_secs(120);
             settings.setup_timeout = Duration::from_secs(10);
+            // An answer about the cluster may have a large request in front of it, on a slow link.
+            settings.rebootstrap_trigger =
+                settings.rebootstrap_trigger.map(|_| Duration::from_secs(30));
         }
         Self {
             brokers,
