@@ -51,7 +51,7 @@ impl PooledBuffer {
     /// wait for some.
     pub(crate) fn grow(&mut self, in_all: impl Into<Demand>) -> bool {
         let Demand { size, overhead } = in_all.into();
-        let in_all = Demand { size: size.max(self.size), overhead };
+        let in_all = Demand { size: size.max(self.size), overhead }.within(self.pool.total());
         let (before, after) = (self.size + self.overhead, in_all.total());
         if after > before && !self.pool.take_more(after - before) {
             return false;
@@ -66,6 +66,7 @@ impl PooledBuffer {
     /// Borrows another buffer, so that the loan is `in_all` then; `None` where [`grow`](Self::grow) would say `false`.
     /// [`add_filled`](Self::add_filled) comes next.
     pub(super) fn borrow_another(&mut self, in_all: Demand) -> Option<Vec<u8>> {
+        let in_all = in_all.within(self.pool.total());
         let more = Demand {
             size: in_all.size.saturating_sub(self.size),
             overhead: in_all.overhead.saturating_sub(self.overhead),

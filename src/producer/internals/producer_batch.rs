@@ -144,6 +144,7 @@ pub(crate) struct Retry {
     pub(crate) error: Error,
 }
 
+/// What lists and the allocator take of [`ProducerBatch::OWN_BYTES`], about.
 const OWN_BYTES_ELSEWHERE: usize = 128;
 
 impl ProducerBatch {
@@ -152,8 +153,7 @@ impl ProducerBatch {
     pub(super) const BYTES_FOR_APPENDS: usize =
         mem::offset_of!(Self, thunks) + Thunks::BYTES_FOR_PUSHES;
 
-    /// What a batch takes beside its records and their callbacks, in bytes: itself, its result, the place of its memory, and
-    /// about as much as the lists that it is in and the allocator take for that.
+    /// What a batch takes beside its records and their callbacks, in bytes: itself, its result, and the place of its memory.
     const OWN_BYTES: usize = size_of::<Self>()
         + size_of::<ProduceRequestResult>()
         + size_of::<PooledBuffer>()

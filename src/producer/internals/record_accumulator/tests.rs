@@ -261,6 +261,17 @@ fn while_nothing_is_sent_a_batch_counts_as_many_callbacks_as_the_one_before() {
 }
 
 #[test]
+fn a_batch_fills_all_of_a_memory_that_is_no_larger() {
+    let accumulator = accumulator(BATCH_SIZE);
+    let fill = std::iter::from_fn(|| append(&accumulator, &topic(1), Some(0), 10).ok());
+
+    assert_eq!(fill.count(), 8);
+
+    let sizes: Vec<_> = accumulator.take_all().iter().map(|batch| batch.size()).collect();
+    assert!(matches!(sizes[..], [size] if size + 18 > BATCH_SIZE), "{sizes:?}");
+}
+
+#[test]
 fn a_small_batch_takes_little_memory() {
     let accumulator = accumulator(100 * BATCH_SIZE);
 
