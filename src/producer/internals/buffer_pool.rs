@@ -97,8 +97,8 @@ impl Demand {
         self.size.saturating_add(self.overhead)
     }
 
-    /// With no more overhead than makes up half of a pool of `total` bytes: nobody waits for most of it because of that, and a
-    /// buffer that fits can always be had.
+    /// With no more overhead than makes up half of a pool of `total` bytes together with the buffer: nobody waits for most of it
+    /// because of that, and a buffer that fits can always be had.
     pub(super) fn within(self, total: usize) -> Self {
         Self { overhead: self.overhead.min((total / 2).saturating_sub(self.size)), ..self }
     }
@@ -613,7 +613,9 @@ mod tests {
         assert!(buffer.grow(48));
         assert_eq!((buffer.size(), pool.available()), (48, 0));
         buffer.set_bytes(vec![7; 20]);
-        buffer.shrink();
+        buffer.shrink(10);
+        assert_eq!((buffer.size(), pool.available()), (20, 18), "and what comes with it");
+        buffer.shrink(1);
         assert_eq!((buffer.size(), pool.available()), (20, 28));
         drop((buffer, other));
         assert_eq!(pool.available(), 64);

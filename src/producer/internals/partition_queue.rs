@@ -163,21 +163,26 @@ impl LockedQueue<'_> {
         self.batches.len()
     }
 
-    /// What to ask of the pool for a batch of `size` bytes.
+    /// What to ask of the pool for a batch of `size` bytes, which may be filled with records like those in the last ones that
+    /// were taken, or in the newest, where nothing is taken for a while.
     pub(super) fn demand(&self, size: usize) -> Demand {
-        Demand::new(size, ProducerBatch::overhead(self.expected_callbacks(size)))
+        let newest = self.batches.newest.as_ref().map(ProducerBatch::callback_rate);
+        let rates = [Some(self.expected_rate()), newest].into_iter().flatten();
+        let callbacks = rates.map(|rate| rate.callbacks_in(size)).max();
+        Demand::new(size, ProducerBatch::overhead(callbacks.unwrap_or(0)))
     }
 
-    /// How many callbacks the next batch is likely to get if it has memory for `size` bytes: as many as those that were
-    /// taken, or as the newest, where nothing is taken for a while.
+    /// How many callbacks a batch is likely to get that has memory for `size` bytes.
     pub(super) fn expected_callbacks(&self, size: usize) -> usize {
+        let rate = self.expected_rate();
+        rate.callbacks_in(size.min(rate.bytes))
+    }
+
+    /// Of the batches that were taken.
+    fn expected_rate(&self) -> CallbackRate {
         let callbacks = self.queue.expected_callbacks.load(Ordering::Relaxed) as usize;
         let packing = Packing::by(self.queue.partition.compression().map(|it| &**it));
-        let bytes = packing.write_limit(self.expected_bytes());
-        let taken = CallbackRate { callbacks, bytes };
-        let newest = self.batches.newest.as_ref().map(ProducerBatch::callback_rate);
-        let expected = [Some(taken), newest].into_iter().flatten();
-        expected.map(|rate| rate.callbacks_in(size.min(rate.bytes))).max().unwrap_or(0)
+        CallbackRate { callbacks, bytes: packing.write_limit(self.expected_bytes()) }
     }
 
     /// How many bytes a batch is likely to get, as they travel.

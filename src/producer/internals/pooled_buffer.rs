@@ -63,7 +63,7 @@ impl PooledBuffer {
         true
     }
 
-    /// Borrows another buffer, so that the loan is `in_all` then; `None` where [`grow`](Self::grow) would say `false`.
+    /// Borrows another buffer, so that the loan is at least `in_all` then; `None` if there is no memory for it, or others wait.
     /// [`add_filled`](Self::add_filled) comes next.
     pub(super) fn borrow_another(&mut self, in_all: Demand) -> Option<Vec<u8>> {
         let in_all = in_all.within(self.pool.total());
@@ -97,13 +97,15 @@ impl PooledBuffer {
         self.size.min(self.pool.poolable_size())
     }
 
-    /// Gives back what the last buffer no longer needs.
-    pub(crate) fn shrink(&mut self) {
-        let size = self.usual_size().max(self.last.len()).min(self.size);
-        if size < self.size {
-            let rest = self.size - size;
+    /// Gives back what the last buffer no longer needs, but for this `overhead`: what was negligible beside the records as they
+    /// were need not be any more.
+    pub(crate) fn shrink(&mut self, overhead: usize) {
+        let (before, usual) = (self.size + self.overhead, self.usual_size());
+        self.size = usual.max(self.last.len()).min(self.size);
+        self.overhead = Demand::new(self.size, overhead).overhead.min(before - self.size);
+        let rest = before - self.size - self.overhead;
+        if rest > 0 {
             self.pool.give_back(Returned::without_buffer(rest));
-            self.size = size;
         }
     }
 

@@ -476,10 +476,11 @@ impl ProducerBatch {
     /// Takes the records that [`lend`](Self::lend) gave out, as they will travel.
     pub(super) fn take_back(&mut self, packed: Packed) {
         // If the batch was completed meanwhile, its memory is gone and nobody wants the records any more.
+        let overhead = Self::overhead(self.callback_rate().callbacks);
         if let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) {
             self.builder.set_compressed(packed.codec, packed.bytes.len());
             buffer.set_bytes(packed.bytes);
-            buffer.shrink();
+            buffer.shrink(overhead);
             self.packing = Packing::Done;
         }
     }

@@ -47,8 +47,7 @@ const WORKING: &[Property] = &[
         .doc("How many bytes the records that wait to be sent or acknowledged may take, in batches that take at least a \
               sixteenth of `batch.size` each. For small batches and records it also counts what else they take: about \
               650 bytes for a batch, and 24 for a callback, without what that captures. When all are taken, `send` \
-              waits, up to `max.block.ms`. A record that is larger than this, with the 61 bytes of a batch's header, is \
-              refused."),
+              waits, up to `max.block.ms`. A record that is larger than this, with some 80 bytes around it, is refused."),
     Property::string("client.id")
         .default("")
         .medium()

@@ -261,6 +261,29 @@ fn while_nothing_is_sent_a_batch_counts_as_many_callbacks_as_the_one_before() {
 }
 
 #[test]
+fn many_partitions_share_the_memory_alike_each_time_it_is_full() {
+    const PARTITIONS: i32 = 125;
+    let accumulator = accumulator_with(1 << 14, 2 << 20);
+    let topic = topic(PARTITIONS);
+    let mut counts = Vec::new();
+    for _ in 0..6 {
+        let partitions = (0..PARTITIONS).cycle();
+        let taken = partitions.take_while(|partition| {
+            let mut callback: Option<Callback> = Some(Box::new(|_| {}));
+            append_with(&accumulator, &topic, Some(*partition), 10, &mut callback).is_ok()
+        });
+        counts.push(taken.count());
+        for id in 0..accumulator.queue_count.load(Ordering::Relaxed) {
+            let queue = accumulator.queue(id).expect("used");
+            while queue.lock().pop_head(&mut Vec::new()).is_some() {}
+        }
+    }
+
+    let (least, most) = (counts.iter().min(), counts.iter().max());
+    assert!(least.zip(most).is_some_and(|(least, most)| 2 * least >= *most), "{counts:?}");
+}
+
+#[test]
 fn a_batch_fills_all_of_a_memory_that_is_no_larger() {
     let accumulator = accumulator(BATCH_SIZE);
     let fill = std::iter::from_fn(|| append(&accumulator, &topic(1), Some(0), 10).ok());
