@@ -8,7 +8,7 @@ use crate::network::wakeup::Wakeup;
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::utils::crc32c;
-use crate::utils::pieces::pieces_of;
+use crate::utils::pieces::{pieces_of, total_size};
 
 const BATCH_SIZE: usize = 1000;
 const LARGEST: usize = 16 * BATCH_SIZE;
