@@ -623,8 +623,7 @@ mod tests {
 
     #[test]
     fn the_overhead_is_counted_with_the_buffer() {
-        let pool = pool(256, 16);
-        let _others = pool.try_allocate(192).expect("free");
+        let (pool, _others) = pool_with_a_quarter_free(256);
         let mut buffer = pool.try_allocate(Demand::new(16, 20)).expect("free");
         assert_eq!((buffer.size(), pool.available()), (16, 28));
 
@@ -645,8 +644,7 @@ mod tests {
 
     #[test]
     fn another_buffer_is_had_with_the_overhead_of_all() {
-        let pool = pool(256, 16);
-        let _others = pool.try_allocate(192).expect("free");
+        let (pool, _others) = pool_with_a_quarter_free(256);
         let mut buffer = pool.try_allocate(Demand::new(16, 4)).expect("free");
 
         assert!(buffer.borrow_another(Demand::new(32, 33)).is_none());
@@ -781,6 +779,13 @@ mod tests {
 
         assert!(state.take(((3 << 32) - 5).into(), 16_384).is_some());
         assert_eq!(state.unpooled, 5);
+    }
+
+    /// With what takes the rest of it.
+    fn pool_with_a_quarter_free(total: usize) -> (Arc<BufferPool>, PooledBuffer) {
+        let pool = pool(total, 16);
+        let others = pool.try_allocate(total - total / 4).expect("free");
+        (pool, others)
     }
 
     fn pool(total: usize, poolable_size: usize) -> Arc<BufferPool> {

@@ -166,10 +166,9 @@ impl LockedQueue<'_> {
     /// What to ask of the pool for a batch of `size` bytes, which may be filled with records like those in the last ones that
     /// were taken, or in the newest, where nothing is taken for a while.
     pub(super) fn demand(&self, size: usize) -> Demand {
-        let newest = self.batches.newest.as_ref().map(ProducerBatch::callback_rate);
-        let rates = [Some(self.expected_rate()), newest].into_iter().flatten();
-        let callbacks = rates.map(|rate| rate.callbacks_in(size)).max();
-        Demand::new(size, ProducerBatch::overhead(callbacks.unwrap_or(0)))
+        let expected = self.expected_rate().demand(size);
+        let newest = self.batches.newest.as_ref().map(|newest| newest.callback_rate().demand(size));
+        newest.filter(|newest| newest.total() > expected.total()).unwrap_or(expected)
     }
 
     /// How many callbacks a batch is likely to get that has memory for `size` bytes.
