@@ -14,6 +14,7 @@ pub(crate) mod panics;
 pub(crate) mod pieces;
 pub(crate) mod prefetch;
 pub(crate) mod random;
+pub(crate) mod saturate;
 pub(crate) mod sync;
 pub(crate) mod table;
 mod tick_counter;

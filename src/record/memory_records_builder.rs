@@ -5,9 +5,12 @@ use crate::record::default_record::{RecordContents, RecordPrefix};
 use crate::record::default_record_batch::{
     self, BatchHeader, EarlyChecksum, ProducerState, RECORD_BATCH_OVERHEAD,
 };
+use crate::utils::saturate::saturate_u32;
 
 /// Encodes records straight into a buffer until it is full, then writes the batch's header in front of them. A batch may
 /// [go on](Self::go_on_in) in a second buffer, and so forth; each record lies in one.
+///
+/// Sizes are kept in 32 bits, which do for them: `max.request.size` is an i32.
 #[derive(Debug)]
 #[repr(C)] // what every append needs comes first: 64 bytes
 pub(crate) struct MemoryRecordsBuilder {
@@ -41,9 +44,9 @@ impl MemoryRecordsBuilder {
         buffer.resize(RECORD_BATCH_OVERHEAD, 0);
         Self {
             buffer,
-            position: narrow(RECORD_BATCH_OVERHEAD),
-            room: narrow(room),
-            write_limit: narrow(write_limit),
+            position: saturate_u32(RECORD_BATCH_OVERHEAD),
+            room: saturate_u32(room),
+            write_limit: saturate_u32(write_limit),
             record_count: 0,
             base_timestamp_ms: 0,
             max_timestamp_ms: 0,
@@ -175,7 +178,7 @@ impl MemoryRecordsBuilder {
 
     #[inline]
     fn appended(&mut self, size: usize, timestamp_ms: i64) {
-        self.position = self.position.saturating_add(narrow(size));
+        self.position = self.position.saturating_add(saturate_u32(size));
         self.max_timestamp_ms = self.max_timestamp_ms.max(timestamp_ms);
         self.record_count += 1;
     }
@@ -193,7 +196,7 @@ impl MemoryRecordsBuilder {
     /// Gives the buffer room for `room` bytes.
     pub(crate) fn grow(&mut self, room: usize) {
         self.reserve(room);
-        self.room = self.room.max(narrow(room));
+        self.room = self.room.max(saturate_u32(room));
     }
 
     /// Goes on in another buffer, for `room` bytes, and gives out the one that was filled. The header's place is in the
@@ -207,7 +210,7 @@ impl MemoryRecordsBuilder {
         }
         let filled = self.take_buffer();
         self.before = self.before.saturating_add(self.position);
-        (self.buffer, self.position, self.room) = (buffer, 0, narrow(room));
+        (self.buffer, self.position, self.room) = (buffer, 0, saturate_u32(room));
         filled
     }
 
@@ -293,7 +296,7 @@ impl MemoryRecordsBuilder {
     /// Notes how the records that were taken out are compressed, and the size of the batch with what they became.
     pub(crate) fn set_compressed(&mut self, codec: CompressionType, size: usize) {
         self.codec = codec;
-        (self.before, self.position) = (0, narrow(size));
+        (self.before, self.position) = (0, saturate_u32(size));
         self.checksum = EarlyChecksum::NONE;
     }
 
@@ -331,12 +334,6 @@ impl MemoryRecordsBuilder {
 const LINE_BYTES: usize = 64;
 /// Behind so many bytes processors see by themselves what is wanted next.
 const TOUCHED_BYTES: usize = 5 * LINE_BYTES;
-
-/// Sizes of batches fit into 32 bits: `max.request.size` is an i32. So do their limits, or are none.
-#[inline(always)]
-fn narrow(size: usize) -> u32 {
-    u32::try_from(size).unwrap_or(u32::MAX)
-}
 
 /// How much of the buffer is made ready beyond the record that needs it, of a batch that is larger than this: those of
 /// many partitions with few records each would have left the processor's cache before they are used.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::producer::internals::produce_request_result::ProduceRequestResult;
+use crate::utils::saturate::saturate_u32;
 use crate::utils::sync::Mutex;
 
 /// The batches that were created and not yet answered: what `flush` and `close` wait for.
@@ -38,7 +39,7 @@ impl IncompleteBatches {
             }
         }
         entries.push(Some((id, result)));
-        IncompleteKey { id, place: u32::try_from(entries.len() - 1).unwrap_or(u32::MAX) }
+        IncompleteKey { id, place: saturate_u32(entries.len() - 1) }
     }
 
     /// Forgets batches whose callbacks have run, if it still knows them: a `flush` that does not find one does not wait for

@@ -10,6 +10,7 @@ use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::producer_batch::{CallbackRate, ProducerBatch};
 use crate::record::default_record::RecordContents;
 use crate::utils::brief_mutex::{BriefGuard, BriefMutex};
+use crate::utils::saturate::saturate_u32;
 
 /// Callers append at the tail, the sender takes from the head and puts back what it has to send again.
 ///
@@ -100,7 +101,7 @@ impl PartitionQueue {
 
     #[cfg(test)]
     pub(super) fn set_load(&self, load: usize) {
-        self.load.store(small(load), Ordering::Relaxed);
+        self.load.store(saturate_u32(load), Ordering::Relaxed);
     }
 
     #[inline]
@@ -131,11 +132,6 @@ impl fmt::Debug for PartitionQueue {
 /// Room to spare costs less than growing.
 fn expected_next(before: usize, latest: usize) -> usize {
     latest.max(before - before.saturating_sub(latest).div_ceil(4))
-}
-
-/// Sizes of batches fit into 32 bits, and there may be very many queues.
-fn small(size: usize) -> u32 {
-    u32::try_from(size).unwrap_or(u32::MAX)
 }
 
 /// The batches under their lock.
@@ -232,9 +228,9 @@ impl LockedQueue<'_> {
         let (callbacks, bytes) = (&self.queue.expected_callbacks, &self.queue.expected_bytes);
         let expected =
             expected_next(callbacks.load(Ordering::Relaxed) as usize, batch.callback_count());
-        callbacks.store(small(expected), Ordering::Relaxed);
+        callbacks.store(saturate_u32(expected), Ordering::Relaxed);
         let expected = expected_next(bytes.load(Ordering::Relaxed) as usize, batch.size());
-        bytes.store(small(expected), Ordering::Relaxed);
+        bytes.store(saturate_u32(expected), Ordering::Relaxed);
         Some(batch)
     }
 

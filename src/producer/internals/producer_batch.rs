@@ -28,6 +28,7 @@ use crate::record::memory_records_builder::MemoryRecordsBuilder;
 use crate::utils::clock::Instant;
 use crate::utils::panics::contain;
 use crate::utils::pieces::concat;
+use crate::utils::saturate::saturate_u32;
 
 pub(crate) use down_conversion::NotConvertible;
 pub(super) use split::Split;
@@ -223,7 +224,7 @@ impl ProducerBatch {
 
     /// For how many batches of the usual size it has room, at least 1: what it was when asked last, 0 if never, and now.
     pub(super) fn weigh(&mut self) -> (u32, u32) {
-        let weight = u32::try_from(self.builder.room_in_batches()).unwrap_or(u32::MAX).max(1);
+        let weight = saturate_u32(self.builder.room_in_batches()).max(1);
         (mem::replace(&mut self.weight, weight), weight)
     }
 
@@ -454,7 +455,7 @@ impl ProducerBatch {
         if !self.packing.is_due() {
             return None;
         }
-        let size = u32::try_from(self.size()).unwrap_or(u32::MAX);
+        let size = saturate_u32(self.size());
         let compression = Arc::clone(self.compression.as_ref()?);
         let buffer = self.buffer.as_mut().and_then(Arc::get_mut)?;
         let (capacity, mut records) = (buffer.usual_size(), buffer.take_filled());

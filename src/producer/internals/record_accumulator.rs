@@ -35,6 +35,7 @@ use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
 use crate::utils::clock::Instant;
 use crate::utils::random::Random;
+use crate::utils::saturate::saturate_u32;
 use crate::utils::sync::Mutex;
 
 /// The records that were accepted and not yet sent, by partition.
@@ -666,7 +667,7 @@ impl Growth {
     fn update(&mut self, info: &Arc<TopicInfo>, accumulator: &RecordAccumulator) {
         let Self { queues, topics, random } = self;
         let entry = accumulator.table.get_or_insert(info.name(), || {
-            topics.insert(Arc::clone(info.shared_name()), number(topics.len()));
+            topics.insert(Arc::clone(info.shared_name()), saturate_u32(topics.len()));
             let sticky = Arc::clone(&accumulator.sticky);
             let compressors = accumulator.compressors.clone();
             let compression = compressors.map(|it| Arc::new(TopicCompression::new(it)));
@@ -688,11 +689,6 @@ impl Growth {
         entry.update(info, new.flatten().collect());
         accumulator.queue_count.store(queues.len(), Ordering::Relaxed);
     }
-}
-
-/// There are fewer topics than that.
-fn number(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Where a record is to go, for one attempt.
