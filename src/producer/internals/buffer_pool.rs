@@ -330,8 +330,9 @@ const FEWEST_LARGE: usize = 64;
 /// At most so much of `buffer.memory` is kept in buffers of other sizes than `batch.size`: it is divided by this.
 const SPARE_DIVISOR: usize = 2;
 
-/// Whether others are likely to want a buffer of this size, too: a part of the poolable size, or some of them.
-fn is_usual(size: usize, poolable_size: usize) -> bool {
+/// Whether others are likely to want a buffer of this size, too: a part of the poolable size, or some of them. Of the sizes that
+/// batches [begin](super::record_accumulator) with, those are left out that `batch.size` is not divided into evenly.
+fn is_common_size(size: usize, poolable_size: usize) -> bool {
     size > 0 && (size % poolable_size == 0 || poolable_size % size == 0)
 }
 
@@ -401,7 +402,7 @@ impl State {
         }
         self.unpooled += size;
         let is_welcome = self.spare_bytes + size <= pool.total / SPARE_DIVISOR;
-        if is_whole && is_welcome && is_usual(size, pool.poolable_size) {
+        if is_whole && is_welcome && is_common_size(size, pool.poolable_size) {
             self.spare_bytes += size;
             self.spare.entry(size).or_default().push(std::mem::take(bytes));
         }

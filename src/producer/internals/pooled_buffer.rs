@@ -92,16 +92,16 @@ impl PooledBuffer {
         std::mem::take(&mut self.filled)
     }
 
-    /// What the loan may be reduced to once the bytes are fewer.
-    pub(crate) fn usual_size(&self) -> usize {
+    /// What is left of the loan once the bytes are compressed, if they fit into that: of the usual size, it can be used again.
+    pub(crate) fn size_after_compression(&self) -> usize {
         self.size.min(self.pool.poolable_size())
     }
 
     /// Gives back what the last buffer no longer needs, but for this `overhead`: what was negligible beside the records as they
     /// were need not be any more.
     pub(crate) fn shrink(&mut self, overhead: usize) {
-        let (before, usual) = (self.size + self.overhead, self.usual_size());
-        self.size = usual.max(self.last.len()).min(self.size);
+        let (before, least) = (self.size + self.overhead, self.size_after_compression());
+        self.size = least.max(self.last.len()).min(self.size);
         self.overhead = Demand::new(self.size, overhead).overhead.min(before - self.size);
         let rest = before - self.size - self.overhead;
         if rest > 0 {

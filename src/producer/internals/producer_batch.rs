@@ -458,7 +458,7 @@ impl ProducerBatch {
         let size = saturate_u32(self.size());
         let compression = Arc::clone(self.compression.as_ref()?);
         let buffer = self.buffer.as_mut().and_then(Arc::get_mut)?;
-        let (capacity, mut records) = (buffer.usual_size(), buffer.take_filled());
+        let (capacity, mut records) = (buffer.size_after_compression(), buffer.take_filled());
         records.push(self.builder.take_buffer());
         self.builder.close_for_appends();
         self.packing = Packing::Lent { size };

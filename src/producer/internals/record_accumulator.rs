@@ -483,13 +483,13 @@ impl RecordAccumulator {
         let least = if needed > self.batch_size {
             needed
         } else {
-            self.usual_size(needed).min(self.pool.total()).max(needed)
+            self.size_class(needed).min(self.pool.total()).max(needed)
         };
         let limit = self.growth_limit(target.append.topic);
         let wanted = if expected_bytes.min(limit) > self.batch_size {
             self.pool.large_size().min(limit).max(needed)
         } else {
-            self.usual_size(expected_bytes.min(self.batch_size).max(needed))
+            self.size_class(expected_bytes.min(self.batch_size).max(needed))
         };
         let demand = |size| batches.demand(size).within(self.pool.total());
         let (wanted, least) = (demand(wanted), demand(least));
@@ -503,8 +503,9 @@ impl RecordAccumulator {
         })
     }
 
-    /// At least `size` bytes: `batch.size` divided by a power of two, or a multiple of it.
-    fn usual_size(&self, size: usize) -> usize {
+    /// At least `size` bytes: `batch.size` divided by a power of two, or a multiple of it. Where memory is taken in few sizes, it is
+    /// more often used again.
+    fn size_class(&self, size: usize) -> usize {
         if size > self.batch_size {
             return size.max(size.next_multiple_of(self.batch_size).min(self.largest_batch));
         }
