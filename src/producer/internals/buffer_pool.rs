@@ -4,6 +4,8 @@
 //! cannot be written again while a socket still reads it. Buffers of other sizes than `batch.size` are used again as well.
 //! Those who wait are served several at a time. And what a batch takes besides is counted, though not lent.
 
+mod demand;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::utils::sync::{Condvar, Mutex};
+
+pub(crate) use crate::producer::internals::buffer_pool::demand::Demand;
 
 /// The memory for batches: `buffer.memory` bytes in all, kept as buffers of `batch.size` where possible.
 pub(crate) struct BufferPool {
@@ -49,22 +53,11 @@ struct Waiter {
     condvar: Arc<Condvar>,
 }
 
-/// How much memory is asked for, or lent, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Demand {
-    /// Of the buffer.
-    pub(crate) size: usize,
-    /// Counted with it, for callbacks and what is known of a batch; nothing is lent for that.
-    pub(crate) overhead: usize,
-}
-
 /// A buffer that comes back from a loan.
 #[derive(Debug)]
 pub(super) struct Returned {
-    /// What was lent.
-    pub(super) size: usize,
-    /// What was counted with it.
-    pub(super) overhead: usize,
+    /// What was lent, and counted with it.
+    pub(super) loan: Demand,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -85,36 +78,10 @@ pub(crate) enum AllocateError {
     Closed,
 }
 
-impl Demand {
-    /// A buffer of `size` bytes, and `overhead` with it unless that is negligible: then buffers fill the pool exactly.
-    pub(super) fn new(size: usize, overhead: usize) -> Self {
-        let is_negligible = overhead <= size / NEGLIGIBLE_DIVISOR;
-        Self { size, overhead: if is_negligible { 0 } else { overhead } }
-    }
-
-    /// All that the pool counts.
-    pub(crate) fn total(self) -> usize {
-        self.size.saturating_add(self.overhead)
-    }
-
-    /// With no more overhead than makes up half of a pool of `total` bytes together with the buffer: nobody waits for most of it
-    /// because of that, and a buffer that fits can always be had.
-    pub(super) fn within(self, total: usize) -> Self {
-        Self { overhead: self.overhead.min((total / 2).saturating_sub(self.size)), ..self }
-    }
-}
-
-impl From<usize> for Demand {
-    /// A buffer alone.
-    fn from(size: usize) -> Self {
-        Self { size, overhead: 0 }
-    }
-}
-
 impl Returned {
     /// `size` bytes of a buffer that is kept.
     pub(super) fn without_buffer(size: usize) -> Self {
-        Self { size, overhead: 0, bytes: Vec::new() }
+        Self { loan: size.into(), bytes: Vec::new() }
     }
 }
 
@@ -315,8 +282,6 @@ impl BufferPool {
     }
 }
 
-/// Up to so much of a buffer's size is negligible as its overhead: it is divided by this.
-const NEGLIGIBLE_DIVISOR: usize = 16;
 /// Those who wait are served once so much of `buffer.memory` is free: it is divided by this.
 const WORTH_SERVING_DIVISOR: usize = 8;
 /// How long the first of those who wait does so although there is memory, but less than that.
@@ -391,11 +356,12 @@ impl State {
 
     /// What is not to be used again stays with the caller, to be freed without the lock.
     fn take_back(&mut self, returned: &mut Returned, pool: &BufferPool) {
-        let (size, bytes) = (returned.size, &mut returned.bytes);
+        let Demand { size, overhead } = returned.loan;
+        let bytes = &mut returned.bytes;
         bytes.clear();
         let is_whole = bytes.capacity() == size;
         self.is_short = false;
-        self.unpooled += returned.overhead;
+        self.unpooled += overhead;
         if size == pool.poolable_size && is_whole {
             self.free.push(std::mem::take(bytes));
             return;

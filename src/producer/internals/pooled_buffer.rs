@@ -144,7 +144,7 @@ impl PooledBuffer {
         for bytes in self.filled.drain(..) {
             let size = bytes.capacity().min(self.size);
             self.size -= size;
-            returned.push(Returned { size, overhead: 0, bytes });
+            returned.push(Returned { loan: size.into(), bytes });
         }
     }
 
@@ -153,7 +153,8 @@ impl PooledBuffer {
         let bytes = if kept.capacity() > 0 { kept } else { last };
         let size = std::mem::take(&mut self.size);
         let overhead = std::mem::take(&mut self.overhead);
-        (size + overhead > 0).then_some(Returned { size, overhead, bytes })
+        let loan = Demand { size, overhead };
+        (loan.total() > 0).then_some(Returned { loan, bytes })
     }
 
     /// Ends the loan, and gives it back. `last` is the last buffer, if it was taken out.
