@@ -1,5 +1,7 @@
 //! Mirrors `org.apache.kafka.clients.producer.internals.ProducerBatch`.
 
+mod callback_rate;
+mod completion;
 mod down_conversion;
 mod split;
 
@@ -11,25 +13,23 @@ use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
 use crate::error::Error;
 use crate::producer::callback::Callback;
-use crate::producer::internals::buffer_pool::{Demand, Returned};
 use crate::producer::internals::incomplete_batches::{IncompleteBatches, IncompleteKey};
 use crate::producer::internals::packing::{Loan, Packing};
 use crate::producer::internals::partition_ref::{PartitionKey, PartitionRef};
 use crate::producer::internals::pooled_buffer::PooledBuffer;
-use crate::producer::internals::produce_request_result::{
-    Kept, Outcome, ProduceRequestResult, RecordShare,
-};
+use crate::producer::internals::produce_request_result::{ProduceRequestResult, RecordShare};
 use crate::producer::internals::thunks::{Slot, Thunks};
 use crate::producer::internals::topic_compression::{Packed, TopicCompression};
-use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::ProducerState;
 use crate::record::memory_records_builder::MemoryRecordsBuilder;
 use crate::utils::clock::Instant;
-use crate::utils::panics::contain;
 use crate::utils::pieces::concat;
 use crate::utils::saturate::saturate_u32;
 
+pub(super) use callback_rate::CallbackRate;
+pub(super) use completion::complete_orphan;
+pub(crate) use completion::run_callback;
 pub(crate) use down_conversion::NotConvertible;
 pub(super) use split::Split;
 
@@ -101,28 +101,6 @@ pub(super) struct BatchOrder {
     original: u64,
     /// The index of its first record there.
     first_record: u32,
-}
-
-/// How many callbacks come with so many bytes of records.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CallbackRate {
-    pub(super) callbacks: usize,
-    pub(super) bytes: usize,
-}
-
-/// A record takes so many bytes at least.
-const SMALLEST_RECORD: usize = 7;
-
-impl CallbackRate {
-    pub(super) fn callbacks_in(self, size: usize) -> usize {
-        let least = self.callbacks.saturating_mul(SMALLEST_RECORD); // bytes may be after a compression that is to come
-        self.callbacks.saturating_mul(size) / self.bytes.max(least).max(1)
-    }
-
-    /// What is asked of the pool for `size` bytes of records.
-    pub(super) fn demand(self, size: usize) -> Demand {
-        Demand::new(size, ProducerBatch::overhead(self.callbacks_in(size)))
-    }
 }
 
 /// What a batch waits for after a failed attempt.
@@ -527,41 +505,6 @@ impl ProducerBatch {
     pub(crate) fn reenqueued(&mut self, retry: Retry) {
         self.retry = Some(Box::new(retry));
     }
-
-    /// Ends the batch: gives its memory back, runs all callbacks in order, then releases the futures. Only the first
-    /// call has an effect.
-    ///
-    /// Runs on: the sender thread, with no lock held.
-    pub(crate) fn complete(&mut self, outcome: Outcome) {
-        let result = Arc::clone(self.result());
-        let Some(outcome) = result.publish(outcome) else {
-            return;
-        };
-        self.return_memory();
-        run_callbacks(&result, &mut self.thunks, self.builder.base_timestamp_ms(), outcome);
-        result.finish();
-    }
-}
-
-impl ProducerBatch {
-    /// Gives the memory back to the pool, also that of records which only ever travelled in another form.
-    fn return_memory(&mut self) {
-        let records = self.builder.take_buffer();
-        let Some(mut shared) = self.buffer.take() else {
-            return;
-        };
-        if let Some(buffer) = Arc::get_mut(&mut shared) {
-            buffer.give_back(records);
-            self.emptied = Some(shared);
-        }
-    }
-
-    /// Adds the memory to what goes back to the pool, unless a request still has it.
-    pub(super) fn surrender(&mut self, returned: &mut Vec<Returned>) {
-        if let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) {
-            buffer.surrender(self.builder.take_buffer(), returned);
-        }
-    }
 }
 
 impl ProducerBatch {
@@ -597,68 +540,6 @@ fn share_in(emptied: Option<Arc<PooledBuffer>>, buffer: PooledBuffer) -> Arc<Poo
         }
     }
     Arc::new(buffer)
-}
-
-impl Drop for ProducerBatch {
-    /// Only a panic drops a batch before its end: what is left to do then is kept for [`complete_orphan`].
-    fn drop(&mut self) {
-        if let Some(result) = self.result.as_ref().filter(|_| !self.thunks.is_empty()) {
-            let thunks = mem::take(&mut self.thunks);
-            result.keep(Kept { thunks, base_ms: self.builder.base_timestamp_ms() });
-        }
-    }
-}
-
-/// Ends a batch that a panic dropped, as [`ProducerBatch::complete`] would have.
-pub(super) fn complete_orphan(result: &ProduceRequestResult, error: Error) {
-    result.publish(Outcome::failed(error));
-    if let Some(outcome) = result.outcome() {
-        let Kept { mut thunks, base_ms } = result.take_kept();
-        run_callbacks(result, &mut thunks, base_ms, outcome);
-    }
-    result.finish();
-}
-
-/// One that panics does not keep the others from being told.
-fn run_callbacks(
-    result: &ProduceRequestResult,
-    thunks: &mut Thunks,
-    base_ms: i64,
-    outcome: &Outcome,
-) {
-    let mut metadata = RecordMetadata {
-        topic_partition: result.topic_partition().clone(),
-        offset: UNKNOWN,
-        timestamp_ms: UNKNOWN,
-        serialized_key_size: -1,
-        serialized_value_size: -1,
-    };
-    let mut run_all = || {
-        thunks.drain(base_ms, |share, callback| {
-            let answer = outcome.of_record(share).map(|(offset, timestamp_ms)| {
-                metadata.offset = offset;
-                metadata.timestamp_ms = timestamp_ms;
-                metadata.serialized_key_size = share.key_size;
-                metadata.serialized_value_size = share.value_size;
-                &metadata
-            });
-            callback(answer);
-        });
-    };
-    while contain(&mut run_all).is_none() {
-        tell_of_panic();
-    }
-}
-
-/// Runs user code, which may panic: the panic is logged and ends there.
-pub(crate) fn run_callback(callback: Callback, answer: Result<&RecordMetadata, &Error>) {
-    if contain(|| callback(answer)).is_none() {
-        tell_of_panic();
-    }
-}
-
-fn tell_of_panic() {
-    log::error!("a callback panicked; the producer goes on");
 }
 
 impl fmt::Debug for ProducerBatch {

@@ -6,6 +6,7 @@ use super::*;
 use crate::common::header::Headers;
 use crate::network::wakeup::Wakeup;
 use crate::producer::internals::buffer_pool::BufferPool;
+use crate::producer::internals::produce_request_result::Outcome;
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::utils::crc32c;
 use crate::utils::pieces::{pieces_of, total_size};
