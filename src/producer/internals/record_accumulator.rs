@@ -3,40 +3,38 @@
 //! Java's `ready`, `drain` and expiry walk every partition ever used; here callers announce the partitions that
 //! changed, and `SendablePartitions` keeps the rest on the sender's side.
 
-use std::collections::BTreeMap;
+mod batch_sizes;
+mod compressing;
+mod growth;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::client::metadata::Metadata;
-use crate::client::metadata_snapshot::MetadataSnapshot;
-use crate::common::cluster::TopicInfo;
-use crate::common::topic_partition::TopicPartition;
 use crate::compress::{Compression, CompressionType, Compressors};
 use crate::error::{Error, ErrorKind, Persistence};
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::{AllocateError, BufferPool, Demand};
-use crate::producer::internals::built_in_partitioner::{BuiltInPartitioner, StickySettings};
+use crate::producer::internals::built_in_partitioner::StickySettings;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::incomplete_batches::IncompleteBatches;
 use crate::producer::internals::lane::Lane;
-use crate::producer::internals::packing::Loan;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
-use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::RecordShare;
 use crate::producer::internals::producer_batch::{self, BatchStart, ProducerBatch};
+use crate::producer::internals::record_accumulator::growth::Growth;
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::shared_result::{SharedResult, Spare};
 use crate::producer::internals::spare_parts::PartsStore;
-use crate::producer::internals::topic_compression::TopicCompression;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
 use crate::utils::clock::Instant;
 use crate::utils::random::Random;
-use crate::utils::saturate::saturate_u32;
 use crate::utils::sync::Mutex;
+
+pub(crate) use batch_sizes::{is_split_harmless, largest_batch};
 
 /// The records that were accepted and not yet sent, by partition.
 ///
@@ -66,16 +64,6 @@ pub(crate) struct RecordAccumulator {
     /// Why it was closed, where the application did not ask for it.
     poison: OnceLock<Error>,
     signal: Arc<SenderSignal>,
-}
-
-/// Everything that ever was in the table.
-#[derive(Debug)]
-struct Growth {
-    /// By number.
-    queues: Vec<Arc<PartitionQueue>>,
-    /// With their numbers.
-    topics: BTreeMap<Arc<str>, u32>,
-    random: Random,
 }
 
 /// What [`RecordAccumulator::append`] is given.
@@ -128,35 +116,6 @@ pub(crate) enum AppendError {
     },
 }
 
-/// A batch that waits may grow to so many times `batch.size`: more costs other partitions their turn, and
-/// saves little.
-const LARGEST_MULTIPLE: usize = 16;
-
-/// How large a batch may become while it waits, where one of `batch_size` is full and a request takes
-/// `max_request_size`.
-///
-/// A broker may find such a batch too large. Unless that [does no harm](is_split_harmless), it is not to become larger than
-/// the application has asked for.
-pub(crate) fn largest_batch(
-    batch_size: usize,
-    max_request_size: usize,
-    is_split_harmless: bool,
-) -> usize {
-    let multiple = if is_split_harmless { LARGEST_MULTIPLE } else { 1 };
-    batch_size.saturating_mul(multiple).min(max_request_size).max(batch_size)
-}
-
-/// Whether a batch that a broker finds too large may be sent in parts: somebody hears of it, and no later batch overtakes
-/// them.
-pub(crate) fn is_split_harmless(is_idempotent: bool, acks: i16, max_in_flight: usize) -> bool {
-    is_idempotent || acks != 0 && max_in_flight == 1
-}
-
-/// Batches that grow before they are compressed take no more of `buffer.memory` than it divided by this.
-const UNCOMPRESSED_DIVISOR: usize = 4;
-/// A first batch begins with `batch.size` divided by two to the power of this.
-const LARGEST_DIVISOR_BITS: u32 = 4;
-
 const _: () = assert!(size_of::<Option<Appended>>() <= 2 * size_of::<u64>());
 
 impl Appended {
@@ -179,11 +138,6 @@ impl Append<'_> {
 }
 
 impl RecordAccumulator {
-    /// Lets a batch that waits grow up to `bytes`. Call it before the first [`append`](Self::append).
-    pub(crate) fn with_largest_batch(self, bytes: usize) -> Self {
-        Self { largest_batch: bytes, ..self }
-    }
-
     /// `batch_size` is `batch.size`, at least 1.
     pub(crate) fn new(
         batch_size: usize,
@@ -199,7 +153,7 @@ impl RecordAccumulator {
             table: TopicTable::default(),
             table_version: AtomicU64::new(0),
             queue_count: AtomicUsize::new(0),
-            growth: Mutex::new(Growth { queues: Vec::new(), topics: BTreeMap::new(), random }),
+            growth: Mutex::new(Growth::new(random)),
             sticky,
             compressors: None,
             incomplete: IncompleteBatches::default(),
@@ -210,6 +164,11 @@ impl RecordAccumulator {
             poison: OnceLock::new(),
             signal,
         }
+    }
+
+    /// Lets a batch that waits grow up to `bytes`. Call it before the first [`append`](Self::append).
+    pub(crate) fn with_largest_batch(self, bytes: usize) -> Self {
+        Self { largest_batch: bytes, ..self }
     }
 
     /// Has batches compressed. Call it before the first [`append`](Self::append).
@@ -398,59 +357,6 @@ impl RecordAccumulator {
         }
     }
 
-    /// A full batch to be compressed by this thread, unless the sender has nothing to do, and nothing else to do here: then
-    /// it compresses this one, while this thread goes on. Or unless it may have to send the batch in another format.
-    ///
-    /// What is compressed takes no more records, so behind two others the newest first grows, until another one begins.
-    fn lend(&self, batches: &mut LockedQueue<'_>, topic: &TopicEntry) -> Option<Loan> {
-        if self.compressors.is_none() || self.signal.is_sender_idle() && batches.len() <= 2 {
-            return None;
-        }
-        let limit = self.growth_limit(topic);
-        let grows = batches.len() > 2 && batches.tail().is_some_and(|tail| tail.may_grow_to(limit));
-        self.lend_behind(batches, usize::from(grows))
-    }
-
-    /// As [`lend`](Self::lend), of batches that have `newer` ones behind them.
-    fn lend_behind(&self, batches: &mut LockedQueue<'_>, newer: usize) -> Option<Loan> {
-        if self.compressors.is_none() || self.has_old_brokers() {
-            return None;
-        }
-        // Of the newest two, one may just have become full, or the older one may just have taken its last record.
-        let newest = batches.newest_first().take(2).skip(newer);
-        newest.filter(|batch| batch.is_full()).find_map(ProducerBatch::lend)
-    }
-
-    /// How many bytes a batch of the topic may have while it waits; `batch.size` if it may not grow.
-    ///
-    /// Less where there are many partitions, and it is to be compressed: what could be small already is not to take most of
-    /// `buffer.memory`.
-    fn growth_limit(&self, topic: &TopicEntry) -> usize {
-        if !topic.may_batches_grow() {
-            return self.batch_size;
-        }
-        match self.compressors {
-            None => self.largest_batch,
-            Some(_) => {
-                let partitions = self.queue_count.load(Ordering::Relaxed).max(1);
-                let share = self.pool.total() / UNCOMPRESSED_DIVISOR / partitions;
-                share.clamp(self.batch_size, self.largest_batch)
-            }
-        }
-    }
-
-    /// Compresses what [`lend`](Self::lend) gave, with no lock held, and puts it back.
-    fn work_off(&self, loan: Loan, queue: &PartitionQueue) {
-        self.signal.wake(); // what is announced already need not wait for this
-        let id = loan.batch;
-        let packed = loan.pack();
-        if let Some(batch) = queue.lock().newest_first().find(|batch| batch.id() == id) {
-            batch.take_back(packed);
-        }
-        queue.partition().announce();
-        self.signal.wake();
-    }
-
     /// Appends to the newest batch, which has no room for the record, with more memory for it. It takes up to `batch.size`,
     /// and more while it waits: behind others, or for the sender, if the partition's batches have been larger lately.
     fn append_to_grown_batch(
@@ -472,94 +378,11 @@ impl RecordAccumulator {
         target.append_rarely(batches, callback)
     }
 
-    /// Memory for a new batch: as much as the partition's batches have needed lately, or less where there is not that much.
-    fn memory_for_batch(
-        &self,
-        target: &Target<'_>,
-        batches: &LockedQueue<'_>,
-    ) -> Result<PooledBuffer, Obstacle> {
-        let needed = target.append.record.batch_size_upper_bound();
-        let expected_bytes = batches.expected_bytes();
-        let least = if needed > self.batch_size {
-            needed
-        } else {
-            self.size_class(needed).min(self.pool.total()).max(needed)
-        };
-        let limit = self.growth_limit(target.append.topic);
-        let wanted = if expected_bytes.min(limit) > self.batch_size {
-            self.pool.large_size().min(limit).max(needed)
-        } else {
-            self.size_class(expected_bytes.min(self.batch_size).max(needed))
-        };
-        let demand = |size| batches.demand(size).within(self.pool.total());
-        let (wanted, least) = (demand(wanted), demand(least));
-        let taken = self.pool.try_allocate(wanted).or_else(|error| match error {
-            AllocateError::Exhausted if least.size < wanted.size => self.pool.try_allocate(least),
-            error => Err(error),
-        });
-        taken.map_err(|error| match error {
-            AllocateError::Exhausted => Obstacle::NeedsMemory(least),
-            AllocateError::Closed => Obstacle::Closed,
-        })
-    }
-
-    /// At least `size` bytes: `batch.size` divided by a power of two, or a multiple of it. Where memory is taken in few sizes, it is
-    /// more often used again.
-    fn size_class(&self, size: usize) -> usize {
-        if size > self.batch_size {
-            return size.max(size.next_multiple_of(self.batch_size).min(self.largest_batch));
-        }
-        let parts = (0..=LARGEST_DIVISOR_BITS).map(|bits| self.batch_size.div_ceil(1 << bits));
-        parts.take_while(|part| *part >= size).last().unwrap_or(self.batch_size)
-    }
-
-    /// A broker found a batch of the topic too large: from now on none grows beyond what it has to be.
-    pub(crate) fn keep_batches_small(&self, topic: &str) {
-        if let Some(topic) = self.table.get(topic) {
-            topic.keep_batches_small();
-        }
-    }
-
     fn allocate(&self, requested: Demand, max_wait: Duration) -> Result<PooledBuffer, AppendError> {
         self.pool.allocate(requested, max_wait).map_err(|error| match error {
             AllocateError::Exhausted => AppendError::Exhausted { requested },
             AllocateError::Closed => AppendError::Closed,
         })
-    }
-
-    /// The topics as the newest metadata describes them. Takes no lock unless the metadata changed.
-    #[inline(always)]
-    pub(crate) fn topics(&self, metadata: &Metadata) -> &TopicTable {
-        if self.table_version.load(Ordering::Acquire) != metadata.version() {
-            self.update_table(&metadata.snapshot());
-        }
-        &self.table
-    }
-
-    /// As [`topics`](Self::topics), of one view of the cluster.
-    #[cfg(any(test, feature = "bench"))]
-    pub(crate) fn topics_of(&self, metadata: &MetadataSnapshot) -> &TopicTable {
-        if self.table_version.load(Ordering::Acquire) != metadata.version {
-            self.update_table(metadata);
-        }
-        &self.table
-    }
-
-    #[cold]
-    fn update_table(&self, metadata: &MetadataSnapshot) {
-        let mut growth = self.growth.lock();
-        if self.table_version.load(Ordering::Acquire) >= metadata.version {
-            return; // another thread was faster
-        }
-        for info in metadata.cluster.topics.values() {
-            growth.update(info, self);
-        }
-        for name in growth.topics.keys() {
-            if !metadata.cluster.topics.contains_key(name) {
-                self.table.get(name).into_iter().for_each(TopicEntry::forget);
-            }
-        }
-        self.table_version.store(metadata.version, Ordering::Release);
     }
 
     /// The queue with this number.
@@ -661,34 +484,6 @@ impl RecordAccumulator {
                 .with_persistence(persistence);
             producer_batch::complete_orphan(result, error);
         }
-    }
-}
-
-impl Growth {
-    fn update(&mut self, info: &Arc<TopicInfo>, accumulator: &RecordAccumulator) {
-        let Self { queues, topics, random } = self;
-        let entry = accumulator.table.get_or_insert(info.name(), || {
-            topics.insert(Arc::clone(info.shared_name()), saturate_u32(topics.len()));
-            let sticky = Arc::clone(&accumulator.sticky);
-            let compressors = accumulator.compressors.clone();
-            let compression = compressors.map(|it| Arc::new(TopicCompression::new(it)));
-            TopicEntry::new(info, BuiltInPartitioner::new(sticky, random.fork()), compression)
-        });
-        if entry.is_up_to_date(info) {
-            return;
-        }
-        let topic = topics.get(info.name()).copied().unwrap_or_default();
-        let new = info.partitions().iter().skip(entry.queue_count()).map(|partition| {
-            let name = TopicPartition::new(Arc::clone(entry.name()), partition.partition());
-            let signal = Arc::clone(&accumulator.signal);
-            let partition = PartitionRef::new(queues.len(), name, signal)
-                .of_topic(topic)
-                .with_compression(entry.compression().cloned());
-            queues.push(Arc::new(PartitionQueue::new(partition)));
-            queues.last().cloned()
-        });
-        entry.update(info, new.flatten().collect());
-        accumulator.queue_count.store(queues.len(), Ordering::Relaxed);
     }
 }
 

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arc_swap::ArcSwap;
 
 use super::*;
+use crate::common::cluster::TopicInfo;
 use crate::common::header::Headers;
 use crate::common::node::NodeId;
 use crate::common::partition_info::PartitionInfo;
