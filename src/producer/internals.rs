@@ -1,5 +1,6 @@
 //! What a producer is made of. Mirrors `org.apache.kafka.clients.producer.internals`.
 
+mod batch_compression;
 pub(crate) mod buffer_pool;
 pub(crate) mod built_in_partitioner;
 pub(crate) mod field_serializer;
@@ -7,7 +8,6 @@ pub(crate) mod future_record_metadata;
 pub(crate) mod incomplete_batches;
 mod lane;
 pub(crate) mod node_availability;
-mod packing;
 pub(crate) mod partition_queue;
 pub(crate) mod partition_queues;
 pub(crate) mod partition_ref;

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::producer::internals::batch_compression::CompressionState;
 use crate::producer::internals::buffer_pool::Demand;
-use crate::producer::internals::packing::Packing;
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::producer_batch::{CallbackRate, ProducerBatch};
 use crate::record::default_record::RecordContents;
@@ -176,8 +176,8 @@ impl LockedQueue<'_> {
     /// Of the batches that were taken.
     fn expected_rate(&self) -> CallbackRate {
         let callbacks = self.queue.expected_callbacks.load(Ordering::Relaxed) as usize;
-        let packing = Packing::by(self.queue.partition.compression().map(|it| &**it));
-        CallbackRate { callbacks, bytes: packing.write_limit(self.expected_bytes()) }
+        let state = CompressionState::new(self.queue.partition.compression().map(|it| &**it));
+        CallbackRate { callbacks, bytes: state.write_limit(self.expected_bytes()) }
     }
 
     /// How many bytes a batch is likely to get, as they travel.

@@ -13,13 +13,13 @@ use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
 use crate::error::Error;
 use crate::producer::callback::Callback;
+use crate::producer::internals::batch_compression::{CompressionJob, CompressionState};
 use crate::producer::internals::incomplete_batches::{IncompleteBatches, IncompleteKey};
-use crate::producer::internals::packing::{Loan, Packing};
 use crate::producer::internals::partition_ref::{PartitionKey, PartitionRef};
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::{ProduceRequestResult, RecordShare};
 use crate::producer::internals::thunks::{Slot, Thunks};
-use crate::producer::internals::topic_compression::{Packed, TopicCompression};
+use crate::producer::internals::topic_compression::{CompressedBatch, TopicCompression};
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::ProducerState;
 use crate::record::memory_records_builder::MemoryRecordsBuilder;
@@ -40,7 +40,7 @@ pub(super) use split::Split;
 #[repr(C)] // what every append needs comes first, right behind the lock of the queue
 pub(crate) struct ProducerBatch {
     builder: MemoryRecordsBuilder,
-    packing: Packing,
+    compression_state: CompressionState,
     /// `None` once the batch is over and was [taken apart](Self::take_apart).
     result: Option<Arc<ProduceRequestResult>>,
     /// The callbacks of those records that have one, in order.
@@ -144,15 +144,15 @@ impl ProducerBatch {
         }
         thunks.renew(callbacks);
         let compression = partition.compression().cloned();
-        let packing = Packing::by(compression.as_deref());
-        let limit = packing.write_limit(write_limit);
+        let compression_state = CompressionState::new(compression.as_deref());
+        let limit = compression_state.write_limit(write_limit);
         let mut builder = MemoryRecordsBuilder::new(buffer.take_bytes(), buffer.size(), limit);
-        if packing.is_due() {
+        if compression_state.is_due() {
             builder = builder.for_compression();
         }
         Self {
             builder,
-            packing,
+            compression_state,
             thunks,
             result,
             id,
@@ -227,7 +227,8 @@ impl ProducerBatch {
     /// What is to be compressed gets no more than `limit` bytes before that either, unless it takes more to fill it: it may
     /// turn out not to become smaller.
     pub(super) fn make_room(&mut self, record: &RecordContents<'_>, limit: usize) {
-        let limit = self.packing.write_limit(limit).min(limit.max(self.builder.write_limit()));
+        let limit =
+            self.compression_state.write_limit(limit).min(limit.max(self.builder.write_limit()));
         let fits = self.builder.size_with(record) <= limit;
         let is_open = fits && !self.builder.is_closed_for_appends();
         if !is_open || !self.grow(record, limit) {
@@ -380,7 +381,7 @@ impl ProducerBatch {
     /// As [`size`](Self::size), of a batch that still takes records.
     #[inline(always)]
     pub(super) fn open_size(&self) -> usize {
-        self.packing.size(self.written())
+        self.compression_state.size(self.written())
     }
 
     /// The bytes that were written so far, header included, before they are compressed.
@@ -392,7 +393,7 @@ impl ProducerBatch {
     /// By how much the [`size`](Self::size) of an open batch has grown since there were `written` bytes.
     #[inline(always)]
     pub(super) fn growth_since(&self, written: usize) -> usize {
-        self.open_size() - self.packing.size(written)
+        self.open_size() - self.compression_state.size(written)
     }
 
     /// Whether the batch is as large as it was to become with `written` bytes of records.
@@ -423,14 +424,14 @@ impl ProducerBatch {
     }
 
     /// Whether a thread is compressing its records, so that it cannot be sent now.
-    pub(super) fn is_lent(&self) -> bool {
-        matches!(self.packing, Packing::Lent { .. })
+    pub(super) fn is_compressing(&self) -> bool {
+        matches!(self.compression_state, CompressionState::Running { .. })
     }
 
     /// Hands out the records for compression, if that is due; the batch takes no more then.
-    /// [`take_back`](Self::take_back) ends it.
-    pub(super) fn lend(&mut self) -> Option<Loan> {
-        if !self.packing.is_due() {
+    /// [`finish_compression`](Self::finish_compression) ends it.
+    pub(super) fn start_compression(&mut self) -> Option<CompressionJob> {
+        if !self.compression_state.is_due() {
             return None;
         }
         let size = saturate_u32(self.size());
@@ -439,26 +440,26 @@ impl ProducerBatch {
         let (capacity, mut records) = (buffer.size_after_compression(), buffer.take_filled());
         records.push(self.builder.take_buffer());
         self.builder.close_for_appends();
-        self.packing = Packing::Lent { size };
-        Some(Loan { batch: self.id, records, capacity, compression })
+        self.compression_state = CompressionState::Running { size };
+        Some(CompressionJob { batch: self.id, records, capacity, compression })
     }
 
-    /// Takes the records that [`lend`](Self::lend) gave out, as they will travel.
-    pub(super) fn take_back(&mut self, packed: Packed) {
+    /// Takes the records that [`start_compression`](Self::start_compression) gave out, as they will travel.
+    pub(super) fn finish_compression(&mut self, compressed: CompressedBatch) {
         // If the batch was completed meanwhile, its memory is gone and nobody wants the records any more.
         let overhead = Self::overhead(self.callback_rate().callbacks);
         if let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) {
-            self.builder.set_compressed(packed.codec, packed.bytes.len());
-            buffer.set_bytes(packed.bytes);
+            self.builder.set_compressed(compressed.codec, compressed.bytes.len());
+            buffer.set_bytes(compressed.bytes);
             buffer.shrink(overhead);
-            self.packing = Packing::Done;
+            self.compression_state = CompressionState::Done;
         }
     }
 
     /// Compresses the records, if that is due, on this thread and with no lock held.
-    pub(super) fn pack(&mut self) {
-        if let Some(loan) = self.lend() {
-            self.take_back(loan.pack());
+    pub(super) fn compress(&mut self) {
+        if let Some(job) = self.start_compression() {
+            self.finish_compression(job.run());
         }
     }
 

@@ -274,9 +274,9 @@ impl RecordAccumulator {
                 Err(Obstacle::MovedFromFullBatch) => has_filled_batch = true,
                 Err(Obstacle::Closed) => return Err(AppendError::Closed),
                 Err(Obstacle::NeedsMemory(requested)) => {
-                    let loan = self.lend_behind(&mut target.queue.lock(), 0);
-                    if let Some(loan) = loan {
-                        self.work_off(loan, target.queue); // what is compressed leaves memory
+                    let job = self.start_compression_behind(&mut target.queue.lock(), 0);
+                    if let Some(job) = job {
+                        self.run_compression(job, target.queue); // what is compressed leaves memory
                         continue;
                     }
                     buffer = Some(self.allocate(requested, append.max_wait)?);
@@ -349,11 +349,11 @@ impl RecordAccumulator {
     /// Not given the [`Target`]: what is lent out has to be in memory, for all records, too.
     #[inline(never)]
     fn announce(&self, mut batches: LockedQueue<'_>, queue: &PartitionQueue, topic: &TopicEntry) {
-        let loan = self.lend(&mut batches, topic);
+        let job = self.start_compression(&mut batches, topic);
         drop(batches);
         queue.partition().announce();
-        if let Some(loan) = loan {
-            self.work_off(loan, queue);
+        if let Some(job) = job {
+            self.run_compression(job, queue);
         }
     }
 

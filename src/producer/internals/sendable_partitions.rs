@@ -347,7 +347,7 @@ impl SendablePartitions {
         };
         let may_go = |it: &TransactionManager| it.may_send(id, head.id(), log, turn.now);
         // Not by `stand`: `drain` has taken the line out, and counts who left it.
-        if head.is_lent() || !transactions.is_none_or(may_go) {
+        if head.is_compressing() || !transactions.is_none_or(may_go) {
             (state.standing, state.is_timed) = (Standing::Held, false);
             self.expiries.set(id, Some(self.rules.expiry(head)));
             return Taken::Nothing;
@@ -369,7 +369,7 @@ impl SendablePartitions {
             return Taken::Nothing;
         };
         if version == RecordVersion::V2 {
-            batch.pack();
+            batch.compress();
         }
         Taken::Batch(batch)
     }

@@ -27,7 +27,7 @@ const LARGEST_SKIP_BITS: u32 = 4;
 
 /// A batch whose records are as they will travel; its header is still to be written.
 #[derive(Debug)]
-pub(super) struct Packed {
+pub(super) struct CompressedBatch {
     pub(super) bytes: Vec<u8>,
     pub(super) codec: CompressionType,
 }
@@ -57,8 +57,8 @@ impl TopicCompression {
     /// nothing, only some are tried.
     ///
     /// Runs on: the thread that found the batch full or the sender thread, with no lock held.
-    pub(super) fn pack(&self, mut batch: Vec<u8>, capacity: usize) -> Packed {
-        let as_it_is = |bytes| Packed { bytes, codec: CompressionType::None };
+    pub(super) fn compress_batch(&self, mut batch: Vec<u8>, capacity: usize) -> CompressedBatch {
+        let as_it_is = |bytes| CompressedBatch { bytes, codec: CompressionType::None };
         if self.is_skipped() {
             return as_it_is(batch);
         }
@@ -86,7 +86,7 @@ impl TopicCompression {
         }
         self.compressors.put_back(compressor);
         let codec = if is_smaller { self.compressors.codec() } else { CompressionType::None };
-        Packed { bytes: batch, codec }
+        CompressedBatch { bytes: batch, codec }
     }
 
     /// Compresses the messages made of a batch of `size` bytes, if that makes them smaller.
@@ -199,6 +199,6 @@ mod tests {
 
     fn is_compressed(compression: &TopicCompression, records: &[u8]) -> bool {
         let batch = [&[0; RECORD_BATCH_OVERHEAD], records].concat();
-        compression.pack(batch, 8000).codec != CompressionType::None
+        compression.compress_batch(batch, 8000).codec != CompressionType::None
     }
 }

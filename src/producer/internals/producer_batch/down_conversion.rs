@@ -29,7 +29,7 @@ impl ProducerBatch {
         match version {
             RecordVersion::V1 => {
                 let overhead = self.record_count() as usize * MESSAGE_OVERHEAD;
-                self.packing.size(self.builder.size() + overhead)
+                self.compression_state.size(self.builder.size() + overhead)
             }
             RecordVersion::V2 => self.size(),
         }

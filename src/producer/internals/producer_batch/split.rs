@@ -3,8 +3,8 @@
 use std::mem;
 use std::sync::Arc;
 
+use crate::producer::internals::batch_compression::CompressionState;
 use crate::producer::internals::buffer_pool::Demand;
-use crate::producer::internals::packing::Packing;
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::RecordShare;
 use crate::producer::internals::producer_batch::{BatchOrder, ProducerBatch};
@@ -110,7 +110,7 @@ impl ProducerBatch {
         builder.close_for_appends(); // but for records that were in a batch already
         Self {
             builder,
-            packing: Packing::by(self.compression.as_deref()),
+            compression_state: CompressionState::new(self.compression.as_deref()),
             thunks: Thunks::default(),
             result: Some(Arc::new(self.result().new_part())),
             id,

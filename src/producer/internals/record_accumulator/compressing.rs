@@ -1,6 +1,6 @@
 //! Batches that a caller compresses while they wait.
 
-use crate::producer::internals::packing::Loan;
+use crate::producer::internals::batch_compression::CompressionJob;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
@@ -11,32 +11,40 @@ impl RecordAccumulator {
     /// it compresses this one, while this thread goes on. Or unless it may have to send the batch in another format.
     ///
     /// What is compressed takes no more records, so behind two others the newest first grows, until another one begins.
-    pub(super) fn lend(&self, batches: &mut LockedQueue<'_>, topic: &TopicEntry) -> Option<Loan> {
+    pub(super) fn start_compression(
+        &self,
+        batches: &mut LockedQueue<'_>,
+        topic: &TopicEntry,
+    ) -> Option<CompressionJob> {
         if self.compressors.is_none() || self.signal.is_sender_idle() && batches.len() <= 2 {
             return None;
         }
         let limit = self.growth_limit(topic);
         let grows = batches.len() > 2 && batches.tail().is_some_and(|tail| tail.may_grow_to(limit));
-        self.lend_behind(batches, usize::from(grows))
+        self.start_compression_behind(batches, usize::from(grows))
     }
 
-    /// As [`lend`](Self::lend), of batches that have `newer` ones behind them.
-    pub(super) fn lend_behind(&self, batches: &mut LockedQueue<'_>, newer: usize) -> Option<Loan> {
+    /// As [`start_compression`](Self::start_compression), of batches that have `newer` ones behind them.
+    pub(super) fn start_compression_behind(
+        &self,
+        batches: &mut LockedQueue<'_>,
+        newer: usize,
+    ) -> Option<CompressionJob> {
         if self.compressors.is_none() || self.has_old_brokers() {
             return None;
         }
         // Of the newest two, one may just have become full, or the older one may just have taken its last record.
         let newest = batches.newest_first().take(2).skip(newer);
-        newest.filter(|batch| batch.is_full()).find_map(ProducerBatch::lend)
+        newest.filter(|batch| batch.is_full()).find_map(ProducerBatch::start_compression)
     }
 
-    /// Compresses what [`lend`](Self::lend) gave, with no lock held, and puts it back.
-    pub(super) fn work_off(&self, loan: Loan, queue: &PartitionQueue) {
+    /// Compresses what [`start_compression`](Self::start_compression) gave, with no lock held, and puts it back.
+    pub(super) fn run_compression(&self, job: CompressionJob, queue: &PartitionQueue) {
         self.signal.wake(); // what is announced already need not wait for this
-        let id = loan.batch;
-        let packed = loan.pack();
+        let id = job.batch;
+        let compressed = job.run();
         if let Some(batch) = queue.lock().newest_first().find(|batch| batch.id() == id) {
-            batch.take_back(packed);
+            batch.finish_compression(compressed);
         }
         queue.partition().announce();
         self.signal.wake();

@@ -400,7 +400,7 @@ fn a_batch_that_is_to_be_compressed_grows_behind_two_others() {
         // They are expected to become smaller, but may not.
         assert!(others.iter().all(|size| *size <= LARGEST), "{sizes:?}");
         assert!(others[0] > LARGEST - full, "{sizes:?}");
-        let uncompressed = batches.iter_mut().filter_map(|batch| batch.lend()).count();
+        let uncompressed = batches.iter_mut().filter_map(|batch| batch.start_compression()).count();
         assert_eq!(uncompressed, 1, "all but the newest were compressed by callers");
     }
 }
@@ -418,7 +418,7 @@ fn batches_that_grow_before_they_are_compressed_take_a_part_of_the_memory() {
     }
 
     let mut batches = accumulator.take_all();
-    let uncompressed = batches.iter_mut().filter_map(|batch| batch.lend());
+    let uncompressed = batches.iter_mut().filter_map(|batch| batch.start_compression());
     let uncompressed: usize = uncompressed.flat_map(|loan| loan.records).map(|it| it.len()).sum();
 
     assert!(uncompressed > 20_000, "{uncompressed}: they have grown");
@@ -436,7 +436,7 @@ fn a_caller_compresses_a_full_batch_before_it_waits_for_memory() {
     let queue = accumulator.queue(0).expect("used");
     let mut batches = queue.lock();
     assert!(batches.len() > 3, "{}", batches.len());
-    assert!(batches.tail().expect("there").lend().is_none(), "it is compressed");
+    assert!(batches.tail().expect("there").start_compression().is_none(), "it is compressed");
 }
 
 #[test]
@@ -519,7 +519,7 @@ fn expect_compression(accumulator: &RecordAccumulator, ratio: f32) {
     let compression = accumulator.table.get("t").and_then(TopicEntry::compression);
     let compression = compression.expect("wanted");
     while compression.estimation() > ratio {
-        compression.pack(vec![0; 4000], 8000); // it learns slowly
+        compression.compress_batch(vec![0; 4000], 8000); // it learns slowly
     }
 }
 

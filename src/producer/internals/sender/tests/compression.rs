@@ -101,7 +101,7 @@ fn a_sender_at_work_leaves_full_batches_to_their_callers() {
     let mut batches = queue.lock();
     let tail = batches.tail().expect("a batch");
     assert!(tail.size() < 200, "{} bytes: it is compressed", tail.size());
-    assert!(tail.lend().is_none(), "and once only");
+    assert!(tail.start_compression().is_none(), "and once only");
 }
 
 #[test]
@@ -109,14 +109,15 @@ fn a_batch_that_is_being_compressed_is_waited_for() {
     let mut fixture = lz4().linger().start();
     let future = fixture.append(0, 300);
     let queue = fixture.accumulator.queue(0).expect("appended to");
-    let loan = queue.lock().tail().and_then(ProducerBatch::lend).expect("not compressed yet");
+    let job =
+        queue.lock().tail().and_then(ProducerBatch::start_compression).expect("not compressed yet");
 
     fixture.advance(LINGER);
     fixture.rest();
     assert_eq!(fixture.client.sent_count(), 0);
 
-    let packed = loan.pack();
-    queue.lock().tail().expect("still there").take_back(packed);
+    let compressed = job.run();
+    queue.lock().tail().expect("still there").finish_compression(compressed);
     queue.partition().announce();
     let request = fixture.sent();
     fixture.acknowledge(&request, 5);
@@ -129,13 +130,14 @@ fn a_batch_that_fails_while_it_is_compressed_fails_once() {
     let mut fixture = lz4().linger().start();
     let future = fixture.append(0, 300);
     let queue = fixture.accumulator.queue(0).expect("appended to");
-    let loan = queue.lock().tail().and_then(ProducerBatch::lend).expect("not compressed yet");
+    let job =
+        queue.lock().tail().and_then(ProducerBatch::start_compression).expect("not compressed yet");
 
     fixture.advance(DELIVERY_TIMEOUT);
     fixture.rest();
 
     assert_eq!(error(&future).persistence(), Persistence::NeverSent);
-    drop(loan.pack());
+    drop(job.run());
     assert!(queue.lock().tail().is_none());
     assert_eq!(fixture.available_memory(), BUFFER_MEMORY);
 }

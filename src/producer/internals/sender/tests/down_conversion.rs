@@ -79,7 +79,10 @@ fn callers_leave_batches_to_the_sender_while_an_old_broker_is_connected() {
 
     let queue = fixture.accumulator.queue(0).expect("appended to");
     let mut batches = queue.lock();
-    assert!(batches.tail().expect("a batch").lend().is_some(), "it is not compressed yet");
+    assert!(
+        batches.tail().expect("a batch").start_compression().is_some(),
+        "it is not compressed yet"
+    );
 }
 
 #[test]

@@ -4,26 +4,26 @@
 
 use std::sync::Arc;
 
-use crate::producer::internals::topic_compression::{Packed, TopicCompression};
+use crate::producer::internals::topic_compression::{CompressedBatch, TopicCompression};
 use crate::record::compression_ratio_estimator::{compressed_size, uncompressed_size};
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
 
 /// How far a batch's records are on the way to how they travel.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Packing {
+pub(super) enum CompressionState {
     /// They are as they will travel.
     Done,
     /// They are to be compressed once no more of them come, to this share of what they are.
     Due { ratio: f32 },
     /// A thread is compressing them.
-    Lent {
+    Running {
         /// What the batch is expected to become, in bytes.
         size: u32,
     },
 }
 
 /// The records of a full batch, in the hands of the thread that compresses them.
-pub(super) struct Loan {
+pub(super) struct CompressionJob {
     /// The number of the batch.
     pub(super) batch: u64,
     /// In one buffer or several, with the header's place in front.
@@ -33,9 +33,9 @@ pub(super) struct Loan {
     pub(super) compression: Arc<TopicCompression>,
 }
 
-impl Packing {
+impl CompressionState {
     /// Of an empty batch; `None` if it is to travel uncompressed.
-    pub(super) fn by(compression: Option<&TopicCompression>) -> Self {
+    pub(super) fn new(compression: Option<&TopicCompression>) -> Self {
         match compression {
             Some(compression) => Self::Due { ratio: compression.estimation() },
             None => Self::Done,
@@ -58,7 +58,7 @@ impl Packing {
         match self {
             Self::Done => size,
             Self::Due { .. } => self.of_records(size, compressed_size),
-            Self::Lent { size } => size as usize,
+            Self::Running { size } => size as usize,
         }
     }
 
@@ -74,14 +74,14 @@ impl Packing {
     }
 }
 
-impl Loan {
+impl CompressionJob {
     /// Compresses the records. Runs on: any thread, with no lock held.
-    pub(super) fn pack(self) -> Packed {
+    pub(super) fn run(self) -> CompressedBatch {
         let mut records = self.records;
         let records = match records.len() {
             1 => records.swap_remove(0),
             _ => records.concat(), // a codec wants them in one piece
         };
-        self.compression.pack(records, self.capacity)
+        self.compression.compress_batch(records, self.capacity)
     }
 }
