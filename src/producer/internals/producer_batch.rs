@@ -18,7 +18,7 @@ use crate::producer::internals::incomplete_batches::{IncompleteBatches, Incomple
 use crate::producer::internals::partition_ref::{PartitionKey, PartitionRef};
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::{ProduceRequestResult, RecordShare};
-use crate::producer::internals::thunks::{Slot, Thunks};
+use crate::producer::internals::thunks::{ThunkSlot, Thunks};
 use crate::producer::internals::topic_compression::{CompressedBatch, TopicCompression};
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::ProducerState;
@@ -174,7 +174,7 @@ impl ProducerBatch {
 
     /// Gives out what is of use for another batch, of one that is over and that nobody looks at any more; and leaves its
     /// blocks of slots in `blocks`.
-    pub(super) fn take_apart(&mut self, blocks: &mut Vec<Box<[Slot]>>) -> SpareParts {
+    pub(super) fn take_apart(&mut self, blocks: &mut Vec<Box<[ThunkSlot]>>) -> SpareParts {
         self.thunks.leave_blocks(blocks);
         let mut result = self.result.take();
         match result.as_mut().and_then(Arc::get_mut) {
@@ -361,7 +361,7 @@ impl ProducerBatch {
     }
 
     /// Takes up to `count` blocks of slots from `store`.
-    pub(super) fn add_blocks(&mut self, count: usize, store: &mut Vec<Box<[Slot]>>) {
+    pub(super) fn add_blocks(&mut self, count: usize, store: &mut Vec<Box<[ThunkSlot]>>) {
         self.thunks.add_blocks(count, store);
     }
 

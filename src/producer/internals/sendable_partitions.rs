@@ -2,11 +2,12 @@
 //!
 //! Differs in that a turn costs what changed: partitions are looked at when their batches, their leader or an answer
 //! changed something, or when a deadline passed, and never otherwise. A first batch that may linger is not even looked at.
-//! What a partition waits for is in `slot.rs`; who waits for a node, or for company, in `line.rs` and `lingering.rs`.
+//! What a partition waits for is in `sender_partition.rs`; who waits for a node, or for company, in `line.rs` and
+//! `lingering.rs`.
 
 mod line;
 mod lingering;
-mod slot;
+mod sender_partition;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -18,8 +19,8 @@ use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sendable_partitions::line::{Line, Place};
 use crate::producer::internals::sendable_partitions::lingering::Lingering;
-use crate::producer::internals::sendable_partitions::slot::{
-    Finding, Rules, Slot, Standing, Verdict,
+use crate::producer::internals::sendable_partitions::sender_partition::{
+    Finding, Rules, SenderPartition, Standing, Verdict,
 };
 use crate::producer::internals::sender_signal::Announcements;
 use crate::producer::internals::transaction_manager::TransactionManager;
@@ -30,14 +31,14 @@ use crate::utils::deadlines::Deadlines;
 use crate::utils::prefetch::touch_all;
 use crate::utils::table::place_of;
 
-pub(crate) use crate::producer::internals::sendable_partitions::slot::Turn;
+pub(crate) use crate::producer::internals::sendable_partitions::sender_partition::Turn;
 
 /// Which partitions have something to send, and to whom. Owned by the sender thread.
 #[derive(Debug)]
 pub(crate) struct SendablePartitions {
     rules: Rules,
     /// By the queues' numbers.
-    slots: Vec<Option<Slot>>,
+    partitions: Vec<Option<SenderPartition>>,
     /// For each leader the partitions with a sendable head, each once, longest waiting first. Lines stay when they are empty,
     /// for their memory.
     nodes: BTreeMap<NodeId, Line>,
@@ -84,7 +85,7 @@ impl SendablePartitions {
     pub(crate) fn new(linger: Duration, delivery_timeout: Duration) -> Self {
         Self {
             rules: Rules { linger, delivery_timeout },
-            slots: Vec::new(),
+            partitions: Vec::new(),
             nodes: BTreeMap::new(),
             next_place: 0,
             expiries: Deadlines::default(),
@@ -128,8 +129,8 @@ impl SendablePartitions {
             self.handle_first_batch(id, created, turn);
         }
         for id in news.changed.drain(..) {
-            if let Some(slot) = self.adopt(id, accumulator) {
-                slot.queue.partition().accept_announcement();
+            if let Some(partition) = self.adopt(id, accumulator) {
+                partition.queue.partition().accept_announcement();
             }
             self.reconsider(id, turn);
         }
@@ -140,13 +141,13 @@ impl SendablePartitions {
     /// cache lines; whatever ends that early is announced.
     fn handle_first_batch(&mut self, id: usize, created: Instant, turn: &Turn<'_>) {
         let until = created + self.rules.linger;
-        let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
+        let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        let may_linger = slot.state.standing == Standing::Idle
+        let may_linger = partition.state.standing == Standing::Idle
             && !self.rules.linger.is_zero()
             && turn.now < until
-            && slot.leader(turn.metadata).is_some();
+            && partition.leader(turn.metadata).is_some();
         if may_linger {
             let expires = Some(created + self.rules.delivery_timeout);
             self.place(id, Finding { verdict: Verdict::Linger(until), expires });
@@ -176,9 +177,9 @@ impl SendablePartitions {
         }
         self.first_expiry_in_line = None;
         for id in self.nodes.values().flat_map(Line::ids) {
-            let slot = self.slots.get_mut(id).and_then(Option::as_mut);
-            if let Some(Slot { queue, state }) =
-                slot.filter(|it| matches!(it.state.standing, Standing::InLine(_)))
+            let partition = self.partitions.get_mut(id).and_then(Option::as_mut);
+            if let Some(SenderPartition { queue, state }) =
+                partition.filter(|it| matches!(it.state.standing, Standing::InLine(_)))
             {
                 state.is_timed = true;
                 let expires = queue.lock_patiently().head().map(|head| self.rules.expiry(head));
@@ -192,10 +193,10 @@ impl SendablePartitions {
     fn end_linger(&mut self, id: usize, until: Instant, turn: &Turn<'_>) {
         let Rules { linger, delivery_timeout } = self.rules;
         let expiry = until + delivery_timeout.saturating_sub(linger);
-        let slot = self.slots.get_mut(id).and_then(Option::as_mut);
-        let slot = slot.filter(|slot| !slot.state.is_muted);
-        let leader = slot.and_then(|slot| slot.leader(turn.metadata));
-        match leader.filter(|_| lingers(&self.slots, id, until) && turn.now < expiry) {
+        let partition = self.partitions.get_mut(id).and_then(Option::as_mut);
+        let partition = partition.filter(|partition| !partition.state.is_muted);
+        let leader = partition.and_then(|partition| partition.leader(turn.metadata));
+        match leader.filter(|_| lingers(&self.partitions, id, until) && turn.now < expiry) {
             Some(leader) => {
                 let verdict = Verdict::Send(leader);
                 self.place(id, Finding { verdict, expires: Some(expiry) });
@@ -206,7 +207,7 @@ impl SendablePartitions {
 
     /// Looks at a partition that was taken out of [`Lingering`], if it still lingers until then.
     fn stop_lingering(&mut self, id: usize, until: Instant, turn: &Turn<'_>) {
-        if lingers(&self.slots, id, until) {
+        if lingers(&self.partitions, id, until) {
             self.stand(id, Standing::Idle);
             self.reconsider(id, turn);
         }
@@ -243,7 +244,7 @@ impl SendablePartitions {
 
     /// When to look again although nothing happens.
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
-        let linger_end = self.lingering.next_end(|id, until| lingers(&self.slots, id, until));
+        let linger_end = self.lingering.next_end(|id, until| lingers(&self.partitions, id, until));
         self.first_expiry_in_line =
             self.first_expiry_in_line.filter(|_| self.next_ready_node(None).is_some());
         let in_line = self.first_expiry_in_line;
@@ -258,8 +259,8 @@ impl SendablePartitions {
         node: NodeId,
         turn: &Turn<'_>,
     ) -> Option<LogIdentity> {
-        let slot = self.slots.get_mut(id).and_then(Option::as_mut)?;
-        Some(slot.log(node, turn.metadata))
+        let partition = self.partitions.get_mut(id).and_then(Option::as_mut)?;
+        Some(partition.log(node, turn.metadata))
     }
 
     /// Takes the heads of the partitions in the line of `node`, one each, as far as `capacity` goes. Compresses what
@@ -289,7 +290,7 @@ impl SendablePartitions {
             let Some((id, place)) = line.next() else {
                 break;
             };
-            if !stands(&self.slots, id, place) {
+            if !stands(&self.partitions, id, place) {
                 continue;
             }
             let batch = match self.take_head(id, &departure) {
@@ -325,8 +326,8 @@ impl SendablePartitions {
     fn look_ahead(&self, line: &Line, transactions: Option<&TransactionManager>) {
         let next = line.ids().take(LOOK_AHEAD);
         touch_all(next.map(|id| {
-            let slot = self.slots.get(id).and_then(Option::as_ref);
-            let queue = slot.map_or(0, |slot| slot.queue.touch());
+            let partition = self.partitions.get(id).and_then(Option::as_ref);
+            let queue = partition.map_or(0, |partition| partition.queue.touch());
             queue + transactions.map_or(0, |transactions| transactions.touch(id))
         }));
     }
@@ -334,11 +335,11 @@ impl SendablePartitions {
     /// Takes the head of a partition that stands in line, and looks at what is behind it.
     fn take_head(&mut self, id: usize, departure: &Departure<'_>) -> Taken {
         let Departure { node, version, room, transactions, turn } = *departure;
-        let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
+        let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
             return Taken::Nothing;
         };
-        let log = slot.log(node, turn.metadata);
-        let Slot { queue, state } = slot;
+        let log = partition.log(node, turn.metadata);
+        let SenderPartition { queue, state } = partition;
         let mut batches = queue.lock_patiently();
         let Some(head) = batches.head() else {
             state.standing = Standing::Idle;
@@ -386,8 +387,8 @@ impl SendablePartitions {
     /// Puts back batches that have to be sent again.
     pub(crate) fn reinsert(&mut self, batch: Box<ProducerBatch>, turn: &Turn<'_>) {
         let id = batch.partition_id();
-        if let Some(slot) = self.slots.get(id).and_then(Option::as_ref) {
-            slot.queue.lock_patiently().reinsert(batch);
+        if let Some(partition) = self.partitions.get(id).and_then(Option::as_ref) {
+            partition.queue.lock_patiently().reinsert(batch);
         }
         self.reconsider(id, turn);
     }
@@ -400,34 +401,34 @@ impl SendablePartitions {
 
     /// Holds a partition back until [`unmute`](Self::unmute).
     pub(crate) fn mute(&mut self, id: usize, turn: &Turn<'_>) {
-        let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
+        let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        slot.state.is_muted = true;
-        if matches!(slot.state.standing, Standing::InLine(_)) {
+        partition.state.is_muted = true;
+        if matches!(partition.state.standing, Standing::InLine(_)) {
             self.reconsider(id, turn);
         }
     }
 
     /// Ends [`mute`](Self::mute). A partition that [`is_held`](Self::is_held) has to be reconsidered then.
     pub(crate) fn unmute(&mut self, id: usize) {
-        if let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) {
-            slot.state.is_muted = false;
+        if let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) {
+            partition.state.is_muted = false;
         }
     }
 
     /// Whether a partition can go on only after an answer or an announcement.
     pub(crate) fn is_held(&self, id: usize) -> bool {
-        let slot = self.slots.get(id).and_then(Option::as_ref);
-        slot.is_some_and(|slot| slot.state.standing == Standing::Held)
+        let partition = self.partitions.get(id).and_then(Option::as_ref);
+        partition.is_some_and(|partition| partition.state.standing == Standing::Held)
     }
 
     /// Looks at one partition: takes out what ran out of time, and puts it where it belongs.
     pub(crate) fn reconsider(&mut self, id: usize, turn: &Turn<'_>) {
-        let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
+        let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        let Slot { queue, state } = slot;
+        let SenderPartition { queue, state } = partition;
         let mut batches = queue.lock_patiently();
         while let Some(head) = batches.head() {
             if !head.has_reached_delivery_timeout(self.rules.delivery_timeout, turn.now) {
@@ -442,10 +443,10 @@ impl SendablePartitions {
 
     /// Notes what was found, and lets the partition wait for what it has to wait for.
     fn place(&mut self, id: usize, finding: Finding) {
-        let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
+        let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        let standing = match (finding.verdict, slot.state.standing) {
+        let standing = match (finding.verdict, partition.state.standing) {
             (Verdict::Idle, _) => Standing::Idle,
             (Verdict::Send(node), Standing::InLine(place)) if place.node == node => {
                 Standing::InLine(place)
@@ -477,8 +478,8 @@ impl SendablePartitions {
 
     /// The head of a partition in line runs out of time at `expires`.
     fn note_expiry_in_line(&mut self, id: usize, expires: Option<Instant>) {
-        let slot = self.slots.get(id).and_then(Option::as_ref);
-        if slot.is_some_and(|slot| slot.state.is_timed) {
+        let partition = self.partitions.get(id).and_then(Option::as_ref);
+        if partition.is_some_and(|partition| partition.state.is_timed) {
             return self.expiries.set(id, expires);
         }
         self.first_expiry_in_line = self.first_expiry_in_line.into_iter().chain(expires).min();
@@ -486,10 +487,10 @@ impl SendablePartitions {
 
     /// Lets a partition wait for something else than before.
     fn stand(&mut self, id: usize, standing: Standing) {
-        let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) else {
+        let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        let before = std::mem::replace(&mut slot.state.standing, standing);
+        let before = std::mem::replace(&mut partition.state.standing, standing);
         if before == standing {
             return;
         }
@@ -510,13 +511,13 @@ impl SendablePartitions {
     fn leave(&mut self, id: usize, standing: Standing) {
         match standing {
             Standing::InLine(Place { node, .. }) => {
-                if let Some(slot) = self.slots.get_mut(id).and_then(Option::as_mut) {
-                    slot.state.end_timer(id, &mut self.expiries);
+                if let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) {
+                    partition.state.end_timer(id, &mut self.expiries);
                 }
                 self.leave_line(node);
             }
             Standing::Lingering(_) => {
-                self.lingering.leave(|id, until| lingers(&self.slots, id, until));
+                self.lingering.leave(|id, until| lingers(&self.partitions, id, until));
             }
             Standing::BackingOff => {
                 self.backing_off.remove(&id);
@@ -537,14 +538,14 @@ impl SendablePartitions {
         let Some(line) = self.nodes.get_mut(&node) else {
             return;
         };
-        line.leave(|id, place| stands(&self.slots, id, place));
+        line.leave(|id, place| stands(&self.partitions, id, place));
     }
 
     fn report_leaderless(&mut self, id: usize) {
-        let Some(slot) = self.slots.get(id).and_then(Option::as_ref) else {
+        let Some(partition) = self.partitions.get(id).and_then(Option::as_ref) else {
             return;
         };
-        let topic = slot.queue.partition().topic_partition().shared_topic();
+        let topic = partition.queue.partition().topic_partition().shared_topic();
         if !self.reported.contains(topic) {
             self.unreported.insert(Arc::clone(topic));
         }
@@ -559,12 +560,12 @@ impl SendablePartitions {
         }
     }
 
-    fn adopt(&mut self, id: usize, accumulator: &RecordAccumulator) -> Option<&Slot> {
-        let slot = place_of(&mut self.slots, id);
-        if slot.is_none() {
-            *slot = Some(Slot::new(accumulator.queue(id)?));
+    fn adopt(&mut self, id: usize, accumulator: &RecordAccumulator) -> Option<&SenderPartition> {
+        let partition = place_of(&mut self.partitions, id);
+        if partition.is_none() {
+            *partition = Some(SenderPartition::new(accumulator.queue(id)?));
         }
-        slot.as_ref()
+        partition.as_ref()
     }
 }
 
@@ -596,17 +597,20 @@ enum Taken {
 }
 
 /// Whether a partition still has the place in line.
-fn stands(slots: &[Option<Slot>], id: usize, place: Place) -> bool {
-    has_standing(slots, id, Standing::InLine(place))
+fn stands(partitions: &[Option<SenderPartition>], id: usize, place: Place) -> bool {
+    has_standing(partitions, id, Standing::InLine(place))
 }
 
 /// Whether a partition still lingers until then.
-fn lingers(slots: &[Option<Slot>], id: usize, until: Instant) -> bool {
-    has_standing(slots, id, Standing::Lingering(until))
+fn lingers(partitions: &[Option<SenderPartition>], id: usize, until: Instant) -> bool {
+    has_standing(partitions, id, Standing::Lingering(until))
 }
 
-fn has_standing(slots: &[Option<Slot>], id: usize, standing: Standing) -> bool {
-    slots.get(id).and_then(Option::as_ref).is_some_and(|slot| slot.state.standing == standing)
+fn has_standing(partitions: &[Option<SenderPartition>], id: usize, standing: Standing) -> bool {
+    partitions
+        .get(id)
+        .and_then(Option::as_ref)
+        .is_some_and(|partition| partition.state.standing == standing)
 }
 
 #[cfg(test)]

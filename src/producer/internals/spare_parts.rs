@@ -4,7 +4,7 @@ use std::fmt;
 use std::mem;
 
 use crate::producer::internals::producer_batch::{ProducerBatch, SpareParts};
-use crate::producer::internals::thunks::Slot;
+use crate::producer::internals::thunks::ThunkSlot;
 use crate::utils::sync::Mutex;
 
 /// What is left of batches that are over, for new ones to be made of: what one thread allocates and another frees is dear.
@@ -17,7 +17,7 @@ struct Shelf {
     /// For how many callbacks `parts` have memory.
     callbacks: usize,
     /// Memory for further callbacks of batches that grow.
-    blocks: Vec<Box<[Slot]>>,
+    blocks: Vec<Box<[ThunkSlot]>>,
 }
 
 /// The parts of so many batches are kept at most: some 5 MiB.
@@ -81,7 +81,7 @@ impl Shelf {
     }
 
     /// Takes as many blocks as are missing.
-    fn add_blocks(&mut self, blocks: &mut Vec<Box<[Slot]>>) {
+    fn add_blocks(&mut self, blocks: &mut Vec<Box<[ThunkSlot]>>) {
         let missing = MOST_BLOCKS.saturating_sub(self.blocks.len());
         self.blocks.extend(blocks.drain(..missing.min(blocks.len())));
     }

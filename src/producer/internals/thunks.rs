@@ -14,7 +14,7 @@ use crate::producer::internals::produce_request_result::RecordShare;
 #[repr(C)] // what every callback needs comes first
 pub(super) struct Thunks {
     /// Those that are being filled: the batch's own, or the latest block.
-    slots: Box<[Slot]>,
+    slots: Box<[ThunkSlot]>,
     /// How many of them were taken, from the first one on.
     taken: u32,
     /// The index behind that of the last record with a callback.
@@ -26,15 +26,15 @@ pub(super) struct Thunks {
 #[derive(Default)]
 struct Rest {
     /// The slots that were filled before.
-    filled: Vec<Box<[Slot]>>,
+    filled: Vec<Box<[ThunkSlot]>>,
     /// Blocks to go on in.
-    spare: Vec<Box<[Slot]>>,
+    spare: Vec<Box<[ThunkSlot]>>,
     /// The records that slots have no room for, in order.
     odd: Vec<RecordShare>,
 }
 
 /// A thunk, or the place for one.
-pub(super) struct Slot {
+pub(super) struct ThunkSlot {
     callback: Option<Callback>,
     record: SmallShare,
 }
@@ -52,7 +52,7 @@ struct SmallShare {
     skipped_records: u8,
 }
 
-const _: () = assert!(size_of::<Slot>() == 24);
+const _: () = assert!(size_of::<ThunkSlot>() == 24);
 
 /// Instead of a time: the record is [kept apart](Rest::odd).
 const ODD_DELTA: i32 = i32::MIN;
@@ -73,7 +73,7 @@ impl Thunks {
 
     /// How much memory so many callbacks take, without what they capture, in bytes.
     pub(super) fn bytes_for(callbacks: usize) -> usize {
-        callbacks.saturating_mul(size_of::<Slot>())
+        callbacks.saturating_mul(size_of::<ThunkSlot>())
     }
 
     /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks, up to [`MOST_OWN_SLOTS`].
@@ -97,13 +97,13 @@ impl Thunks {
     }
 
     /// Takes up to `count` blocks from `store`.
-    pub(super) fn add_blocks(&mut self, count: usize, store: &mut Vec<Box<[Slot]>>) {
+    pub(super) fn add_blocks(&mut self, count: usize, store: &mut Vec<Box<[ThunkSlot]>>) {
         let start = store.len() - count.min(store.len());
         self.rest.get_or_insert_default().spare.extend(store.drain(start..));
     }
 
     /// Leaves the blocks that it does not use in `store`.
-    pub(super) fn leave_blocks(&mut self, store: &mut Vec<Box<[Slot]>>) {
+    pub(super) fn leave_blocks(&mut self, store: &mut Vec<Box<[ThunkSlot]>>) {
         if let Some(mut rest) = self.rest.take() {
             store.append(&mut rest.spare);
         }
@@ -168,7 +168,7 @@ impl Thunks {
 
     /// Always there.
     #[inline(always)]
-    fn next_slot(&mut self) -> Option<&mut Slot> {
+    fn next_slot(&mut self) -> Option<&mut ThunkSlot> {
         if self.taken as usize == self.slots.len() {
             self.make_slots();
         }
@@ -187,7 +187,7 @@ impl Thunks {
             let more = (count / 4).max(LEAST_SLOTS);
             let mut slots = filled.into_vec();
             slots.reserve_exact(more);
-            slots.extend(iter::repeat_with(Slot::empty).take(more));
+            slots.extend(iter::repeat_with(ThunkSlot::empty).take(more));
             self.slots = slots.into_boxed_slice();
         } else {
             let rest = self.rest.get_or_insert_default();
@@ -207,7 +207,7 @@ impl Thunks {
         let mut odd = odd.iter();
         let mut next_index = 0;
         // Also for those that were given before a panic: each tells the index of the next, and which odd one is next.
-        let mut give = |slot: &mut Slot| {
+        let mut give = |slot: &mut ThunkSlot| {
             let share = match slot.record.timestamp_delta_ms {
                 ODD_DELTA => odd.next().copied().unwrap_or_default(), // always there
                 _ => slot.record.share(next_index, base_ms),
@@ -245,11 +245,11 @@ impl Thunks {
     }
 }
 
-fn empty_slots(count: usize) -> Box<[Slot]> {
-    iter::repeat_with(Slot::empty).take(count).collect()
+fn empty_slots(count: usize) -> Box<[ThunkSlot]> {
+    iter::repeat_with(ThunkSlot::empty).take(count).collect()
 }
 
-impl Slot {
+impl ThunkSlot {
     fn empty() -> Self {
         Self { callback: None, record: SmallShare::ODD }
     }

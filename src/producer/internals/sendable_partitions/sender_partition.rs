@@ -18,14 +18,14 @@ use crate::utils::deadlines::Deadlines;
 
 /// One partition, as the sender sees it. In two parts, so that the state can change while the queue is locked.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct SenderPartition {
     pub(super) queue: Arc<PartitionQueue>,
-    pub(super) state: SlotState,
+    pub(super) state: PartitionState,
 }
 
 /// What the sender knows of one partition, and what that waits for.
 #[derive(Debug, Default)]
-pub(super) struct SlotState {
+pub(super) struct PartitionState {
     pub(super) standing: Standing,
     /// Nothing more may be sent until the answer to what is on its way is there.
     pub(super) is_muted: bool,
@@ -100,9 +100,9 @@ pub(super) struct Rules {
     pub(super) delivery_timeout: Duration,
 }
 
-impl Slot {
+impl SenderPartition {
     pub(super) fn new(queue: Arc<PartitionQueue>) -> Self {
-        Self { queue, state: SlotState::default() }
+        Self { queue, state: PartitionState::default() }
     }
 
     /// Who leads the partition.
@@ -117,7 +117,7 @@ impl Slot {
     }
 }
 
-impl SlotState {
+impl PartitionState {
     /// Removes the timer that the partition, whose number is `id`, has while it stands in line, if it has one.
     pub(super) fn end_timer(&mut self, id: usize, expiries: &mut Deadlines) {
         if mem::take(&mut self.is_timed) {
