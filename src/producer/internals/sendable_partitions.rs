@@ -280,7 +280,7 @@ impl SendablePartitions {
         let mut drained: Vec<Box<ProducerBatch>> =
             Vec::with_capacity(line.len().min(MOST_EXPECTED));
         let Capacity { max_size, version } = capacity;
-        let mut departure = Departure { node, version, room: usize::MAX, transactions, turn };
+        let mut context = DrainContext { node, version, room: usize::MAX, transactions, turn };
         let mut size = 0;
         let mut left_over = None;
         for number in 0_usize.. {
@@ -293,7 +293,7 @@ impl SendablePartitions {
             if !stands(&self.partitions, id, place) {
                 continue;
             }
-            let batch = match self.take_head(id, &departure) {
+            let batch = match self.take_head(id, &context) {
                 Taken::Batch(batch) => batch,
                 Taken::Nothing => {
                     line.leave_front();
@@ -306,12 +306,12 @@ impl SendablePartitions {
             };
             line.leave_front();
             let batch_size = batch.size_in(version);
-            if batch_size > departure.room {
+            if batch_size > context.room {
                 left_over = Some(batch); // it is larger than was expected
                 break;
             }
             size += batch_size;
-            departure.room = max_size.saturating_sub(size);
+            context.room = max_size.saturating_sub(size);
             drained.push(batch);
         }
         self.nodes.insert(node, line);
@@ -333,8 +333,8 @@ impl SendablePartitions {
     }
 
     /// Takes the head of a partition that stands in line, and looks at what is behind it.
-    fn take_head(&mut self, id: usize, departure: &Departure<'_>) -> Taken {
-        let Departure { node, version, room, transactions, turn } = *departure;
+    fn take_head(&mut self, id: usize, context: &DrainContext<'_>) -> Taken {
+        let DrainContext { node, version, room, transactions, turn } = *context;
         let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
             return Taken::Nothing;
         };
@@ -576,9 +576,9 @@ const MOST_SPARE_BOXES: usize = 8 * 1024;
 /// A request is expected to have so many batches at most: room for more is made when there are more.
 const MOST_EXPECTED: usize = 64;
 
-/// A request in the making.
+/// What heads are taken out of their queues for: a request in the making.
 #[derive(Clone, Copy, Debug)]
-struct Departure<'a> {
+struct DrainContext<'a> {
     node: NodeId,
     version: RecordVersion,
     /// How large the next batch may be.

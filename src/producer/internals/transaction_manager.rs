@@ -9,7 +9,9 @@ use std::time::Duration;
 use crate::common::{node::NodeId, uuid::Uuid};
 use crate::error::{Error, ErrorCode};
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
-use crate::producer::internals::txn_partition_entry::{Departure, LogIdentity, TxnPartitionEntry};
+use crate::producer::internals::txn_partition_entry::{
+    LogIdentity, SendAttempt, TxnPartitionEntry,
+};
 use crate::protocol::message::init_producer_id::InitProducerIdRequest;
 use crate::record::default_record_batch::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, ProducerState};
 use crate::utils::clock::Instant;
@@ -96,11 +98,11 @@ impl TransactionManager {
             return false;
         };
         let trusted_silence = self.trusted_silence;
-        let departure = Departure { producer: current, log, now, trusted_silence };
+        let attempt = SendAttempt { producer: current, log, now, trusted_silence };
         self.partitions
             .get(queue)
             .and_then(Option::as_ref)
-            .is_none_or(|entry| entry.may_send(id, &departure))
+            .is_none_or(|entry| entry.may_send(id, &attempt))
     }
 
     /// Numbers a batch that is about to be sent. Call it only if [`may_send`](Self::may_send).

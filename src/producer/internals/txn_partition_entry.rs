@@ -47,7 +47,7 @@ pub(crate) struct LogIdentity {
 
 /// A batch about to be sent: where to, and what is known by then.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Departure {
+pub(super) struct SendAttempt {
     pub(super) producer: ProducerIdAndEpoch,
     pub(super) log: LogIdentity,
     pub(super) now: Instant,
@@ -134,7 +134,7 @@ impl TxnPartitionEntry {
     }
 
     /// Whether batch `id` may be sent.
-    pub(super) fn may_send(&self, id: u64, departure: &Departure) -> bool {
+    pub(super) fn may_send(&self, id: u64, attempt: &SendAttempt) -> bool {
         let position = self.in_flight.iter().position(|batch| batch.id == id);
         match (position, self.missing_from) {
             // After an error, batches are sent again one by one, in order.
@@ -148,8 +148,8 @@ impl TxnPartitionEntry {
         if self.is_idle() && !self.is_unresolved() {
             return true;
         }
-        self.producer == departure.producer
-            && self.is_known_at(departure)
+        self.producer == attempt.producer
+            && self.is_known_at(attempt)
             && !self.is_unresolved()
             && self.has_room()
     }
@@ -163,11 +163,11 @@ impl TxnPartitionEntry {
 
     /// Whether the broker knows the producer, as far as we can know that. One that does not takes any sequence: it could
     /// accept a second batch in place of the first.
-    fn is_known_at(&self, departure: &Departure) -> bool {
+    fn is_known_at(&self, attempt: &SendAttempt) -> bool {
         self.confirmation.is_some_and(|known| {
-            self.log == departure.log
+            self.log == attempt.log
                 && known.log_number == self.log_number
-                && departure.now < known.at + departure.trusted_silence
+                && attempt.now < known.at + attempt.trusted_silence
         })
     }
 

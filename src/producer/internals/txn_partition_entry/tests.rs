@@ -3,7 +3,7 @@ use super::*;
 const FIRST: ProducerIdAndEpoch = ProducerIdAndEpoch { id: 7, epoch: 0 };
 const LOG: LogIdentity =
     LogIdentity { topic_id: Uuid::ZERO, leader: NodeId(1), leader_epoch: Some(3) };
-const AT_ONCE: Departure = Departure {
+const ATTEMPT: SendAttempt = SendAttempt {
     producer: FIRST,
     log: LOG,
     now: Instant::ZERO,
@@ -25,10 +25,10 @@ fn one_batch_at_a_time_until_the_first_is_accepted() {
     let mut entry = TxnPartitionEntry::new(FIRST, LOG);
     let state = entry.send(1, 5, FIRST, LOG);
 
-    assert!(!entry.may_send(2, &AT_ONCE));
+    assert!(!entry.may_send(2, &ATTEMPT));
     entry.left_wire();
     entry.acknowledged(1, 5, state, Instant::ZERO);
-    assert!(entry.may_send(2, &AT_ONCE));
+    assert!(entry.may_send(2, &ATTEMPT));
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_log_that_may_not_know_the_producer_gets_one_batch_at_a_time() {
     let new_epoch = LogIdentity { leader_epoch: Some(4), ..LOG };
     for log in [new_topic, new_leader, new_epoch] {
         let mut entry = confirmed();
-        let there = Departure { log, ..AT_ONCE };
+        let there = SendAttempt { log, ..ATTEMPT };
         assert!(entry.may_send(2, &there));
         let state = entry.send(2, 1, FIRST, log);
 
@@ -61,14 +61,14 @@ fn an_answer_from_another_log_says_nothing_of_the_present_one() {
     entry.acknowledged(2, 1, old, Instant::ZERO);
     entry.send(3, 1, FIRST, new_log);
 
-    assert!(!entry.may_send(4, &Departure { log: new_log, ..AT_ONCE }));
+    assert!(!entry.may_send(4, &SendAttempt { log: new_log, ..ATTEMPT }));
 }
 
 #[test]
 fn after_a_long_silence_one_batch_goes_alone() {
     let mut entry = confirmed();
     let at = |seconds| Instant::ZERO + Duration::from_secs(seconds);
-    let later = |seconds| Departure { now: at(seconds), ..AT_ONCE };
+    let later = |seconds| SendAttempt { now: at(seconds), ..ATTEMPT };
     let state = entry.send(2, 1, FIRST, LOG);
 
     assert!(entry.may_send(3, &later(59)));
@@ -88,11 +88,11 @@ fn no_more_batches_are_in_flight_than_a_broker_remembers() {
         entry.send(id, 1, FIRST, LOG);
     }
 
-    assert!(!entry.may_send(7, &AT_ONCE));
+    assert!(!entry.may_send(7, &ATTEMPT));
     entry.left_wire();
-    assert!(!entry.may_send(7, &AT_ONCE));
+    assert!(!entry.may_send(7, &ATTEMPT));
     entry.acknowledged(2, 1, first, Instant::ZERO);
-    assert!(entry.may_send(7, &AT_ONCE));
+    assert!(entry.may_send(7, &ATTEMPT));
 }
 
 #[test]
@@ -105,9 +105,9 @@ fn a_batch_that_may_be_sent_again_is_not_pushed_out_of_the_broker_s_memory() {
         entry.acknowledged(id, 1, state, Instant::ZERO);
     }
 
-    assert!(!entry.may_send(7, &AT_ONCE));
+    assert!(!entry.may_send(7, &ATTEMPT));
     entry.acknowledged(2, 1, oldest, Instant::ZERO);
-    assert!(entry.may_send(7, &AT_ONCE));
+    assert!(entry.may_send(7, &ATTEMPT));
 }
 
 #[test]
@@ -118,8 +118,8 @@ fn a_batch_that_is_sent_again_keeps_its_sequence_and_goes_first() {
     entry.left_wire();
     entry.left_wire();
 
-    assert!(!entry.may_send(3, &AT_ONCE));
-    assert!(entry.may_send(2, &AT_ONCE));
+    assert!(!entry.may_send(3, &ATTEMPT));
+    assert!(entry.may_send(2, &ATTEMPT));
     assert_eq!(entry.send(2, 1, FIRST, LOG), first);
 }
 
@@ -164,11 +164,11 @@ fn a_late_acknowledgement_of_an_older_batch_does_not_go_back() {
 fn a_new_epoch_starts_at_zero_once_nothing_is_under_way() {
     let mut entry = confirmed();
     entry.send(2, 3, FIRST, LOG);
-    assert!(!entry.may_send(3, &Departure { producer: SECOND, ..AT_ONCE }));
+    assert!(!entry.may_send(3, &SendAttempt { producer: SECOND, ..ATTEMPT }));
 
     entry.left_wire();
     entry.forget(2);
-    assert!(entry.may_send(3, &Departure { producer: SECOND, ..AT_ONCE }));
+    assert!(entry.may_send(3, &SendAttempt { producer: SECOND, ..ATTEMPT }));
     let state = entry.send(3, 1, SECOND, LOG);
     assert_eq!((state.producer_epoch, state.base_sequence), (1, 0));
 }
@@ -179,7 +179,7 @@ fn batches_behind_one_that_is_withdrawn_move_up() {
 
     assert!(entry.withdraw(2));
 
-    assert!(entry.may_send(3, &AT_ONCE));
+    assert!(entry.may_send(3, &ATTEMPT));
     assert_eq!(entry.send(3, 3, SECOND, LOG), SECOND.at_sequence(0));
     assert_eq!(entry.next_sequence, 7);
     assert!(entry.withdraw(4));
@@ -208,14 +208,14 @@ fn an_expired_batch_is_settled_by_those_behind_it() {
     let behind = entry.send(3, 3, FIRST, LOG);
     entry.expired(2);
     entry.left_wire();
-    assert!(!entry.may_send(4, &AT_ONCE));
+    assert!(!entry.may_send(4, &ATTEMPT));
 
     entry.left_wire();
     entry.acknowledged(3, 3, behind, Instant::ZERO);
     entry.resolve();
 
     assert!(!entry.needs_bump());
-    assert!(entry.may_send(4, &AT_ONCE));
+    assert!(entry.may_send(4, &ATTEMPT));
 }
 
 #[test]
@@ -258,11 +258,11 @@ fn sequences_start_anew_only_behind_what_may_have_been_accepted() {
     entry.request_bump(3); // refused for good
     entry.forget(3);
     assert!(!entry.is_ready_to_bump());
-    assert!(entry.may_send(2, &AT_ONCE));
+    assert!(entry.may_send(2, &ATTEMPT));
     assert_eq!(entry.send(2, 3, FIRST, LOG), doubtful);
     entry.left_wire();
     entry.acknowledged(2, 3, doubtful, Instant::ZERO);
-    assert!(!entry.may_send(4, &AT_ONCE));
+    assert!(!entry.may_send(4, &ATTEMPT));
 
     assert!(entry.is_ready_to_bump());
     entry.start_at_beginning(SECOND);
