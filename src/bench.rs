@@ -15,7 +15,7 @@ use crate::network::wakeup::Wakeup;
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::built_in_partitioner::{StickySettings, partition_for_key};
-use crate::producer::internals::produce_request_result::Outcome;
+use crate::producer::internals::produce_request_result::BatchOutcome;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::{Append, RecordAccumulator};
 use crate::producer::internals::sendable_partitions::{Capacity, SendablePartitions, Turn};
@@ -131,7 +131,7 @@ impl Accumulator {
     pub fn complete(&mut self, drained: Drained) {
         let mut batches = drained.0;
         for batch in &mut batches {
-            batch.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
+            batch.complete(BatchOutcome::Appended { base_offset: 0, log_append_time_ms: -1 });
         }
         self.accumulator.retire(&mut batches);
         self.sendable.keep_boxes(&mut batches);

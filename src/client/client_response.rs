@@ -8,12 +8,12 @@ use crate::protocol::body::ResponseBody;
 pub(crate) struct ClientResponse {
     /// The number that `send` gave the request.
     pub(crate) correlation_id: i32,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: ResponseOutcome,
 }
 
 /// How a request ended.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum ResponseOutcome {
     /// The broker answered, perhaps with errors.
     Answered(ResponseBody),
     /// No answer was expected, and every byte is with the socket.

@@ -30,7 +30,7 @@ pub(crate) trait KafkaClient {
     /// Queues `request` and returns its correlation id. Nothing is written yet.
     ///
     /// Whatever becomes of it comes out of a later `poll`, exactly once. To a node that is not ready, that is
-    /// [`Outcome::Disconnected`](crate::client::client_response::Outcome::Disconnected).
+    /// [`ResponseOutcome::Disconnected`](crate::client::client_response::ResponseOutcome::Disconnected).
     fn send(&mut self, request: ClientRequest, now: Instant) -> i32;
 
     /// Does all network work that is possible now; where there is none, waits for some, for a wake-up or for

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::client_request::ClientRequest;
-use crate::client::client_response::{ClientResponse, Outcome};
+use crate::client::client_response::{ClientResponse, ResponseOutcome};
 use crate::client::kafka_client::{KafkaClient, Polled};
 use crate::common::node::NodeId;
 use crate::error::Error;
@@ -127,7 +127,7 @@ impl MockClient {
     }
 
     /// Lets a request in flight end like this; the next poll tells.
-    pub(crate) fn respond(&self, correlation_id: i32, outcome: Outcome) {
+    pub(crate) fn respond(&self, correlation_id: i32, outcome: ResponseOutcome) {
         let state = &mut *self.0.lock();
         let position =
             state.in_flight.iter().position(|entry| entry.correlation_id == correlation_id);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::client::api_versions::ApiVersions;
 use crate::client::client_request::ClientRequest;
-use crate::client::client_response::{ClientResponse, Outcome};
+use crate::client::client_response::{ClientResponse, ResponseOutcome};
 use crate::client::cluster_connection_states::ClusterConnectionStates;
 use crate::client::host_resolver::HostResolver;
 use crate::client::in_flight_requests::{InFlightRequest, InFlightRequests, Origin};
@@ -179,8 +179,8 @@ impl<S: Selectable> NetworkClient<S> {
     fn refuse(&mut self, node: NodeId, correlation_id: i32, error: Error) {
         let error = error.with_broker(self.connections.broker(node));
         let outcome = match error.kind() {
-            ErrorKind::UnsupportedVersion { .. } => Outcome::UnsupportedVersion(error),
-            _ => Outcome::Disconnected { error, timed_out: false, written: false },
+            ErrorKind::UnsupportedVersion { .. } => ResponseOutcome::UnsupportedVersion(error),
+            _ => ResponseOutcome::Disconnected { error, timed_out: false, written: false },
         };
         self.responses.push(ClientResponse { correlation_id, outcome });
     }
@@ -205,13 +205,13 @@ impl<S: Selectable> NetworkClient<S> {
     fn handle_completed_sends(&mut self, results: &PollResults) {
         for node in &results.completed_sends {
             if let Some(request) = self.in_flight.complete_send(*node) {
-                self.respond(&request, Outcome::Sent);
+                self.respond(&request, ResponseOutcome::Sent);
             }
         }
     }
 
     /// Notes the outcome of a request of the sender.
-    fn respond(&mut self, request: &InFlightRequest, outcome: Outcome) {
+    fn respond(&mut self, request: &InFlightRequest, outcome: ResponseOutcome) {
         self.responses.push(ClientResponse { correlation_id: request.correlation_id, outcome });
     }
 }

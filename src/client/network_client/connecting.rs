@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::client::client_response::Outcome;
+use crate::client::client_response::ResponseOutcome;
 use crate::client::cluster_connection_states::{ConnectionState, NextStep};
 use crate::client::host_resolver::Resolved;
 use crate::client::in_flight_requests::Origin;
@@ -198,7 +198,7 @@ impl<S: Selectable> NetworkClient<S> {
         for request in self.in_flight.clear_all(node) {
             match request.origin {
                 Origin::Sender => {
-                    let outcome = Outcome::Disconnected {
+                    let outcome = ResponseOutcome::Disconnected {
                         error: loss.error.clone(),
                         timed_out: loss.timed_out,
                         written: request.send_completed || loss.send_started,

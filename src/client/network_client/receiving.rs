@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::client_response::Outcome;
+use crate::client::client_response::ResponseOutcome;
 use crate::client::cluster_connection_states::ConnectionState;
 use crate::client::in_flight_requests::{InFlightRequest, Origin};
 use crate::client::network_client::NetworkClient;
@@ -74,7 +74,7 @@ impl<S: Selectable> NetworkClient<S> {
             (Origin::ApiVersions, ResponseBody::ApiVersions(response)) => {
                 self.handle_api_versions(node, &response, version, now);
             }
-            (_, body) => self.respond(request, Outcome::Answered(body)),
+            (_, body) => self.respond(request, ResponseOutcome::Answered(body)),
         }
     }
 

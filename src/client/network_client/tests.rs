@@ -58,7 +58,7 @@ fn an_answer_comes_with_the_version_that_both_sides_know() {
     let responses = setup.answer(&produce_response(0));
 
     assert_eq!(responses[0].correlation_id, correlation_id);
-    assert!(matches!(responses[0].outcome, Outcome::Answered(_)));
+    assert!(matches!(responses[0].outcome, ResponseOutcome::Answered(_)));
     assert_eq!(setup.client.in_flight_request_count(), 0);
 }
 
@@ -82,7 +82,9 @@ fn a_request_that_the_broker_does_not_know_is_not_sent() {
     setup.send(produce(Uuid::ZERO));
     let responses = setup.poll();
 
-    let Outcome::UnsupportedVersion(error) = &responses[0].outcome else { panic!("{responses:?}") };
+    let ResponseOutcome::UnsupportedVersion(error) = &responses[0].outcome else {
+        panic!("{responses:?}")
+    };
     assert!(error.to_string().contains("10.0.0.1:9092"), "{error}");
 }
 
@@ -93,7 +95,7 @@ fn a_request_to_a_node_that_is_not_ready_comes_back_unwritten() {
     setup.send(produce(Uuid::ZERO));
 
     let responses = setup.poll();
-    assert!(matches!(responses[0].outcome, Outcome::Disconnected { written: false, .. }));
+    assert!(matches!(responses[0].outcome, ResponseOutcome::Disconnected { written: false, .. }));
 }
 
 #[test]
@@ -104,7 +106,7 @@ fn without_an_expected_answer_a_request_is_over_once_it_is_written() {
 
     let responses = setup.poll();
 
-    assert!(matches!(responses[0].outcome, Outcome::Sent));
+    assert!(matches!(responses[0].outcome, ResponseOutcome::Sent));
 }
 
 #[test]
@@ -120,7 +122,8 @@ fn one_request_without_its_answer_in_time_ends_the_connection_and_all_its_reques
 
     assert_eq!(responses.len(), 2);
     for response in &responses {
-        let Outcome::Disconnected { error, timed_out: true, written: true } = &response.outcome
+        let ResponseOutcome::Disconnected { error, timed_out: true, written: true } =
+            &response.outcome
         else {
             panic!("{response:?}")
         };
@@ -142,7 +145,8 @@ fn a_request_that_was_not_written_is_told_from_one_that_was_in_part() {
         setup.client.selector.disconnect(NODE, DisconnectCause::EndOfStream);
         let responses = setup.poll();
 
-        let Outcome::Disconnected { written, timed_out: false, .. } = responses[0].outcome else {
+        let ResponseOutcome::Disconnected { written, timed_out: false, .. } = responses[0].outcome
+        else {
             panic!("{responses:?}")
         };
         assert_eq!(written, writes_in_part);
@@ -277,7 +281,7 @@ fn a_wrong_correlation_id_ends_that_connection_only() {
     setup.client.selector.receive(NODE, frame(99, ApiKey::Produce, 12, &produce_response(0)));
     let responses = setup.poll();
 
-    assert!(matches!(responses[0].outcome, Outcome::Disconnected { written: true, .. }));
+    assert!(matches!(responses[0].outcome, ResponseOutcome::Disconnected { written: true, .. }));
     assert_eq!(setup.client.selector.closed, [NODE]);
     assert!(setup.client.ready(NodeId(2), setup.now));
 }
@@ -293,7 +297,7 @@ fn an_answer_that_cannot_be_read_ends_the_connection() {
     setup.client.selector.receive(NODE, cut);
     let responses = setup.poll();
 
-    let Outcome::Disconnected { error, .. } = &responses[0].outcome else {
+    let ResponseOutcome::Disconnected { error, .. } = &responses[0].outcome else {
         panic!("{responses:?}")
     };
     assert!(error.to_string().contains("answer to Produce v12"), "{error}");
@@ -345,7 +349,7 @@ fn an_answer_to_a_request_that_is_still_being_written_ends_the_connection() {
     setup.client.selector.receive(NODE, early);
     let responses = setup.poll();
 
-    let Outcome::Disconnected { error, written: true, .. } = &responses[0].outcome else {
+    let ResponseOutcome::Disconnected { error, written: true, .. } = &responses[0].outcome else {
         panic!("{responses:?}")
     };
     assert!(error.to_string().contains("nobody asked for"), "{error}");
@@ -368,7 +372,9 @@ fn an_answer_found_together_with_the_end_of_its_connection_counts() {
 
     let outcomes: Vec<_> = responses
         .iter()
-        .map(|response| (response.correlation_id, matches!(response.outcome, Outcome::Answered(_))))
+        .map(|response| {
+            (response.correlation_id, matches!(response.outcome, ResponseOutcome::Answered(_)))
+        })
         .collect();
     assert_eq!(outcomes, [(answered, true), (unanswered, false)]);
 }

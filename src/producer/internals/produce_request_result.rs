@@ -30,7 +30,7 @@ pub(crate) struct ProduceRequestResult {
     /// Whether the outcome is there and all callbacks of the batch have run.
     is_done: AtomicBool,
     waiters: Waiters,
-    outcome: OnceLock<Outcome>,
+    outcome: OnceLock<BatchOutcome>,
     signal: Arc<SenderSignal>,
     /// What a panic left undone. Boxed, for it is hardly ever there.
     kept: Mutex<Option<Box<Kept>>>,
@@ -59,7 +59,7 @@ pub(super) struct Kept {
 
 /// The end of a batch.
 #[derive(Clone, Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum BatchOutcome {
     Appended {
         /// The first record's offset, -1 where the broker did not tell.
         base_offset: i64,
@@ -97,7 +97,7 @@ impl RecordShare {
     }
 }
 
-impl Outcome {
+impl BatchOutcome {
     pub(crate) fn failed(error: Error) -> Self {
         Self::Failed { error, record_errors: BTreeMap::new() }
     }
@@ -183,7 +183,7 @@ impl ProduceRequestResult {
     }
 
     /// Stores the outcome. Returns it, or `None` if there was one already: the first one counts.
-    pub(crate) fn publish(&self, outcome: Outcome) -> Option<&Outcome> {
+    pub(crate) fn publish(&self, outcome: BatchOutcome) -> Option<&BatchOutcome> {
         self.outcome.set(outcome).ok()?;
         self.outcome.get()
     }
@@ -192,7 +192,7 @@ impl ProduceRequestResult {
         self.outcome.get().is_some()
     }
 
-    pub(super) fn outcome(&self) -> Option<&Outcome> {
+    pub(super) fn outcome(&self) -> Option<&BatchOutcome> {
         self.outcome.get()
     }
 

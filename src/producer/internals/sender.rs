@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::client_request::ClientRequest;
-use crate::client::client_response::{ClientResponse, Outcome};
+use crate::client::client_response::{ClientResponse, ResponseOutcome};
 use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata::Metadata;
 use crate::common::node::NodeId;
@@ -327,22 +327,24 @@ impl<C: KafkaClient> Sender<C> {
 
     fn handle_init_producer_id_response(&mut self, response: ClientResponse, now: Instant) {
         // A connection that fails, for whatever reason, says nothing about the next one.
-        let is_worth_another_try = matches!(response.outcome, Outcome::Disconnected { .. });
+        let is_worth_another_try = matches!(response.outcome, ResponseOutcome::Disconnected { .. });
         let error = match response.outcome {
-            Outcome::Answered(ResponseBody::InitProducerId(answer)) => {
+            ResponseOutcome::Answered(ResponseBody::InitProducerId(answer)) => {
                 match self.adopt_producer_id(&answer) {
                     Ok(()) => return,
                     Err(error) => error,
                 }
             }
-            Outcome::UnsupportedVersion(cause) => {
+            ResponseOutcome::UnsupportedVersion(cause) => {
                 let message = "the broker is older than 0.11 and has no idempotent producers: \
                                set enable.idempotence to false";
                 let kind = ErrorKind::UnsupportedVersion { message: message.into() };
                 Error::new(kind).with_cause(Some(cause))
             }
-            Outcome::Disconnected { error, .. } => error,
-            Outcome::Answered(_) | Outcome::Sent => Error::new(ErrorKind::Disconnected),
+            ResponseOutcome::Disconnected { error, .. } => error,
+            ResponseOutcome::Answered(_) | ResponseOutcome::Sent => {
+                Error::new(ErrorKind::Disconnected)
+            }
         };
         let wait = self.settings.retry_backoff.backoff(self.producer_id_failures, &mut self.random);
         self.producer_id_failures = self.producer_id_failures.saturating_add(1);

@@ -105,7 +105,7 @@ mod tests {
     use crate::network::wakeup::Wakeup;
     use crate::producer::internals::buffer_pool::BufferPool;
     use crate::producer::internals::partition_ref::PartitionRef;
-    use crate::producer::internals::produce_request_result::Outcome;
+    use crate::producer::internals::produce_request_result::BatchOutcome;
     use crate::producer::internals::producer_batch::{BatchStart, Retry};
     use crate::producer::internals::sender_signal::SenderSignal;
     use crate::record::default_record::RecordContents;
@@ -123,7 +123,7 @@ mod tests {
         batch.set_perhaps_persisted();
         let error = Error::new(ErrorKind::Disconnected);
         batch.reenqueued(Retry { at: Instant::FAR_FUTURE, asked: NodeId(1), error });
-        batch.complete(Outcome::Appended { base_offset: 7, log_append_time_ms: -1 });
+        batch.complete(BatchOutcome::Appended { base_offset: 7, log_append_time_ms: -1 });
         store.keep(&mut [batch]);
         assert_eq!(pool.available(), pool.total());
 
@@ -150,7 +150,7 @@ mod tests {
         let mut batch = Box::new(begin(1, &partition(0), &pool, &store));
         append(&mut batch);
         let kept = Arc::clone(batch.result());
-        batch.complete(Outcome::Appended { base_offset: 7, log_append_time_ms: -1 });
+        batch.complete(BatchOutcome::Appended { base_offset: 7, log_append_time_ms: -1 });
         store.keep(&mut [batch]);
 
         let batch = begin(2, &partition(0), &pool, &store);
@@ -168,7 +168,7 @@ mod tests {
             (0..many).map(|id| Box::new(begin(id, &partition(0), &pool, &store))).collect();
         for batch in &mut over {
             append(batch);
-            batch.complete(Outcome::Appended { base_offset: 7, log_append_time_ms: -1 });
+            batch.complete(BatchOutcome::Appended { base_offset: 7, log_append_time_ms: -1 });
         }
 
         store.keep(&mut over);
@@ -183,7 +183,7 @@ mod tests {
         let (store, pool, partition) = (PartsStore::default(), pool(), partition(0));
         let mut batch = Box::new(begin(1, &partition, &pool, &store));
         grow(&mut batch, &store);
-        batch.complete(Outcome::Appended { base_offset: 7, log_append_time_ms: -1 });
+        batch.complete(BatchOutcome::Appended { base_offset: 7, log_append_time_ms: -1 });
         store.keep(&mut [batch]);
         let left = store.block_count();
 

@@ -7,7 +7,7 @@ use crate::producer::callback::Callback;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::partition_ref::PartitionRef;
 use crate::producer::internals::produce_request_result::{
-    Outcome, ProduceRequestResult, RecordShare,
+    BatchOutcome, ProduceRequestResult, RecordShare,
 };
 use crate::producer::internals::producer_batch::run_callback;
 use crate::producer::internals::sender_signal::SenderSignal;
@@ -51,10 +51,12 @@ impl Completion {
     /// Runs the callback on this thread, then releases the future.
     pub(super) fn complete(self, answer: Result<(), Error>) {
         let outcome = match answer {
-            Ok(()) => Outcome::Appended { base_offset: self.offset, log_append_time_ms: UNKNOWN },
-            Err(error) if error.topic().is_some() => Outcome::failed(error),
+            Ok(()) => {
+                BatchOutcome::Appended { base_offset: self.offset, log_append_time_ms: UNKNOWN }
+            }
+            Err(error) if error.topic().is_some() => BatchOutcome::failed(error),
             Err(error) => {
-                Outcome::failed(error.with_topic_partition(self.result.topic_partition()))
+                BatchOutcome::failed(error.with_topic_partition(self.result.topic_partition()))
             }
         };
         self.result.publish(outcome);

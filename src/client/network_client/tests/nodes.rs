@@ -19,7 +19,7 @@ fn a_name_that_takes_long_to_look_up_holds_up_its_own_node_only() {
         setup.send(produce(Uuid::ZERO));
         setup.poll();
         let responses = setup.answer(&produce_response(0));
-        assert!(matches!(responses[0].outcome, Outcome::Answered(_)));
+        assert!(matches!(responses[0].outcome, ResponseOutcome::Answered(_)));
     }
     assert_eq!(setup.asked_hosts(), ["slow-to-look-up"]);
     setup.now = setup.now + 2 * SETUP_TIMEOUT;

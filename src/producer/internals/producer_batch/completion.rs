@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::Returned;
-use crate::producer::internals::produce_request_result::{Kept, Outcome, ProduceRequestResult};
+use crate::producer::internals::produce_request_result::{
+    BatchOutcome, Kept, ProduceRequestResult,
+};
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::thunks::Thunks;
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
@@ -17,7 +19,7 @@ impl ProducerBatch {
     /// call has an effect.
     ///
     /// Runs on: the sender thread, with no lock held.
-    pub(crate) fn complete(&mut self, outcome: Outcome) {
+    pub(crate) fn complete(&mut self, outcome: BatchOutcome) {
         let result = Arc::clone(self.result());
         let Some(outcome) = result.publish(outcome) else {
             return;
@@ -59,7 +61,7 @@ impl Drop for ProducerBatch {
 
 /// Ends a batch that a panic dropped, as [`ProducerBatch::complete`] would have.
 pub(in crate::producer::internals) fn complete_orphan(result: &ProduceRequestResult, error: Error) {
-    result.publish(Outcome::failed(error));
+    result.publish(BatchOutcome::failed(error));
     if let Some(outcome) = result.outcome() {
         let Kept { mut thunks, base_ms } = result.take_kept();
         run_callbacks(result, &mut thunks, base_ms, outcome);
@@ -72,7 +74,7 @@ fn run_callbacks(
     result: &ProduceRequestResult,
     thunks: &mut Thunks,
     base_ms: i64,
-    outcome: &Outcome,
+    outcome: &BatchOutcome,
 ) {
     let mut metadata = RecordMetadata {
         topic_partition: result.topic_partition().clone(),

@@ -6,7 +6,7 @@ use super::*;
 use crate::common::header::Headers;
 use crate::network::wakeup::Wakeup;
 use crate::producer::internals::buffer_pool::BufferPool;
-use crate::producer::internals::produce_request_result::Outcome;
+use crate::producer::internals::produce_request_result::BatchOutcome;
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::utils::crc32c;
 use crate::utils::pieces::{pieces_of, total_size};
@@ -49,7 +49,7 @@ fn a_batch_in_several_buffers_gives_all_of_them_back() {
     drop(request);
     batch.surrender(&mut returned);
     pool.give_back_all(&mut returned);
-    batch.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
+    batch.complete(BatchOutcome::Appended { base_offset: 0, log_append_time_ms: -1 });
 
     assert_eq!(pool.available(), pool.total());
 }
@@ -86,7 +86,7 @@ fn a_batch_in_several_buffers_can_be_split() {
     assert_eq!(pool.available(), pool.total() - lent, "the loan is that of the parts");
     for part in &mut parts {
         part.seal(STATE);
-        part.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
+        part.complete(BatchOutcome::Appended { base_offset: 0, log_append_time_ms: -1 });
     }
     assert_eq!(pool.available(), pool.total());
 }
@@ -108,7 +108,7 @@ fn the_parts_of_a_batch_keep_the_loan_for_their_callbacks() {
     assert_eq!(pool.available(), pool.total() - parts.iter().map(demand).sum::<usize>());
     let last = parts.pop().expect("there");
     for part in &mut parts {
-        part.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
+        part.complete(BatchOutcome::Appended { base_offset: 0, log_append_time_ms: -1 });
     }
     assert_eq!(pool.available(), pool.total() - demand(&last));
 }

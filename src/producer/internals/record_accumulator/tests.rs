@@ -9,7 +9,7 @@ use crate::common::node::NodeId;
 use crate::common::partition_info::PartitionInfo;
 use crate::common::uuid::Uuid;
 use crate::network::wakeup::Wakeup;
-use crate::producer::internals::produce_request_result::Outcome;
+use crate::producer::internals::produce_request_result::BatchOutcome;
 use crate::producer::internals::sender_signal::Announcements;
 use crate::producer::internals::thunks::Thunks;
 
@@ -451,7 +451,7 @@ fn a_batch_that_grows_takes_memory_for_callbacks_that_another_left() {
     append_many();
     let mut batches = accumulator.take_all();
     for batch in &mut batches {
-        batch.complete(Outcome::Appended { base_offset: 0, log_append_time_ms: -1 });
+        batch.complete(BatchOutcome::Appended { base_offset: 0, log_append_time_ms: -1 });
     }
     accumulator.retire(&mut batches);
     let left = accumulator.parts.block_count();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::client::kafka_client::KafkaClient;
 use crate::common::node::NodeId;
 use crate::error::{Deadline, Error, ErrorCode, ErrorKind, Persistence};
-use crate::producer::internals::produce_request_result::Outcome;
+use crate::producer::internals::produce_request_result::BatchOutcome;
 use crate::producer::internals::producer_batch::{BatchOrder, ProducerBatch, Retry, Split};
 use crate::producer::internals::sendable_partitions::Turn;
 use crate::producer::internals::sender::produce_request::ProduceHandler;
@@ -151,7 +151,7 @@ impl<C: KafkaClient> Sender<C> {
             let (queue, id) = (batch.partition_id(), batch.id());
             transactions.acknowledged(queue, id, count(&batch), state, now);
         }
-        batch.complete(Outcome::Appended {
+        batch.complete(BatchOutcome::Appended {
             base_offset: answer.base_offset,
             log_append_time_ms: answer.log_append_time_ms,
         });
@@ -307,7 +307,7 @@ impl<C: KafkaClient> Sender<C> {
         let error = describe(error);
         let records = record_errors.iter().map(|(index, error)| (*index, describe(error)));
         let record_errors = records.collect();
-        batch.complete(Outcome::Failed { error, record_errors });
+        batch.complete(BatchOutcome::Failed { error, record_errors });
         self.accumulator.incomplete().remove(batch.incomplete_key());
     }
 
@@ -363,7 +363,7 @@ impl<C: KafkaClient> Sender<C> {
         }
         let error = self.expiry_error(batch, None);
         let error = describe(batch, error.with_broker(self.broker_name(node)), now);
-        batch.complete(Outcome::failed(error));
+        batch.complete(BatchOutcome::failed(error));
         self.accumulator.incomplete().remove(batch.incomplete_key());
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::client::client_request::ClientRequest;
-use crate::client::client_response::{ClientResponse, Outcome};
+use crate::client::client_response::{ClientResponse, ResponseOutcome};
 use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata_snapshot::LeaderHint;
 use crate::common::node::{Node, NodeId};
@@ -190,22 +190,22 @@ impl<C: KafkaClient> Sender<C> {
         self.in_flight_expiry.remove(&(handler.expires, response.correlation_id));
         let node = handler.node;
         match response.outcome {
-            Outcome::Answered(ResponseBody::Produce(answer)) => {
+            ResponseOutcome::Answered(ResponseBody::Produce(answer)) => {
                 self.handle_answers(handler, answer, now);
             }
-            Outcome::Sent => {
+            ResponseOutcome::Sent => {
                 for batch in handler.batches {
                     self.complete_batch(batch, &Answer::not_expected(), node, now);
                 }
             }
-            Outcome::UnsupportedVersion(error) => {
+            ResponseOutcome::UnsupportedVersion(error) => {
                 let error = self.explain(handler.version, error);
                 for batch in handler.batches {
                     let answer = Answer::local(ErrorCode::UnsupportedVersion, error.clone(), false);
                     self.complete_batch(batch, &answer, node, now);
                 }
             }
-            Outcome::Disconnected { error, timed_out, written } => {
+            ResponseOutcome::Disconnected { error, timed_out, written } => {
                 let code = if timed_out {
                     ErrorCode::RequestTimedOut
                 } else {
@@ -216,7 +216,7 @@ impl<C: KafkaClient> Sender<C> {
                     self.complete_batch(batch, &answer, node, now);
                 }
             }
-            Outcome::Answered(body) => {
+            ResponseOutcome::Answered(body) => {
                 let error = Error::broker_code(ErrorCode::NetworkException, None);
                 log::error!("a produce request was answered with {:?}", body.api());
                 for batch in handler.batches {

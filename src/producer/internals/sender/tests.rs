@@ -375,13 +375,16 @@ impl Fixture {
 
     fn answer_with(&self, request: i32, response: ProduceResponse) {
         let body = ResponseBody::Produce(response);
-        self.client.respond(request, Outcome::Answered(body));
+        self.client.respond(request, ResponseOutcome::Answered(body));
     }
 
     /// The connection is lost, with nothing or with a part of the request written; comes to rest.
     fn disconnect(&mut self, request: &Sent, written: bool) {
         let error = Error::new(ErrorKind::Disconnected);
-        self.client.respond(request.id, Outcome::Disconnected { error, timed_out: false, written });
+        self.client.respond(
+            request.id,
+            ResponseOutcome::Disconnected { error, timed_out: false, written },
+        );
         self.rest();
     }
 
@@ -413,7 +416,7 @@ impl Fixture {
         let requests = self.producer_id_requests();
         assert_eq!(requests.len(), 1, "one request for a producer id");
         let body = ResponseBody::InitProducerId(answer);
-        self.client.respond(requests[0], Outcome::Answered(body));
+        self.client.respond(requests[0], ResponseOutcome::Answered(body));
         self.rest();
     }
 

@@ -243,7 +243,7 @@ impl World {
             };
             let error = Error::new(ErrorKind::Disconnected);
             let timed_out = self.random.below(2) == 0;
-            let outcome = Outcome::Disconnected { error, timed_out, written };
+            let outcome = ResponseOutcome::Disconnected { error, timed_out, written };
             self.fixture.client.respond(request, outcome);
         }
     }
@@ -271,7 +271,7 @@ impl World {
         }
         self.fixture
             .client
-            .respond(request, Outcome::Answered(ResponseBody::InitProducerId(answer)));
+            .respond(request, ResponseOutcome::Answered(ResponseBody::InitProducerId(answer)));
     }
 
     fn oldest(&self, node: NodeId) -> Option<i32> {

@@ -30,7 +30,7 @@ fn without_acks_a_batch_is_done_when_it_is_with_the_socket() {
     assert_eq!(request.acks, 0);
     assert!(outcome(&future).is_none());
 
-    fixture.client.respond(request.id, Outcome::Sent);
+    fixture.client.respond(request.id, ResponseOutcome::Sent);
     fixture.rest();
 
     let metadata = outcome(&future).expect("done").expect("success");
@@ -103,7 +103,7 @@ fn an_answer_of_another_kind_is_as_good_as_none() {
     let request = fixture.sent();
 
     let body = ResponseBody::InitProducerId(InitProducerIdResponse::default());
-    fixture.client.respond(request.id, Outcome::Answered(body));
+    fixture.client.respond(request.id, ResponseOutcome::Answered(body));
     fixture.rest();
     fixture.advance(BACKOFF.mul_f64(1.2));
 
@@ -150,7 +150,9 @@ fn a_broker_that_knows_no_common_version_fails_the_batch() {
     let request = fixture.sent();
     let kind = ErrorKind::UnsupportedVersion { message: "Produce".into() };
 
-    fixture.client.respond(request.id, Outcome::UnsupportedVersion(Error::new(kind.clone())));
+    fixture
+        .client
+        .respond(request.id, ResponseOutcome::UnsupportedVersion(Error::new(kind.clone())));
     fixture.rest();
 
     let error = error(&future);
@@ -209,7 +211,7 @@ fn an_answer_that_comes_twice_is_ignored() {
     let request = fixture.sent();
     fixture.acknowledge(&request, 1);
 
-    let response = ClientResponse { correlation_id: request.id, outcome: Outcome::Sent };
+    let response = ClientResponse { correlation_id: request.id, outcome: ResponseOutcome::Sent };
     fixture.sender.handle_response(response, fixture.now);
 
     assert_eq!(offset(&future), 1);

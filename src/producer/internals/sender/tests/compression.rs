@@ -240,7 +240,7 @@ fn a_request_with_zstd_needs_a_broker_that_knows_it() {
     let request = fixture.sent();
     let cause = ErrorKind::UnsupportedVersion { message: "up to 6".into() };
 
-    fixture.client.respond(request.id, Outcome::UnsupportedVersion(Error::new(cause)));
+    fixture.client.respond(request.id, ResponseOutcome::UnsupportedVersion(Error::new(cause)));
     fixture.rest();
 
     let error = error(&future);

@@ -218,7 +218,7 @@ fn a_numbered_batch_for_an_old_leader_stays_a_batch_that_needs_a_newer_broker() 
     assert_eq!(fixture.client.least_version(request.id), 3, "so the client refuses it");
     let cause = ErrorKind::UnsupportedVersion { message: "up to 2".into() };
 
-    fixture.client.respond(request.id, Outcome::UnsupportedVersion(Error::new(cause)));
+    fixture.client.respond(request.id, ResponseOutcome::UnsupportedVersion(Error::new(cause)));
     fixture.rest();
 
     let error = error(&future);

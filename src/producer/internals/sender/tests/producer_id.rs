@@ -51,7 +51,7 @@ fn a_lost_connection_is_a_reason_to_ask_again() {
     let request = fixture.producer_id_requests()[0];
     fixture
         .client
-        .respond(request, Outcome::Disconnected { error, timed_out: false, written: true });
+        .respond(request, ResponseOutcome::Disconnected { error, timed_out: false, written: true });
 
     let wait = fixture.rest().expect("a deadline");
     assert!(INITIAL_BACKOFF.contains(&wait), "{wait:?}");
@@ -149,7 +149,9 @@ fn a_broker_that_has_none_fails_records_with_the_property_to_change() {
     fixture.rest();
     let cause = Error::new(ErrorKind::UnsupportedVersion { message: "InitProducerId".into() });
 
-    fixture.client.respond(fixture.producer_id_requests()[0], Outcome::UnsupportedVersion(cause));
+    fixture
+        .client
+        .respond(fixture.producer_id_requests()[0], ResponseOutcome::UnsupportedVersion(cause));
     fixture.rest();
 
     let error = error(&future);

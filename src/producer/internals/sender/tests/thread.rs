@@ -100,7 +100,7 @@ fn a_close_sends_what_was_accepted_and_takes_no_more() {
     let topic =
         TopicProduceResponse { name, partitions: vec![answer], ..TopicProduceResponse::default() };
     let response = ProduceResponse { topics: vec![topic], ..ProduceResponse::default() };
-    running.client.respond(request, Outcome::Answered(ResponseBody::Produce(response)));
+    running.client.respond(request, ResponseOutcome::Answered(ResponseBody::Produce(response)));
     assert_eq!(future.get_timeout(LONG).expect("success").offset(), 3);
     running.expect_end();
     assert_eq!(running.append(), Err(AppendError::Closed));
