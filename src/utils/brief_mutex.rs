@@ -49,7 +49,7 @@ const SPINS: u32 = 3;
 /// How often to try before sleeping, letting other threads run in between after the first [`SPINS`].
 const ATTEMPTS: u32 = SPINS + 7;
 /// How often to try before that, for the patient: a few microseconds.
-const PATIENCE: u32 = 100;
+const PATIENT_ATTEMPTS: u32 = 100;
 /// Whoever asks to be woken in the very moment of the release can be overlooked, for no barrier keeps the store of the one
 /// and the load of the other in order: so long does that one sleep at most.
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
@@ -76,7 +76,7 @@ impl<T> BriefMutex<T> {
     /// As [`lock`](Self::lock), for who has little else to do: others hold the lock for less than it would cost to wake
     /// whoever sleeps for it, but take it again at once.
     pub(crate) fn lock_patiently(&self) -> BriefGuard<'_, T> {
-        let patient = self.try_often(PATIENCE, |_| hint::spin_loop());
+        let patient = self.try_often(PATIENT_ATTEMPTS, |_| hint::spin_loop());
         patient.unwrap_or_else(|| self.lock())
     }
 

@@ -179,7 +179,7 @@ impl BufferPool {
         let mut state = self.state.lock();
         ticket.condvar.wait_while_for(&mut state, hears_nothing, timeout);
         if state.is_told(ticket.number) {
-            ticket.condvar.wait_while_for(&mut state, waits, timeout.min(PATIENCE));
+            ticket.condvar.wait_while_for(&mut state, waits, timeout.min(PATIENCE_OF_HEAD));
         }
         drop(state);
         self.leave_queue(&ticket)
@@ -285,7 +285,7 @@ impl BufferPool {
 /// Those who wait are served once so much of `buffer.memory` is free: it is divided by this.
 const WORTH_SERVING_DIVISOR: usize = 8;
 /// How long the first of those who wait does so although there is memory, but less than that.
-const PATIENCE: Duration = Duration::from_millis(2);
+const PATIENCE_OF_HEAD: Duration = Duration::from_millis(2);
 /// How many buffers come back under one lock, which callers wait for meanwhile.
 const GIVEN_BACK_AT_ONCE: usize = 32;
 /// How many times `batch.size` a large buffer has.
