@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::producer::internals::AT_ONE_LOCK;
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::utils::sync::{Condvar, Mutex};
 
@@ -270,7 +271,7 @@ impl BufferPool {
     /// Takes back what [`surrender`](PooledBuffer::surrender) gave; the lock is taken once for several.
     pub(super) fn give_back_all(&self, returned: &mut Vec<Returned>) {
         while !returned.is_empty() {
-            let rest = returned.len().saturating_sub(GIVEN_BACK_AT_ONCE);
+            let rest = returned.len().saturating_sub(AT_ONE_LOCK);
             let mut state = self.state.lock();
             for returned in &mut returned[rest..] {
                 state.take_back(returned, self);
@@ -286,8 +287,6 @@ impl BufferPool {
 const WORTH_SERVING_DIVISOR: usize = 8;
 /// How long the first of those who wait does so although there is memory, but less than that.
 const PATIENCE_OF_HEAD: Duration = Duration::from_millis(2);
-/// How many buffers come back under one lock, which callers wait for meanwhile.
-const GIVEN_BACK_AT_ONCE: usize = 32;
 /// How many times `batch.size` a large buffer has.
 const LARGE_MULTIPLE: usize = 4;
 /// `buffer.memory` holds at least this many large buffers, unless `batch.size` is more.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::producer::internals::AT_ONE_LOCK;
 use crate::producer::internals::produce_request_result::ProduceRequestResult;
 use crate::utils::saturate::saturate_u32;
 use crate::utils::sync::Mutex;
@@ -25,9 +26,6 @@ struct Entries {
     empty: Vec<u32>,
 }
 
-/// How many are removed under one lock, which callers wait for meanwhile.
-const REMOVED_AT_ONCE: usize = 32;
-
 impl IncompleteBatches {
     /// Adds the result of batch `id`; returns what [`remove`](Self::remove) knows it by.
     pub(crate) fn add(&self, id: u64, result: Arc<ProduceRequestResult>) -> IncompleteKey {
@@ -48,7 +46,7 @@ impl IncompleteBatches {
         let mut keys = keys.into_iter().peekable();
         while keys.peek().is_some() {
             let Entries { entries, empty } = &mut *self.0.lock();
-            for IncompleteKey { id, place } in keys.by_ref().take(REMOVED_AT_ONCE) {
+            for IncompleteKey { id, place } in keys.by_ref().take(AT_ONE_LOCK) {
                 let entry = entries.get_mut(place as usize);
                 let found = entry.and_then(|entry| entry.take_if(|(other, _)| *other == id));
                 if found.is_some() {

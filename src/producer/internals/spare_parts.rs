@@ -3,6 +3,7 @@
 use std::fmt;
 use std::mem;
 
+use crate::producer::internals::AT_ONE_LOCK;
 use crate::producer::internals::producer_batch::{ProducerBatch, SpareParts};
 use crate::producer::internals::thunks::ThunkSlot;
 use crate::utils::sync::Mutex;
@@ -26,8 +27,6 @@ const MOST_PARTS: usize = 16 * 1024;
 const MOST_CALLBACKS: usize = 128 * 1024;
 /// So many blocks are kept besides at most: 3 MiB.
 const MOST_BLOCKS: usize = 1024;
-/// How many batches are taken apart for one lock, which callers wait for meanwhile.
-const KEPT_AT_ONCE: usize = 32;
 
 impl PartsStore {
     /// What is there for a new batch, if only nothing.
@@ -50,9 +49,9 @@ impl PartsStore {
 
     /// Takes batches that are over apart, and keeps what is of use.
     pub(super) fn keep(&self, batches: &mut [Box<ProducerBatch>]) {
-        let mut taken = Vec::with_capacity(KEPT_AT_ONCE);
+        let mut taken = Vec::with_capacity(AT_ONE_LOCK);
         let mut blocks = Vec::new();
-        for batches in batches.chunks_mut(KEPT_AT_ONCE) {
+        for batches in batches.chunks_mut(AT_ONE_LOCK) {
             taken.extend(batches.iter_mut().map(|batch| batch.take_apart(&mut blocks)));
             let mut shelf = self.0.lock();
             taken.iter_mut().for_each(|parts| shelf.add(parts));

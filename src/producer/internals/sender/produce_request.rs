@@ -112,7 +112,7 @@ impl<C: KafkaClient> Sender<C> {
         let name = Arc::clone(parcels.first()?.batch.topic_partition().shared_topic());
         let mut topic_id = Uuid::ZERO;
         let mut partitions = Vec::with_capacity(parcels.len());
-        for parcels in parcels.chunks_mut(AT_ONCE) {
+        for parcels in parcels.chunks_mut(AT_ONE_STEP) {
             touch_all(parcels.iter().map(|parcel| parcel.batch.touch_records()));
             for Parcel { batch, message_set, .. } in parcels {
                 let Some(log) = self.partitions.log_of(batch.partition_id(), node, turn) else {
@@ -232,10 +232,10 @@ impl<C: KafkaClient> Sender<C> {
         let mut answers = Answers::new(&response, &topics);
         self.apply_leader_hints(&response, &answers, &topics, &batches);
         let mut batches = batches.into_iter();
-        let mut answered = Vec::with_capacity(AT_ONCE.min(batches.len()));
+        let mut answered = Vec::with_capacity(AT_ONE_STEP.min(batches.len()));
         while !batches.as_slice().is_empty() {
             self.look_ahead(batches.as_slice());
-            for batch in batches.by_ref().take(AT_ONCE) {
+            for batch in batches.by_ref().take(AT_ONE_STEP) {
                 let answer = answers.of(&batch).map_or_else(Answer::missing, Answer::of_broker);
                 answered.push((batch, answer));
             }
@@ -284,7 +284,7 @@ impl<C: KafkaClient> Sender<C> {
 
     /// Fetches from memory what the next batches need to be completed.
     fn look_ahead(&self, batches: &[Box<ProducerBatch>]) {
-        let next = batches.iter().take(AT_ONCE);
+        let next = batches.iter().take(AT_ONE_STEP);
         touch_all(next.map(|batch| {
             let transactions = self.transactions.as_ref();
             transactions.map_or(0, |it| it.touch(batch.partition_id())) + batch.touch()
@@ -293,7 +293,7 @@ impl<C: KafkaClient> Sender<C> {
 }
 
 /// So many batches go through each step together: what they need stays in the cache until they are done with.
-const AT_ONCE: usize = 32;
+const AT_ONE_STEP: usize = 32;
 
 impl RequestTopics {
     /// Call it in ascending order of the numbers.
