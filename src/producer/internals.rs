@@ -1,6 +1,7 @@
 //! What a producer is made of. Mirrors `org.apache.kafka.clients.producer.internals`.
 
 mod batch_compression;
+mod batch_recycler;
 pub(crate) mod buffer_pool;
 pub(crate) mod built_in_partitioner;
 pub(crate) mod field_serializer;
@@ -22,7 +23,6 @@ pub(crate) mod sender;
 pub(crate) mod sender_signal;
 pub(crate) mod sender_thread;
 pub(crate) mod shared_result;
-mod spare_parts;
 mod thunks;
 pub(crate) mod topic_compression;
 pub(crate) mod topic_table;

@@ -14,6 +14,7 @@ use crate::common::topic_partition::TopicPartition;
 use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::batch_compression::{CompressionJob, CompressionState};
+use crate::producer::internals::batch_recycler::RecycledBatch;
 use crate::producer::internals::incomplete_batches::{IncompleteBatches, IncompleteKey};
 use crate::producer::internals::partition_ref::{PartitionKey, PartitionRef};
 use crate::producer::internals::pooled_buffer::PooledBuffer;
@@ -41,7 +42,7 @@ pub(super) use split::Split;
 pub(crate) struct ProducerBatch {
     builder: MemoryRecordsBuilder,
     compression_state: CompressionState,
-    /// `None` once the batch is over and was [taken apart](Self::take_apart).
+    /// `None` once the batch is over and was [recycled](Self::recycle).
     result: Option<Arc<ProduceRequestResult>>,
     /// The callbacks of those records that have one, in order.
     thunks: Thunks,
@@ -70,15 +71,6 @@ pub(crate) struct ProducerBatch {
     weight: u32,
     /// Whether an attempt ended without the broker saying that it did not append.
     is_perhaps_persisted: bool,
-}
-
-/// What a batch that is over leaves to another one. Nobody else has a part in it.
-#[derive(Default)]
-pub(super) struct SpareParts {
-    /// `None` where somebody keeps a future.
-    result: Option<Arc<ProduceRequestResult>>,
-    thunks: Thunks,
-    emptied: Option<Arc<PooledBuffer>>,
 }
 
 /// What a batch begins with.
@@ -135,9 +127,9 @@ impl ProducerBatch {
     }
 
     /// An empty batch in the memory of `start`, made with what another one has left.
-    pub(super) fn new(start: BatchStart<'_>, parts: SpareParts) -> Self {
+    pub(super) fn new(start: BatchStart<'_>, recycled: RecycledBatch) -> Self {
         let BatchStart { id, partition, mut buffer, write_limit, callbacks, now } = start;
-        let SpareParts { mut result, mut thunks, emptied } = parts;
+        let RecycledBatch { mut result, mut thunks, emptied } = recycled;
         match result.as_mut().and_then(Arc::get_mut) {
             Some(result) => result.assign(partition),
             None => result = Some(Arc::new(ProduceRequestResult::new(partition))),
@@ -174,7 +166,7 @@ impl ProducerBatch {
 
     /// Gives out what is of use for another batch, of one that is over and that nobody looks at any more; and leaves its
     /// blocks of slots in `blocks`.
-    pub(super) fn take_apart(&mut self, blocks: &mut Vec<Box<[ThunkSlot]>>) -> SpareParts {
+    pub(super) fn recycle(&mut self, blocks: &mut Vec<Box<[ThunkSlot]>>) -> RecycledBatch {
         self.thunks.leave_blocks(blocks);
         let mut result = self.result.take();
         match result.as_mut().and_then(Arc::get_mut) {
@@ -182,7 +174,7 @@ impl ProducerBatch {
             None => result = None, // somebody keeps a future
         }
         let (thunks, emptied) = (mem::take(&mut self.thunks), self.emptied.take());
-        SpareParts { result, thunks, emptied }
+        RecycledBatch { result, thunks, emptied }
     }
 
     /// Appends `record` and takes its callback, if there is room for it; returns its index in the batch.
@@ -304,7 +296,7 @@ impl ProducerBatch {
     #[inline(always)]
     #[expect(
         clippy::expect_used,
-        reason = "there until the batch is taken apart, which is the end of it"
+        reason = "there until the batch is recycled, which is the end of it"
     )]
     pub(crate) fn result(&self) -> &Arc<ProduceRequestResult> {
         self.result.as_ref().expect("a result")
@@ -518,13 +510,6 @@ impl ProducerBatch {
     pub(super) fn touch(&self) -> usize {
         let buffer = self.buffer.as_ref().map_or(0, |buffer| buffer.size());
         usize::from(self.result().is_drained()) + buffer + self.thunks.touch()
-    }
-}
-
-impl SpareParts {
-    /// For how many callbacks there is memory, besides blocks.
-    pub(super) fn callback_capacity(&self) -> usize {
-        self.thunks.capacity()
     }
 }
 

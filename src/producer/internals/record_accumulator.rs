@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::compress::{Compression, CompressionType, Compressors};
 use crate::error::{Error, ErrorKind, Persistence};
 use crate::producer::callback::Callback;
+use crate::producer::internals::batch_recycler::BatchRecycler;
 use crate::producer::internals::buffer_pool::{AllocateError, BufferPool, Demand};
 use crate::producer::internals::built_in_partitioner::StickySettings;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
@@ -26,7 +27,6 @@ use crate::producer::internals::producer_batch::{self, BatchStart, ProducerBatch
 use crate::producer::internals::record_accumulator::growth::Growth;
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::shared_result::{SharedResult, Spare};
-use crate::producer::internals::spare_parts::PartsStore;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
@@ -56,7 +56,7 @@ pub(crate) struct RecordAccumulator {
     /// `None` if batches travel uncompressed.
     compressors: Option<Arc<Compressors>>,
     incomplete: IncompleteBatches,
-    parts: PartsStore,
+    recycler: BatchRecycler,
     next_batch: AtomicU64,
     is_closed: AtomicBool,
     /// Whether a broker is connected that takes message sets only.
@@ -157,7 +157,7 @@ impl RecordAccumulator {
             sticky,
             compressors: None,
             incomplete: IncompleteBatches::default(),
-            parts: PartsStore::default(),
+            recycler: BatchRecycler::default(),
             next_batch: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
             has_old_brokers: AtomicBool::new(false),
@@ -327,7 +327,7 @@ impl RecordAccumulator {
             callbacks,
             now: created,
         };
-        let mut batch = ProducerBatch::new(start, self.parts.take());
+        let mut batch = ProducerBatch::new(start, self.recycler.take());
         batch.enroll(&self.incomplete);
         batches.push_tail(batch);
         let appended = target.append_rarely(&mut batches, callback).ok_or(Obstacle::Moved)?;
@@ -373,7 +373,7 @@ impl RecordAccumulator {
         };
         batches.grow_tail(&target.append.record, limit);
         if let Some(tail) = batches.tail() {
-            self.parts.supply(tail);
+            self.recycler.supply(tail);
         }
         target.append_rarely(batches, callback)
     }
@@ -405,11 +405,11 @@ impl RecordAccumulator {
         &self.incomplete
     }
 
-    /// Lets go of batches that were answered, and whose callbacks have run: keeps their parts for new ones. The boxes are
+    /// Lets go of batches that were answered, and whose callbacks have run: keeps what new ones can use. The boxes are
     /// left.
     pub(crate) fn retire(&self, batches: &mut [Box<ProducerBatch>]) {
         self.incomplete.remove(batches.iter().filter_map(|batch| batch.incomplete_key()));
-        self.parts.keep(batches);
+        self.recycler.keep(batches);
     }
 
     pub(crate) fn pool(&self) -> &Arc<BufferPool> {

@@ -199,7 +199,7 @@ fn begin(pool: &Arc<BufferPool>) -> ProducerBatch {
         callbacks: 0,
         now: Instant::ZERO,
     };
-    ProducerBatch::new(start, SpareParts::default())
+    ProducerBatch::new(start, RecycledBatch::default())
 }
 
 fn record<'a>(value: &'a [u8], headers: &'a Headers<'a>) -> RecordContents<'a> {

@@ -454,11 +454,11 @@ fn a_batch_that_grows_takes_memory_for_callbacks_that_another_left() {
         batch.complete(BatchOutcome::Appended { base_offset: 0, log_append_time_ms: -1 });
     }
     accumulator.retire(&mut batches);
-    let left = accumulator.parts.block_count();
+    let left = accumulator.recycler.block_count();
 
     append_many();
 
-    let unused = accumulator.parts.block_count();
+    let unused = accumulator.recycler.block_count();
     assert!(unused < left / 2, "{unused} of {left}");
 }
 

@@ -1,36 +1,47 @@
 //! Memory that batches leave for others. Java leaves it to the garbage collector.
 
-use std::fmt;
-use std::mem;
+use std::sync::Arc;
+use std::{fmt, mem};
 
 use crate::producer::internals::AT_ONE_LOCK;
-use crate::producer::internals::producer_batch::{ProducerBatch, SpareParts};
-use crate::producer::internals::thunks::ThunkSlot;
+use crate::producer::internals::pooled_buffer::PooledBuffer;
+use crate::producer::internals::produce_request_result::ProduceRequestResult;
+use crate::producer::internals::producer_batch::ProducerBatch;
+use crate::producer::internals::thunks::{ThunkSlot, Thunks};
 use crate::utils::sync::Mutex;
 
 /// What is left of batches that are over, for new ones to be made of: what one thread allocates and another frees is dear.
 #[derive(Default)]
-pub(super) struct PartsStore(Mutex<Shelf>);
+pub(super) struct BatchRecycler(Mutex<Shelf>);
 
 #[derive(Default)]
 struct Shelf {
-    parts: Vec<SpareParts>,
-    /// For how many callbacks `parts` have memory.
+    batches: Vec<RecycledBatch>,
+    /// For how many callbacks `batches` have memory.
     callbacks: usize,
     /// Memory for further callbacks of batches that grow.
     blocks: Vec<Box<[ThunkSlot]>>,
 }
 
-/// The parts of so many batches are kept at most: some 5 MiB.
-const MOST_PARTS: usize = 16 * 1024;
-/// These parts have memory for so many callbacks at most: 3 MiB.
+/// What a batch that is over leaves to another one. Nobody else has a part in it.
+#[derive(Default)]
+pub(super) struct RecycledBatch {
+    /// `None` where somebody keeps a future.
+    pub(super) result: Option<Arc<ProduceRequestResult>>,
+    pub(super) thunks: Thunks,
+    pub(super) emptied: Option<Arc<PooledBuffer>>,
+}
+
+/// What is left of so many batches is kept at most: some 5 MiB.
+const MOST_BATCHES: usize = 16 * 1024;
+/// It has memory for so many callbacks at most: 3 MiB.
 const MOST_CALLBACKS: usize = 128 * 1024;
 /// So many blocks are kept besides at most: 3 MiB.
 const MOST_BLOCKS: usize = 1024;
 
-impl PartsStore {
+impl BatchRecycler {
     /// What is there for a new batch, if only nothing.
-    pub(super) fn take(&self) -> SpareParts {
+    pub(super) fn take(&self) -> RecycledBatch {
         self.0.lock().take()
     }
 
@@ -47,14 +58,14 @@ impl PartsStore {
         self.0.lock().blocks.len()
     }
 
-    /// Takes batches that are over apart, and keeps what is of use.
+    /// Keeps what is of use of batches that are over.
     pub(super) fn keep(&self, batches: &mut [Box<ProducerBatch>]) {
         let mut taken = Vec::with_capacity(AT_ONE_LOCK);
         let mut blocks = Vec::new();
         for batches in batches.chunks_mut(AT_ONE_LOCK) {
-            taken.extend(batches.iter_mut().map(|batch| batch.take_apart(&mut blocks)));
+            taken.extend(batches.iter_mut().map(|batch| batch.recycle(&mut blocks)));
             let mut shelf = self.0.lock();
-            taken.iter_mut().for_each(|parts| shelf.add(parts));
+            taken.iter_mut().for_each(|batch| shelf.add(batch));
             shelf.add_blocks(&mut blocks);
             drop(shelf);
             taken.clear(); // what is too much is dropped without the lock
@@ -64,18 +75,18 @@ impl PartsStore {
 }
 
 impl Shelf {
-    fn take(&mut self) -> SpareParts {
-        let parts = self.parts.pop().unwrap_or_default();
-        self.callbacks -= parts.callback_capacity();
-        parts
+    fn take(&mut self) -> RecycledBatch {
+        let batch = self.batches.pop().unwrap_or_default();
+        self.callbacks -= batch.callback_capacity();
+        batch
     }
 
-    /// Takes the parts, if there are not enough, and leaves nothing in their place.
-    fn add(&mut self, parts: &mut SpareParts) {
-        let callbacks = self.callbacks + parts.callback_capacity();
-        if self.parts.len() < MOST_PARTS && callbacks <= MOST_CALLBACKS {
+    /// Takes what is left of a batch, if there is not enough, and leaves nothing in its place.
+    fn add(&mut self, batch: &mut RecycledBatch) {
+        let callbacks = self.callbacks + batch.callback_capacity();
+        if self.batches.len() < MOST_BATCHES && callbacks <= MOST_CALLBACKS {
             self.callbacks = callbacks;
-            self.parts.push(mem::take(parts));
+            self.batches.push(mem::take(batch));
         }
     }
 
@@ -86,16 +97,21 @@ impl Shelf {
     }
 }
 
-impl fmt::Debug for PartsStore {
+impl RecycledBatch {
+    /// For how many callbacks there is memory, besides blocks.
+    fn callback_capacity(&self) -> usize {
+        self.thunks.capacity()
+    }
+}
+
+impl fmt::Debug for BatchRecycler {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "PartsStore({})", self.0.lock().parts.len())
+        write!(formatter, "BatchRecycler({})", self.0.lock().batches.len())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::common::header::Headers;
     use crate::common::node::NodeId;
@@ -114,8 +130,8 @@ mod tests {
 
     #[test]
     fn nothing_is_left_of_the_batch_before() {
-        let (store, pool) = (PartsStore::default(), pool());
-        let mut batch = Box::new(begin(1, &partition(0), &pool, &store));
+        let (recycler, pool) = (BatchRecycler::default(), pool());
+        let mut batch = Box::new(begin(1, &partition(0), &pool, &recycler));
         append(&mut batch);
         let result = Arc::as_ptr(batch.result());
         batch.seal(ProducerState { producer_id: 1, producer_epoch: 2, base_sequence: 3 });
@@ -123,11 +139,11 @@ mod tests {
         let error = Error::new(ErrorKind::Disconnected);
         batch.reenqueued(Retry { at: Instant::FAR_FUTURE, asked: NodeId(1), error });
         batch.complete(BatchOutcome::Appended { base_offset: 7, log_append_time_ms: -1 });
-        store.keep(&mut [batch]);
+        recycler.keep(&mut [batch]);
         assert_eq!(pool.available(), pool.total());
 
         let other = partition(5);
-        let mut batch = begin(2, &other, &pool, &store);
+        let mut batch = begin(2, &other, &pool, &recycler);
 
         assert_eq!(Arc::as_ptr(batch.result()), result, "the same one");
         assert_eq!((batch.id(), batch.record_count(), batch.attempts()), (2, 0, 0));
@@ -137,7 +153,7 @@ mod tests {
         assert!(!batch.is_urgent() && !batch.result().is_settled() && !batch.result().is_drained());
         assert_eq!(append(&mut batch), Some(0));
         let bytes = batch.seal(ProducerState::NONE).expect("open");
-        let mut fresh = begin(3, &other, &pool, &PartsStore::default());
+        let mut fresh = begin(3, &other, &pool, &BatchRecycler::default());
         append(&mut fresh);
         let fresh_bytes = fresh.seal(ProducerState::NONE).expect("open");
         assert!(pieces_of(&*bytes).eq(pieces_of(&*fresh_bytes)));
@@ -145,14 +161,14 @@ mod tests {
 
     #[test]
     fn an_answer_that_somebody_keeps_stays_what_it_is() {
-        let (store, pool) = (PartsStore::default(), pool());
-        let mut batch = Box::new(begin(1, &partition(0), &pool, &store));
+        let (recycler, pool) = (BatchRecycler::default(), pool());
+        let mut batch = Box::new(begin(1, &partition(0), &pool, &recycler));
         append(&mut batch);
         let kept = Arc::clone(batch.result());
         batch.complete(BatchOutcome::Appended { base_offset: 7, log_append_time_ms: -1 });
-        store.keep(&mut [batch]);
+        recycler.keep(&mut [batch]);
 
-        let batch = begin(2, &partition(0), &pool, &store);
+        let batch = begin(2, &partition(0), &pool, &recycler);
 
         assert!(kept.is_settled());
         assert!(!Arc::ptr_eq(batch.result(), &kept));
@@ -161,55 +177,55 @@ mod tests {
 
     #[test]
     fn no_more_are_kept_than_are_likely_to_be_used() {
-        let (store, pool) = (PartsStore::default(), pool());
-        let many = MOST_PARTS as u64 + 10;
+        let (recycler, pool) = (BatchRecycler::default(), pool());
+        let many = MOST_BATCHES as u64 + 10;
         let mut over: Vec<_> =
-            (0..many).map(|id| Box::new(begin(id, &partition(0), &pool, &store))).collect();
+            (0..many).map(|id| Box::new(begin(id, &partition(0), &pool, &recycler))).collect();
         for batch in &mut over {
             append(batch);
             batch.complete(BatchOutcome::Appended { base_offset: 7, log_append_time_ms: -1 });
         }
 
-        store.keep(&mut over);
+        recycler.keep(&mut over);
 
-        let kept = store.0.lock();
-        assert_eq!(kept.callbacks, 50 * kept.parts.len());
-        assert_eq!(kept.parts.len(), MOST_PARTS.min(MOST_CALLBACKS / 50));
+        let kept = recycler.0.lock();
+        assert_eq!(kept.callbacks, 50 * kept.batches.len());
+        assert_eq!(kept.batches.len(), MOST_BATCHES.min(MOST_CALLBACKS / 50));
     }
 
     #[test]
     fn a_batch_that_grows_goes_on_in_blocks_that_another_left() {
-        let (store, pool, partition) = (PartsStore::default(), pool(), partition(0));
-        let mut batch = Box::new(begin(1, &partition, &pool, &store));
-        grow(&mut batch, &store);
+        let (recycler, pool, partition) = (BatchRecycler::default(), pool(), partition(0));
+        let mut batch = Box::new(begin(1, &partition, &pool, &recycler));
+        grow(&mut batch, &recycler);
         batch.complete(BatchOutcome::Appended { base_offset: 7, log_append_time_ms: -1 });
-        store.keep(&mut [batch]);
-        let left = store.block_count();
+        recycler.keep(&mut [batch]);
+        let left = recycler.block_count();
 
-        grow(&mut begin(2, &partition, &pool, &store), &store);
+        grow(&mut begin(2, &partition, &pool, &recycler), &recycler);
 
-        let unused = store.block_count();
+        let unused = recycler.block_count();
         assert!(unused < left, "{unused} of {left}");
     }
 
     #[test]
     fn no_more_blocks_are_kept_than_are_likely_to_be_used() {
-        let store = PartsStore::default();
+        let recycler = BatchRecycler::default();
         let mut blocks: Vec<_> = (0..MOST_BLOCKS + 10).map(|_| Default::default()).collect();
 
-        store.0.lock().add_blocks(&mut blocks);
+        recycler.0.lock().add_blocks(&mut blocks);
 
-        assert_eq!((store.block_count(), blocks.len()), (MOST_BLOCKS, 10));
+        assert_eq!((recycler.block_count(), blocks.len()), (MOST_BLOCKS, 10));
     }
 
     /// Appends until there are many callbacks.
-    fn grow(batch: &mut ProducerBatch, store: &PartsStore) {
+    fn grow(batch: &mut ProducerBatch, recycler: &BatchRecycler) {
         let headers = Headers::new();
         let record = RecordContents::new(1, None, Some(b"value"), &headers);
         while batch.callback_count() < 1000 {
             if append(batch).is_none() {
                 batch.make_room(&record, 1 << 16);
-                store.supply(batch);
+                recycler.supply(batch);
             }
         }
     }
@@ -218,12 +234,12 @@ mod tests {
         id: u64,
         partition: &PartitionRef,
         pool: &Arc<BufferPool>,
-        store: &PartsStore,
+        recycler: &BatchRecycler,
     ) -> ProducerBatch {
         let (write_limit, callbacks, now) = (100, 50, Instant::ZERO);
         let buffer = pool.try_allocate(write_limit).expect("free");
         let start = BatchStart { id, partition, buffer, write_limit, callbacks, now };
-        ProducerBatch::new(start, store.take())
+        ProducerBatch::new(start, recycler.take())
     }
 
     fn append(batch: &mut ProducerBatch) -> Option<u32> {
