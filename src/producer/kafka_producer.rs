@@ -233,7 +233,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
     }
 
     fn close(&self, timeout: Duration) -> Result<(), Error> {
-        shared_result::release_spare();
+        shared_result::release_kept_reference();
         self.initiate_close();
         let mut is_in_time = true;
         if !self.lifecycle.await_end(timeout) {

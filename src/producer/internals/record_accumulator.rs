@@ -26,7 +26,7 @@ use crate::producer::internals::produce_request_result::RecordShare;
 use crate::producer::internals::producer_batch::{self, BatchStart, ProducerBatch};
 use crate::producer::internals::record_accumulator::growth::Growth;
 use crate::producer::internals::sender_signal::SenderSignal;
-use crate::producer::internals::shared_result::{SharedResult, Spare};
+use crate::producer::internals::shared_result::{KeptReference, SharedResult};
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
@@ -201,9 +201,9 @@ impl RecordAccumulator {
         append: &Append<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        let mut spare = Spare::take(); // declared first: dropped after the lock
+        let mut kept = KeptReference::take(); // declared first: dropped after the lock
         let target = append.target(Lane::current())?;
-        self.append_under_lock(&target, target.queue.try_lock()?, &mut spare, callback)
+        self.append_under_lock(&target, target.queue.try_lock()?, &mut kept, callback)
     }
 
     /// Copies the record into the newest batch of its partition, if that has room for it. Takes `callback` if, and only
@@ -215,16 +215,16 @@ impl RecordAccumulator {
         append: &Append<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        let mut spare = Spare::take(); // declared first: dropped after the lock
+        let mut kept = KeptReference::take(); // declared first: dropped after the lock
         let target = append.target(Lane::current())?;
         if let Some(batches) = target.queue.try_lock() {
-            return self.append_under_lock(&target, batches, &mut spare, callback);
+            return self.append_under_lock(&target, batches, &mut kept, callback);
         }
         let target = match append.partition {
             Some(_) => target,
             None => append.target(Lane::current().leave())?,
         };
-        self.append_under_lock(&target, target.queue.lock(), &mut spare, callback)
+        self.append_under_lock(&target, target.queue.lock(), &mut kept, callback)
     }
 
     #[inline(always)]
@@ -232,13 +232,13 @@ impl RecordAccumulator {
         &self,
         target: &Target<'_>,
         mut batches: LockedQueue<'_>,
-        spare: &mut Spare,
+        kept: &mut KeptReference,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
         if self.is_closed() || target.has_moved() {
             return None;
         }
-        let appended = target.append_to_tail(&mut batches, spare, callback)?;
+        let appended = target.append_to_tail(&mut batches, kept, callback)?;
         if appended.news == News::FullBatch {
             self.announce(batches, target.queue, target.append.topic);
         }
@@ -531,20 +531,20 @@ impl Target<'_> {
         batches: &mut LockedQueue<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        self.append_to_tail(batches, &mut Spare::none(), callback)
+        self.append_to_tail(batches, &mut KeptReference::none(), callback)
     }
 
     #[inline(always)]
     fn append_to_tail(
         &self,
         batches: &mut LockedQueue<'_>,
-        spare: &mut Spare,
+        kept: &mut KeptReference,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
         let tail = batches.tail()?;
         let written_before = tail.written();
         let index = tail.try_append(&self.append.record, callback)?;
-        let result = spare.share(tail.result());
+        let result = kept.share(tail.result());
         let is_full = tail.is_full_with(tail.written());
         let header = if index == 0 { RECORD_BATCH_OVERHEAD } else { 0 }; // the first record pays for it
         self.note_produced(tail.growth_since(written_before) + header, is_full);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::producer::internals::produce_request_result::ProduceRequestResult;
 
 thread_local! {
-    static SPARE: Cell<Option<Arc<ProduceRequestResult>>> = const { Cell::new(None) };
+    static KEPT: Cell<Option<Arc<ProduceRequestResult>>> = const { Cell::new(None) };
 }
 
 /// Counted, but not for nothing: the thread keeps the reference that was dropped last for its next record, which mostly
@@ -16,12 +16,12 @@ thread_local! {
 pub(crate) struct SharedResult(Option<Arc<ProduceRequestResult>>);
 
 /// What this thread keeps, while it looks for a place for a record. Drop it with no lock held.
-pub(super) struct Spare(Option<Arc<ProduceRequestResult>>);
+pub(super) struct KeptReference(Option<Arc<ProduceRequestResult>>);
 
-impl Spare {
+impl KeptReference {
     #[inline(always)]
     pub(super) fn take() -> Self {
-        Self(SPARE.try_with(Cell::take).unwrap_or_default()) // a thread that ends keeps none
+        Self(KEPT.try_with(Cell::take).unwrap_or_default()) // a thread that ends keeps none
     }
 
     /// Nothing kept.
@@ -33,15 +33,15 @@ impl Spare {
     #[inline(always)]
     pub(super) fn share(&mut self, result: &Arc<ProduceRequestResult>) -> SharedResult {
         match &self.0 {
-            Some(spare) if Arc::ptr_eq(spare, result) => SharedResult(self.0.take()),
+            Some(kept) if Arc::ptr_eq(kept, result) => SharedResult(self.0.take()),
             _ => SharedResult::new(result),
         }
     }
 }
 
 /// Lets go of what this thread keeps, and so of the producer that it belongs to.
-pub(crate) fn release_spare() {
-    drop(Spare::take());
+pub(crate) fn release_kept_reference() {
+    drop(KeptReference::take());
 }
 
 impl SharedResult {
@@ -66,6 +66,6 @@ impl Drop for SharedResult {
             return;
         };
         // What was kept so far goes, or, where nothing can be kept any more, this one.
-        drop(SPARE.try_with(|spare| spare.replace(Some(result))));
+        drop(KEPT.try_with(|kept| kept.replace(Some(result))));
     }
 }
