@@ -84,7 +84,12 @@ impl Answer {
 
     /// Whether the records are in the log; those of a duplicate are, too.
     pub(super) fn is_success(&self) -> bool {
-        self.error.is_none() || self.code == ErrorCode::DuplicateSequenceNumber
+        self.failure().is_none()
+    }
+
+    /// Why the records are not in the log, if they are not.
+    fn failure(&self) -> Option<&Error> {
+        self.error.as_ref().filter(|_| self.code != ErrorCode::DuplicateSequenceNumber)
     }
 }
 
@@ -123,9 +128,8 @@ impl<C: KafkaClient> Sender<C> {
             transactions.left_wire(queue);
         }
         self.partitions.unmute(queue);
-        match &answer.error {
+        match answer.failure() {
             None => self.succeed(batch, answer, now),
-            Some(_) if answer.is_success() => self.succeed(batch, answer, now),
             Some(error) => {
                 if let Some(transactions) = &mut self.transactions {
                     transactions.attempt_failed(queue);

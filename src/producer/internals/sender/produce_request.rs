@@ -188,22 +188,14 @@ impl<C: KafkaClient> Sender<C> {
         now: Instant,
     ) {
         self.in_flight_expiry.remove(&(handler.expires, response.correlation_id));
-        let node = handler.node;
-        match response.outcome {
+        let answer = match response.outcome {
             ResponseOutcome::Answered(ResponseBody::Produce(answer)) => {
-                self.handle_answers(handler, answer, now);
+                return self.handle_answers(handler, answer, now);
             }
-            ResponseOutcome::Sent => {
-                for batch in handler.batches {
-                    self.complete_batch(batch, &Answer::not_expected(), node, now);
-                }
-            }
+            ResponseOutcome::Sent => Answer::not_expected(),
             ResponseOutcome::UnsupportedVersion(error) => {
                 let error = self.explain(handler.version, error);
-                for batch in handler.batches {
-                    let answer = Answer::local(ErrorCode::UnsupportedVersion, error.clone(), false);
-                    self.complete_batch(batch, &answer, node, now);
-                }
+                Answer::local(ErrorCode::UnsupportedVersion, error, false)
             }
             ResponseOutcome::Disconnected { error, timed_out, written } => {
                 let code = if timed_out {
@@ -211,19 +203,16 @@ impl<C: KafkaClient> Sender<C> {
                 } else {
                     ErrorCode::NetworkException
                 };
-                for batch in handler.batches {
-                    let answer = Answer::local(code, error.clone(), written);
-                    self.complete_batch(batch, &answer, node, now);
-                }
+                Answer::local(code, error, written)
             }
             ResponseOutcome::Answered(body) => {
-                let error = Error::broker_code(ErrorCode::NetworkException, None);
                 log::error!("a produce request was answered with {:?}", body.api());
-                for batch in handler.batches {
-                    let answer = Answer::local(ErrorCode::NetworkException, error.clone(), true);
-                    self.complete_batch(batch, &answer, node, now);
-                }
+                let error = Error::broker_code(ErrorCode::NetworkException, None);
+                Answer::local(ErrorCode::NetworkException, error, true)
             }
+        };
+        for batch in handler.batches {
+            self.complete_batch(batch, &answer, handler.node, now);
         }
     }
 
