@@ -83,7 +83,8 @@ impl MemoryRecordsBuilder {
         }
         let (index, timestamp_delta) = self.place(record.timestamp_ms);
         let Some(prefix) = record.short_prefix(timestamp_delta, index) else {
-            // By value: what is lent out has to be in memory, for others, too.
+            // By value: a reference that is passed to a call that is not inlined forces the record onto the stack, and every
+            // other record would pay for that, too.
             return self.try_append_unusual(*record);
         };
         record.write(prefix, self.claim(prefix.record_size())?);
@@ -168,8 +169,9 @@ impl MemoryRecordsBuilder {
         self.record_count == 0 || has_room
     }
 
-    /// Makes the buffer longer, by a good piece at a time once it is likely that more of them follow soon: the lines of
-    /// memory that the next records go to are fetched all at once then, instead of one after the other.
+    /// Makes the buffer longer, up to `end`; in a batch of a kilobyte, [`STRETCH_BYTES`], by a kilobyte more, as far as there
+    /// is room. More records are likely to follow soon then, and the lines of memory that they go to are fetched all at
+    /// once, instead of one after the other.
     #[inline(never)]
     fn stretch(&mut self, end: usize) {
         let ahead = if self.before() + end < STRETCH_BYTES { 0 } else { STRETCH_BYTES };

@@ -55,7 +55,8 @@ pub(crate) struct ProducerBatch {
     created: Instant,
     /// Empty until the batch is compressed or sealed, as the builder fills the bytes; `None` once it is completed.
     buffer: Option<Arc<PooledBuffer>>,
-    /// The place of its memory, once that went back to the pool: that of the next batch goes there.
+    /// What `buffer` was in, once its memory went back to the pool: the next batch that is made of this one puts its own there,
+    /// instead of allocating another.
     emptied: Option<Arc<PooledBuffer>>,
     /// Whom the header names, once there is one.
     sealed_for: Option<ProducerState>,
@@ -67,7 +68,7 @@ pub(crate) struct ProducerBatch {
     attempts: u32,
     /// What it is known by among the incomplete batches, once it is.
     incomplete_key: Option<IncompleteKey>,
-    /// What it adds to the load of its queue.
+    /// What it counts for in `PartitionQueue::load`: how many batches of `batch.size` it has room for, rounded up.
     weight: u32,
     /// Whether an attempt ended without the broker saying that it did not append.
     is_perhaps_persisted: bool,
@@ -216,8 +217,8 @@ impl ProducerBatch {
     /// Makes room for `record` with memory from the pool, if no more than `limit` bytes are expected to travel. Else, or
     /// if there is no memory, the batch takes no more records.
     ///
-    /// What is to be compressed gets no more than `limit` bytes before that either, unless it takes more to fill it: it may
-    /// turn out not to become smaller.
+    /// A batch that is to be compressed may turn out not to become smaller. So it gets no more than `limit` bytes before that
+    /// either, or as many as fill it if those are more: the ones that are expected to become `batch.size`.
     pub(super) fn make_room(&mut self, record: &RecordContents<'_>, limit: usize) {
         let limit =
             self.compression_state.write_limit(limit).min(limit.max(self.builder.write_limit()));
@@ -269,7 +270,8 @@ impl ProducerBatch {
         true
     }
 
-    /// How it has been so far; a callback that takes twice the memory counts twice.
+    /// How many callbacks came with how many bytes of records so far. One whose record is [kept apart](Thunks::odd_count) takes
+    /// twice the memory and counts twice.
     pub(super) fn callback_rate(&self) -> CallbackRate {
         let callbacks = self.thunks.len() + self.thunks.odd_count();
         CallbackRate { callbacks, bytes: self.builder.size() }

@@ -346,7 +346,8 @@ impl RecordAccumulator {
 
     /// Lets the sender look at a queue in which a batch became full, or began; the lock is released before.
     ///
-    /// Not given the [`Target`]: what is lent out has to be in memory, for all records, too.
+    /// Not given the [`Target`], which has both: a reference that is passed to a call that is not inlined forces the value onto
+    /// the stack, and every record would pay for that, though few come here.
     #[inline(never)]
     fn announce(&self, mut batches: LockedQueue<'_>, queue: &PartitionQueue, topic: &TopicEntry) {
         let job = self.start_compression(&mut batches, topic);

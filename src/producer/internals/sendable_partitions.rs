@@ -44,8 +44,8 @@ pub(crate) struct SendablePartitions {
     nodes: BTreeMap<NodeId, Line>,
     /// Counts the places that were ever taken in a line.
     next_place: u64,
-    /// When the head runs out of time of each partition that waits for something else than its turn or company, or for its
-    /// turn for very long.
+    /// When the head runs out of time, for each partition that waits for the end of a backoff, a leader or an answer. One in line
+    /// has a timer here only once `first_expiry_in_line` has passed; one that lingers has none, for it moves on long before.
     expiries: Deadlines,
     /// When the first head of those in line may run out of time: none does so earlier, but for those with a timer.
     first_expiry_in_line: Option<Instant>,

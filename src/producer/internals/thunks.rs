@@ -17,7 +17,7 @@ pub(super) struct Thunks {
     slots: Box<[ThunkSlot]>,
     /// How many of them were taken, from the first one on.
     taken: u32,
-    /// The index behind that of the last record with a callback.
+    /// One more than the index of the last record with a callback; 0 without one.
     next_index: u32,
     /// What most batches do without.
     rest: Option<Box<Rest>>,

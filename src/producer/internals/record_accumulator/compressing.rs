@@ -7,10 +7,11 @@ use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::topic_table::TopicEntry;
 
 impl RecordAccumulator {
-    /// A full batch to be compressed by this thread, unless the sender has nothing to do, and nothing else to do here: then
-    /// it compresses this one, while this thread goes on. Or unless it may have to send the batch in another format.
+    /// A full batch for this thread to compress. None while the sender is idle and no more than two batches wait: it compresses
+    /// them, and this thread goes on. None either while a broker is connected that may have to get them in another format.
     ///
-    /// What is compressed takes no more records, so behind two others the newest first grows, until another one begins.
+    /// What is compressed takes no more records. So where more than two wait, the newest grows first, as far as it may, until
+    /// another one begins behind it.
     pub(super) fn start_compression(
         &self,
         batches: &mut LockedQueue<'_>,
