@@ -30,7 +30,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "utils",
         ],
     ),
-    ("mock_cluster", &["common", "compress", "error", "protocol", "record", "utils"]),
+    ("mock_cluster", &["common", "error", "protocol", "utils"]),
     (
         "simulation",
         &[
@@ -59,13 +59,16 @@ const HOMES: &[(&str, &[&str])] = &[
     ("byteorder", &["protocol", "record"]),
     ("crc32fast", &["utils"]),
     ("crc_fast", &["utils"]),
-    ("crossbeam_channel", &["client", "producer"]),
+    ("crossbeam_channel", &["client"]),
     ("flate2", &["compress", "mock_cluster"]),
     ("lz4_flex", &["compress", "mock_cluster"]),
     ("mio", &["network"]),
     ("parking_lot", &["utils"]),
+    ("raw_cpuid", &["utils"]),
     ("snap", &["compress", "mock_cluster"]),
+    ("socket2", &["network"]),
     ("spin", &["utils"]),
+    ("tick_counter", &["utils"]),
     ("zstd", &["compress", "mock_cluster"]),
 ];
 
