@@ -117,7 +117,6 @@ mod tests {
     use crate::common::node::NodeId;
     use crate::common::topic_partition::TopicPartition;
     use crate::error::{Error, ErrorKind};
-    use crate::network::wakeup::Wakeup;
     use crate::producer::internals::buffer_pool::BufferPool;
     use crate::producer::internals::partition_ref::PartitionRef;
     use crate::producer::internals::produce_request_result::BatchOutcome;
@@ -249,7 +248,7 @@ mod tests {
     }
 
     fn partition(number: i32) -> PartitionRef {
-        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let signal = SenderSignal::detached();
         let id = usize::try_from(number).expect("small");
         PartitionRef::new(id, TopicPartition::new("t", number), signal)
     }

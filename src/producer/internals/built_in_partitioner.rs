@@ -208,7 +208,6 @@ mod tests {
     use crate::common::partition_info::PartitionInfo;
     use crate::common::topic_partition::TopicPartition;
     use crate::common::uuid::Uuid;
-    use crate::network::wakeup::Wakeup;
     use crate::producer::internals::partition_queue::PartitionQueue;
     use crate::producer::internals::partition_ref::PartitionRef;
     use crate::producer::internals::sender_signal::SenderSignal;
@@ -355,7 +354,7 @@ mod tests {
     }
 
     fn topic(leaders: &[Option<i32>]) -> (TopicInfo, PartitionQueues) {
-        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let signal = SenderSignal::detached();
         let partitions = leaders
             .iter()
             .zip(0..)

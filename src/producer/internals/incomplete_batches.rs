@@ -83,7 +83,6 @@ fn in_order<R>(mut batches: Vec<(u64, R)>) -> Vec<R> {
 mod tests {
     use super::*;
     use crate::common::topic_partition::TopicPartition;
-    use crate::network::wakeup::Wakeup;
     use crate::producer::internals::partition_ref::PartitionRef;
     use crate::producer::internals::sender_signal::SenderSignal;
 
@@ -108,7 +107,7 @@ mod tests {
     }
 
     fn result() -> Arc<ProduceRequestResult> {
-        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let signal = SenderSignal::detached();
         let partition = PartitionRef::new(0, TopicPartition::new("t", 0), signal);
         Arc::new(ProduceRequestResult::new(&partition))
     }

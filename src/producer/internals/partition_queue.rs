@@ -256,16 +256,13 @@ impl LockedQueue<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::common::topic_partition::TopicPartition;
-    use crate::network::wakeup::Wakeup;
     use crate::producer::internals::sender_signal::SenderSignal;
 
     #[test]
     fn what_an_append_needs_lies_on_two_lines_of_memory() {
-        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let signal = SenderSignal::detached();
         let queue = PartitionQueue::new(PartitionRef::new(0, TopicPartition::new("t", 0), signal));
         let start = std::ptr::from_ref(&queue).addr();
 
@@ -278,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_batch_with_half_of_the_memory_is_expected_to_get_half_of_the_callbacks() {
-        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let signal = SenderSignal::detached();
         let queue = PartitionQueue::new(PartitionRef::new(0, TopicPartition::new("t", 0), signal));
         assert_eq!(queue.lock().expected_callbacks(1000), 0);
         queue.expected_callbacks.store(30, Ordering::Relaxed);

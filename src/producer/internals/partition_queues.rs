@@ -57,7 +57,6 @@ impl PartitionQueues {
 mod tests {
     use super::*;
     use crate::common::topic_partition::TopicPartition;
-    use crate::network::wakeup::Wakeup;
     use crate::producer::internals::partition_ref::PartitionRef;
     use crate::producer::internals::sender_signal::SenderSignal;
 
@@ -77,7 +76,7 @@ mod tests {
     }
 
     fn queue(id: usize) -> Arc<PartitionQueue> {
-        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let signal = SenderSignal::detached();
         let number = i32::try_from(id).expect("small");
         PartitionQueue::new(PartitionRef::new(id, TopicPartition::new("t", number), signal)).into()
     }

@@ -340,7 +340,6 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::network::wakeup::Wakeup;
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -395,7 +394,7 @@ mod tests {
     }
 
     fn result() -> Arc<ProduceRequestResult> {
-        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let signal = SenderSignal::detached();
         let partition = PartitionRef::new(0, TopicPartition::new("t", 0), signal);
         Arc::new(ProduceRequestResult::new(&partition))
     }

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::fmt;
+#[cfg(test)]
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::network::wakeup::Wakeup;
@@ -36,6 +38,12 @@ impl SenderSignal {
     pub(crate) fn new(wakeup: Wakeup) -> Self {
         let producer = NEXT_PRODUCER.fetch_add(1, Ordering::Relaxed);
         Self { producer, announcements: Mutex::default(), wakeup }
+    }
+
+    /// Of a producer without a sender thread.
+    #[cfg(test)]
+    pub(crate) fn detached() -> Arc<Self> {
+        Arc::new(Self::new(Wakeup::detached()))
     }
 
     /// Makes the sender's next turn look at a partition; does not wake it.

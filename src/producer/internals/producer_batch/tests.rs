@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::*;
 use crate::common::header::Headers;
-use crate::network::wakeup::Wakeup;
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::produce_request_result::BatchOutcome;
 use crate::producer::internals::sender_signal::SenderSignal;
@@ -188,7 +187,7 @@ fn grown(pool: &Arc<BufferPool>, sizes: &[usize]) -> ProducerBatch {
 }
 
 fn begin(pool: &Arc<BufferPool>) -> ProducerBatch {
-    let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+    let signal = SenderSignal::detached();
     let partition = PartitionRef::new(0, TopicPartition::new("t", 0), signal);
     let buffer = pool.try_allocate(BATCH_SIZE / 4).expect("free");
     let start = BatchStart {

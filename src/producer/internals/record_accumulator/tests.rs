@@ -8,7 +8,6 @@ use crate::common::header::Headers;
 use crate::common::node::NodeId;
 use crate::common::partition_info::PartitionInfo;
 use crate::common::uuid::Uuid;
-use crate::network::wakeup::Wakeup;
 use crate::producer::internals::produce_request_result::BatchOutcome;
 use crate::producer::internals::sender_signal::Announcements;
 use crate::producer::internals::thunks::Thunks;
@@ -528,7 +527,7 @@ fn accumulator(buffer_memory: usize) -> RecordAccumulator {
 }
 
 fn accumulator_with(batch_size: usize, buffer_memory: usize) -> RecordAccumulator {
-    let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+    let signal = SenderSignal::detached();
     let pool = Arc::new(BufferPool::new(buffer_memory, batch_size, || {}));
     let sticky = StickySettings {
         sticky_bytes: batch_size,

@@ -7,7 +7,6 @@ use crate::common::header::Headers;
 use crate::common::node::Node;
 use crate::common::partition_info::PartitionInfo;
 use crate::common::uuid::Uuid;
-use crate::network::wakeup::Wakeup;
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::built_in_partitioner::StickySettings;
 use crate::producer::internals::record_accumulator::Append;
@@ -225,7 +224,7 @@ fn accumulator_with_a_record_each() -> RecordAccumulator {
 }
 
 fn accumulator() -> RecordAccumulator {
-    let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+    let signal = SenderSignal::detached();
     let pool = Arc::new(BufferPool::new(1 << 30, BATCH_SIZE, || {}));
     let sticky = Arc::new(StickySettings {
         sticky_bytes: BATCH_SIZE,

@@ -25,7 +25,6 @@ use crate::common::header::Headers;
 use crate::common::uuid::Uuid;
 use crate::compress::Compression;
 use crate::error::{ErrorCode, Persistence};
-use crate::network::wakeup::Wakeup;
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::built_in_partitioner::StickySettings;
@@ -134,7 +133,7 @@ impl Setup {
     }
 
     fn start(self) -> Fixture {
-        let signal = Arc::new(SenderSignal::new(Wakeup::detached()));
+        let signal = SenderSignal::detached();
         let pool = Arc::new(BufferPool::new(self.buffer_memory, BATCH_SIZE, || {}));
         let sticky = StickySettings {
             sticky_bytes: BATCH_SIZE,
