@@ -55,7 +55,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let Flags { options, compression, payload } = Flags::parse();
     let payload = payload.map_or_else(|| Ok(letters(options.size)), fs::read)?;
     let mut values = payload.chunks_exact(options.size).cycle();
-    let mut send_next = |producer: &_| send(producer, &options.topic, values.next().unwrap_or_default());
+    let mut send_next =
+        |producer: &_| send(producer, &options.topic, values.next().unwrap_or_default());
     let (answered, answers) = mpsc::sync_channel(1);
     let waiting = options.sync.then_some(answered);
     let producer: ThreadedProducer<Answers> = ClientConfig::new()
@@ -87,7 +88,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         send_next(&producer)?;
     }
     producer.flush(Duration::from_secs(120))?;
-    let (acknowledged, failed) = (ACKNOWLEDGED.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed));
+    let (acknowledged, failed) =
+        (ACKNOWLEDGED.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed));
     print_throughput(NAME, options.size, &start, acknowledged, failed);
     Ok(())
 }

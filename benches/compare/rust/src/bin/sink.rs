@@ -100,6 +100,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// When an answer is due, and its bytes.
+type LateAnswer = (Instant, Vec<u8>);
+
 impl Broker {
     fn tell_received(&self) {
         for _ in io::stdin().lines() {
@@ -147,12 +150,12 @@ impl Broker {
     }
 
     /// Who sends the answers of a connection that are on their way for a while.
-    fn later(&self, stream: &TcpStream) -> io::Result<Option<Sender<(Instant, Vec<u8>)>>> {
+    fn later(&self, stream: &TcpStream) -> io::Result<Option<Sender<LateAnswer>>> {
         if self.delay.is_zero() {
             return Ok(None);
         }
         let mut stream = stream.try_clone()?;
-        let (sender, answers) = mpsc::channel::<(Instant, Vec<u8>)>();
+        let (sender, answers) = mpsc::channel::<LateAnswer>();
         thread::spawn(move || {
             for (due, answer) in answers {
                 thread::sleep(due.saturating_duration_since(Instant::now()));
