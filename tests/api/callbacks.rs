@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use kafka_producer::mock_cluster::{Api, Fault};
 use kafka_producer::{ErrorKind, ProducerRecord};
 
 use crate::setup::{
@@ -79,6 +80,34 @@ fn the_callback_of_a_record_that_is_not_accepted_runs_before_send_returns() {
     });
 
     assert_eq!(told.try_recv(), Ok((thread::current().id(), true)));
+}
+
+// The request was sent with the time from before the callback, and had timed out when it left.
+#[test]
+fn a_callback_that_takes_longer_than_a_request_may_costs_the_next_request_nothing() {
+    let cluster = cluster();
+    let producer = producer(
+        &cluster,
+        &[
+            ("enable.idempotence", "false"),
+            ("retries", "0"),
+            ("linger.ms", "0"),
+            ("request.timeout.ms", "1000"),
+        ],
+    );
+    answer(&producer.send(record("knows the topic"))).expect("acknowledged");
+    cluster.inject(Fault::delay(Duration::from_millis(20)).on(Api::Produce).times(2));
+    let (enter, entered) = mpsc::channel();
+    let (_never, for_long) = mpsc::channel::<()>();
+    producer.send_with_callback(record("a"), move |_| {
+        enter.send(()).expect("heard");
+        for_long.recv_timeout(Duration::from_millis(1500)).expect_err("nobody sends");
+    });
+    entered.recv_timeout(LONG).expect("called");
+
+    let next = producer.send(record("b"));
+
+    assert_eq!(offset(&next), 2);
 }
 
 // API-17

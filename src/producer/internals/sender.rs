@@ -53,6 +53,8 @@ pub(crate) struct Sender<C> {
     handlers: HashMap<i32, RequestCompletionHandler>,
     /// When the oldest batch of each produce request runs out of time.
     in_flight_expiry: BTreeSet<(Instant, i32)>,
+    /// Whether nothing was sent in the latest turn, because it ran callbacks of what expired.
+    puts_off_sending: bool,
     /// Set once nothing can ever be sent again.
     fatal: Option<Error>,
     /// How often in a row no producer id was given.
@@ -121,6 +123,7 @@ impl<C: KafkaClient> Sender<C> {
             availability: NodeAvailability::new(settings.availability_timeout),
             handlers: HashMap::default(),
             in_flight_expiry: BTreeSet::new(),
+            puts_off_sending: false,
             fatal: None,
             producer_id_failures: 0,
             producer_id_error: None,
@@ -191,13 +194,18 @@ impl<C: KafkaClient> Sender<C> {
         let turn = Turn { now, metadata: &snapshot, is_urgent };
         let mut wait = Wait::for_event();
         self.partitions.refresh(&self.accumulator, &turn);
-        self.fail_expired_batches(now);
+        let has_failed_some = self.fail_expired_batches(now);
         self.settle_sequences(&turn);
         for topic in self.partitions.take_topics_without_leader() {
             self.metadata.add_topic(&topic, now);
             self.metadata.request_update_for_topic(&topic);
         }
-        if self.has_producer_id(now, &mut wait) {
+        // Their callbacks took time that this turn does not know of: what it sent could be late as soon as it has left. Not
+        // twice in a row, for where many expire, the others are to go on.
+        self.puts_off_sending = has_failed_some && !self.puts_off_sending;
+        if self.puts_off_sending {
+            wait.not_at_all();
+        } else if self.has_producer_id(now, &mut wait) {
             let mut next = self.partitions.next_ready_node(None);
             while let Some(node) = next {
                 self.send_to(node, &turn, &mut wait);

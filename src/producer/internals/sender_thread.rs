@@ -13,7 +13,7 @@ use crate::client::metadata::Metadata;
 use crate::error::{Error, ErrorKind};
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sender::Sender;
-use crate::utils::clock::{Clock, Instant};
+use crate::utils::clock::Clock;
 use crate::utils::panics::contain;
 use crate::utils::sync::{Condvar, Mutex};
 
@@ -120,13 +120,13 @@ fn drive<C: KafkaClient>(
     shared: &SenderShared,
     lifecycle: &Lifecycle,
 ) -> Error {
-    let mut now: Instant = shared.clock.now();
     loop {
         let stage = lifecycle.stage.load(Ordering::SeqCst);
         if stage == FORCED || (stage == CLOSING && sender.is_drained()) {
             return Error::new(ErrorKind::Closed);
         }
-        now = sender.run_once(now);
+        // Not the time that a turn returns: callbacks have run since.
+        sender.run_once(shared.clock.now());
         if let Some(error) = sender.fatal_error() {
             return error.clone();
         }

@@ -316,7 +316,8 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// Fails what passed `delivery.timeout.ms`, oldest first: of one partition some may be on their way and others wait.
-    pub(super) fn fail_expired_batches(&mut self, now: Instant) {
+    /// Returns whether there was anything.
+    pub(super) fn fail_expired_batches(&mut self, now: Instant) -> bool {
         let mut requests = self.take_requests_with_expired(now);
         let waiting = self.partitions.take_expired();
         let mut expired: Vec<_> = waiting.into_iter().map(Expired::Waiting).collect();
@@ -329,6 +330,7 @@ impl<C: KafkaClient> Sender<C> {
             expired.extend(batches.map(|batch| Expired::InFlight { batch, node }));
         }
         expired.sort_by_key(Expired::order);
+        let is_any = !expired.is_empty();
         for expired in expired {
             match expired {
                 Expired::Waiting(batch) => {
@@ -341,6 +343,7 @@ impl<C: KafkaClient> Sender<C> {
         for (correlation_id, handler) in requests {
             self.put_back(correlation_id, handler);
         }
+        is_any
     }
 
     /// The produce requests in flight of which at least one batch may be out of time.

@@ -253,6 +253,36 @@ fn batches_of_one_request_expire_each_in_its_time() {
     assert_eq!((offset(&second), fixture.rest()), (5, None));
 }
 
+// Callbacks take time that their turn does not know of: a request could be late as soon as it has left.
+#[test]
+fn nothing_is_sent_in_a_turn_that_told_callbacks_of_an_expiry() {
+    let mut fixture = Setup::new().start();
+    let [first, second] = fixture.expire_one_after_the_other();
+    fixture.append(2, FULL);
+
+    fixture.turn();
+
+    assert!(outcome(&first).is_some() && fixture.requests().is_empty());
+    assert_eq!(fixture.client.take_timeouts().pop(), Some(Some(Duration::ZERO)));
+    fixture.turn();
+    assert_eq!(fixture.requests().len(), 1);
+    assert!(outcome(&second).is_none());
+}
+
+#[test]
+fn however_many_expire_the_others_are_sent() {
+    let mut fixture = Setup::new().start();
+    let [_, second] = fixture.expire_one_after_the_other();
+    fixture.append(2, FULL);
+    fixture.turn();
+    fixture.advance(Duration::from_millis(1));
+
+    fixture.turn();
+
+    assert!(outcome(&second).is_some());
+    assert_eq!(fixture.requests().len(), 1);
+}
+
 // Java: SenderTest.testResetNextBatchExpiry
 #[test]
 fn what_is_answered_leaves_no_deadline_behind() {
@@ -293,4 +323,18 @@ fn a_deadline_beyond_all_time_is_none() {
     fixture.append(0, 10);
 
     assert_eq!(fixture.rest(), None);
+}
+
+impl Fixture {
+    /// Appends to two partitions, a millisecond apart; the first runs out of time now. Their leader can be sent to again.
+    fn expire_one_after_the_other(&mut self) -> [FutureRecordMetadata; 2] {
+        self.client.set_ready(NODE_1, false);
+        let first = self.append(0, 10);
+        self.advance(Duration::from_millis(1));
+        let second = self.append(1, 10);
+        self.rest();
+        self.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_millis(1)));
+        self.client.set_ready(NODE_1, true);
+        [first, second]
+    }
 }
