@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
-use crate::client::metadata_snapshot::{LeaderHint, MetadataSnapshot, Update, has_usable_broker};
+use crate::client::metadata_snapshot::{
+    LeaderHint, MetadataSnapshot, Update, has_usable_broker, warn_of_troubles,
+};
 use crate::common::node::Node;
 use crate::error::{Error, ErrorCode};
 use crate::protocol::message::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
@@ -208,25 +210,15 @@ impl Metadata {
 
     /// What to ask for now. The outcome has to be told to `handle_response` or `handle_failure`.
     pub(crate) fn next_request(&self, now: Instant) -> MetadataRequest {
-        let state = &mut *self.state.lock();
-        let is_old =
-            state.last_full_update.is_none_or(|updated| updated + self.settings.max_age <= now);
-        let requested = if state.need_full || is_old {
-            state.forget_unused_topics(now);
-            RequestedTopics::All(state.topics.keys().cloned().collect())
-        } else {
-            RequestedTopics::Some(state.new_topics.union(&state.stale_topics).cloned().collect())
-        };
-        state.need_full = false;
-        state.stale_topics.clear();
-        state.new_topics.clear();
-        let topics = requested.topics().iter().map(|topic| MetadataRequestTopic {
+        let (requested, unused) = self.state.lock().start_request(self.settings.max_age, now);
+        for topic in unused {
+            log::debug!("topic {topic} has not been used for metadata.max.idle.ms");
+        }
+        let topics = requested.into_iter().map(|topic| MetadataRequestTopic {
             name: Some(topic.to_string()),
             ..MetadataRequestTopic::default()
         });
-        let topics = Some(topics.collect());
-        state.in_progress = Some(requested);
-        MetadataRequest { topics, ..MetadataRequest::default() }
+        MetadataRequest { topics: Some(topics.collect()), ..MetadataRequest::default() }
     }
 
     /// Takes over an answer to the request under way.
@@ -235,13 +227,27 @@ impl Metadata {
             log::warn!("the brokers announce no address at all");
             return self.handle_failure(now);
         }
+        warn_of_troubles(&self.snapshot(), response);
+        for (topic, code) in self.take_over(response, version, now) {
+            log::warn!("no metadata of topic {topic}: {code}");
+        }
+    }
+
+    /// Returns the topics that are not described, and were before or for another reason.
+    fn take_over(
+        &self,
+        response: &MetadataResponse,
+        version: i16,
+        now: Instant,
+    ) -> Vec<(Arc<str>, ErrorCode)> {
         let state = &mut *self.state.lock();
-        let Some(requested) = state.in_progress.take() else { return };
+        let Some(requested) = state.in_progress.take() else { return Vec::new() };
         let previous = self.snapshot.load();
         let update = state.update(&previous, response, version, &requested);
-        state.handle_update(&update, &requested, now);
+        let refused = state.handle_update(&update, &requested, now);
         state.set_backoff(self.settings.refresh_backoff, now);
         self.publish(update.snapshot);
+        refused
     }
 
     /// Notes that the request under way, or the attempt to make one, came to nothing.
@@ -312,16 +318,35 @@ impl State {
         self.last_full_update.map_or(Instant::ZERO, |updated| updated + max_age)
     }
 
-    fn forget_unused_topics(&mut self, now: Instant) {
+    /// Returns the topics to ask for now, and those that are forgotten.
+    fn start_request(&mut self, max_age: Duration, now: Instant) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+        let is_old = self.last_full_update.is_none_or(|updated| updated + max_age <= now);
+        let mut unused = Vec::new();
+        let requested = if self.need_full || is_old {
+            unused = self.forget_unused_topics(now);
+            RequestedTopics::All(self.topics.keys().cloned().collect())
+        } else {
+            RequestedTopics::Some(self.new_topics.union(&self.stale_topics).cloned().collect())
+        };
+        self.need_full = false;
+        self.stale_topics.clear();
+        self.new_topics.clear();
+        let topics = requested.topics().to_vec();
+        self.in_progress = Some(requested);
+        (topics, unused)
+    }
+
+    fn forget_unused_topics(&mut self, now: Instant) -> Vec<Arc<str>> {
         let Self { topics, topic_errors, new_topics, .. } = self;
-        topics.retain(|topic, expires| {
-            let is_used = *expires > now || new_topics.contains(topic);
-            if !is_used {
-                log::debug!("topic {topic} has not been used for metadata.max.idle.ms");
-                topic_errors.remove(topic);
-            }
-            is_used
-        });
+        let is_unused =
+            |topic: &Arc<str>, expires: Instant| expires <= now && !new_topics.contains(topic);
+        let unused = topics.iter().filter(|(topic, expires)| is_unused(topic, **expires));
+        let unused: Vec<_> = unused.map(|(topic, _)| Arc::clone(topic)).collect();
+        for topic in &unused {
+            topics.remove(topic);
+            topic_errors.remove(topic);
+        }
+        unused
     }
 
     fn update(
@@ -346,12 +371,19 @@ impl State {
         update
     }
 
-    fn handle_update(&mut self, update: &Update, requested: &RequestedTopics, now: Instant) {
+    /// Returns the topics that are not described, and were before or for another reason.
+    fn handle_update(
+        &mut self,
+        update: &Update,
+        requested: &RequestedTopics,
+        now: Instant,
+    ) -> Vec<(Arc<str>, ErrorCode)> {
+        let mut refused = Vec::new();
         for topic in &update.answered {
             self.new_topics.remove(topic);
             match update.errors.get(topic) {
                 Some(code) if self.topic_errors.insert(Arc::clone(topic), *code) != Some(*code) => {
-                    log::warn!("no metadata of topic {topic}: {code}");
+                    refused.push((Arc::clone(topic), *code));
                 }
                 Some(_) => {}
                 None => {
@@ -368,6 +400,7 @@ impl State {
         if matches!(requested, RequestedTopics::All(_)) {
             self.last_full_update = Some(now);
         }
+        refused
     }
 
     /// Draws the wait before the next request, once.

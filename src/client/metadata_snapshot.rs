@@ -117,7 +117,6 @@ impl Update {
     /// Takes over the answer's brokers and what it says of the cluster as a whole.
     pub(super) fn set_cluster(&mut self, response: &MetadataResponse) {
         let cluster = &mut self.snapshot.cluster;
-        warn_of_another_cluster(cluster.id.as_deref(), response.cluster_id.as_deref());
         cluster.nodes = response.brokers.iter().filter_map(node).collect();
         cluster.id = response.cluster_id.as_deref().map(Into::into);
         cluster.controller = leader(response.controller_id, &cluster.nodes);
@@ -218,13 +217,18 @@ impl MetadataSnapshot {
     }
 }
 
-/// Offsets and topics are others there: somebody wiped the cluster, or an address leads elsewhere.
-fn warn_of_another_cluster(known: Option<&str>, answered: Option<&str>) {
-    match (known, answered) {
+/// Says what is wrong with the brokers that an answer names, beside what was known before.
+pub(super) fn warn_of_troubles(known: &MetadataSnapshot, response: &MetadataResponse) {
+    match (known.cluster.id.as_deref(), response.cluster_id.as_deref()) {
+        // Offsets and topics are others there: somebody wiped the cluster, or an address leads elsewhere.
         (Some(known), Some(answered)) if known != answered => {
             log::warn!("the brokers belong to cluster {answered} now, and belonged to {known}");
         }
         _ => {}
+    }
+    for broker in response.brokers.iter().filter(|broker| node(broker).is_none()) {
+        let MetadataResponseBroker { node_id, host, port, .. } = broker;
+        log::warn!("broker {node_id} announces {host}:{port}, which is no address");
     }
 }
 
@@ -234,19 +238,11 @@ pub(super) fn has_usable_broker(response: &MetadataResponse) -> bool {
     response.brokers.iter().any(|broker| u16::try_from(broker.port).is_ok())
 }
 
+/// `None` if its port is none.
 fn node(broker: &MetadataResponseBroker) -> Option<(NodeId, Node)> {
     let id = NodeId(broker.node_id);
-    match u16::try_from(broker.port) {
-        Ok(port) => Some((id, Node::new(id, &broker.host, port, broker.rack.as_deref()))),
-        Err(_) => {
-            log::warn!(
-                "broker {id} announces {}:{}, which is no address",
-                broker.host,
-                broker.port
-            );
-            None
-        }
-    }
+    let port = u16::try_from(broker.port).ok()?;
+    Some((id, Node::new(id, &broker.host, port, broker.rack.as_deref())))
 }
 
 fn partition(

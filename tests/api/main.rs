@@ -16,6 +16,8 @@ mod idempotence;
 #[cfg(target_os = "linux")]
 mod idle;
 mod interceptors;
+#[cfg(target_os = "linux")]
+mod logging;
 mod metadata;
 mod network;
 mod old_brokers;

@@ -1,0 +1,70 @@
+//! A logger that sends what is logged, with the producer that logs it.
+
+use std::cell::Cell;
+use std::sync::{OnceLock, mpsc};
+use std::{process, thread};
+
+use kafka_producer::mock_cluster::{Api, Fault};
+use kafka_producer::{ErrorCode, KafkaProducer, ProducerRecord};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::setup::{LONG, answer, cluster, failure, log as log_of, producer, record, run_alone};
+
+static PRODUCER: OnceLock<KafkaProducer<str, str>> = OnceLock::new();
+
+thread_local! {
+    /// Whether this thread logs: what that logs is not logged in its turn.
+    static LOGS: Cell<bool> = const { Cell::new(false) };
+}
+
+struct ToKafka;
+
+impl Log for ToKafka {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= Level::Debug
+    }
+
+    fn log(&self, message: &Record<'_>) {
+        let Some(producer) = PRODUCER.get().filter(|_| !LOGS.replace(true)) else {
+            return;
+        };
+        producer.send(record(&message.args().to_string()));
+        LOGS.set(false);
+    }
+
+    fn flush(&self) {}
+}
+
+// A warning came under the lock of the metadata, which a new batch wants, too.
+#[test]
+fn a_logger_may_send_with_the_producer_that_logs() {
+    run_alone("logging::a_logger_may_send_with_the_producer_that_logs", || {
+        let cluster = cluster();
+        cluster.create_topic("others", 1);
+        let producer = producer(&cluster, &[("linger.ms", "0")]);
+        let other = |value| producer.send(ProducerRecord::without_key("others", value));
+        answer(&producer.send(record("knows the topic"))).expect("acknowledged");
+        answer(&other("knows the topic")).expect("acknowledged");
+        cluster.inject(
+            Fault::error(ErrorCode::TopicAuthorizationFailed).on(Api::Metadata).topic("secret"),
+        );
+        log::set_logger(&ToKafka).expect("the first");
+        log::set_max_level(LevelFilter::Debug);
+        let (tell, told) = mpsc::channel();
+        let of_thread = producer.clone();
+        PRODUCER.get_or_init(|| producer.clone());
+
+        thread::spawn(move || {
+            failure(&of_thread.send(ProducerRecord::without_key("secret", "a")));
+            let acknowledged = of_thread.send(ProducerRecord::without_key("others", "b")).get();
+            tell.send(acknowledged.is_ok() && of_thread.close(LONG).is_ok()).expect("heard");
+        });
+
+        if told.recv_timeout(2 * LONG) != Ok(true) {
+            eprintln!("the producer and its logger wait for one another");
+            process::exit(1); // to drop the producer would wait as well
+        }
+        let log = log_of(&cluster, 0);
+        assert!(log.iter().any(|line| line.contains("no metadata of topic secret")), "{log:?}");
+    });
+}
