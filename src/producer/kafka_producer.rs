@@ -123,7 +123,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// It runs on the sender thread, and holds up everything else there: let it be short. Within a partition callbacks run
     /// in the order of `send`, but for a batch that has to be sent again while those behind it are acknowledged, as in Java.
     /// `send` inside a callback never waits: it fails where there is no memory. A panic in a callback is logged and ends
-    /// there. If the record is not accepted at all, its callback runs on the calling thread before this method returns.
+    /// there.
+    ///
+    /// If the record is not accepted at all, its callback runs on the calling thread before this method returns. One that
+    /// sends again and is refused again runs in itself; eight deep, only the future tells of the next refusal.
     #[inline]
     pub fn send_with_callback(
         &self,

@@ -1,15 +1,16 @@
 //! What callbacks promise.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use kafka_producer::mock_cluster::{Api, Fault};
-use kafka_producer::{ErrorKind, ProducerRecord};
+use kafka_producer::{ErrorKind, FutureRecordMetadata, KafkaProducer, ProducerRecord};
 
 use crate::setup::{
-    Journal, LONG, TOPIC, answer, cluster, failure, log, numbers, offset, producer, record,
-    send_telling, whole_batch,
+    Journal, LONG, TOPIC, answer, cluster, failure, is_closed, log, numbers, offset, producer,
+    record, send_telling, whole_batch,
 };
 
 // API-14, INV-08
@@ -108,6 +109,35 @@ fn a_callback_that_takes_longer_than_a_request_may_costs_the_next_request_nothin
     let next = producer.send(record("b"));
 
     assert_eq!(offset(&next), 2);
+}
+
+// It ended the process, for want of a stack.
+#[test]
+fn a_callback_that_sends_again_whatever_is_refused_comes_to_an_end() {
+    fn send_until_acknowledged(
+        producer: &KafkaProducer<str, str>,
+        refused: &Arc<AtomicUsize>,
+    ) -> FutureRecordMetadata {
+        let (of_callback, counted) = (producer.clone(), Arc::clone(refused));
+        producer.send_with_callback(record("a"), move |answer| {
+            if answer.is_err() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                send_until_acknowledged(&of_callback, &counted);
+            }
+        })
+    }
+    let cluster = cluster();
+    let producer = producer(&cluster, &[]);
+    producer.close(LONG).expect("in time");
+    let refused = Arc::default();
+
+    for round in 1..=2 {
+        let future = send_until_acknowledged(&producer, &refused);
+
+        assert!(is_closed(&failure(&future)));
+        assert_eq!(refused.load(Ordering::SeqCst), 8 * round, "as often as documented");
+    }
+    assert_eq!(Arc::strong_count(&refused), 1, "what callbacks captured is let go of");
 }
 
 // API-17

@@ -1,7 +1,7 @@
 //! The way of a record on the caller's thread, from `send` into a batch. Java: `KafkaProducer.doSend`. The steps are those
 //! of docs/ARCHITECTURE.md.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +39,13 @@ pub(super) enum MayWait {
 /// Serialized keys and values that are kept from one `send` to the next are at most this large.
 const MAX_KEPT_SCRATCH: usize = 64 * 1024;
 
+/// So many callbacks run in one another at most, each told of a refusal by the `send` of the one around it. One that sends
+/// again whatever failed would go on until the stack ends: a producer that is closed refuses every record.
+const MOST_NESTED_REFUSALS: usize = 8;
+
 thread_local! {
+    /// In how many of them this thread is.
+    static NESTED_REFUSALS: Cell<usize> = const { Cell::new(0) };
     /// Where serializers write.
     static SCRATCH: RefCell<Scratch> = const { RefCell::new(Scratch { key: Vec::new(), value: Vec::new() }) };
 }
@@ -207,7 +213,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         log::debug!("not accepted: {error}");
         let is_given_back = may_wait == MayWait::No && error.is_would_block();
         if let Some(callback) = callback.filter(|_| !is_given_back) {
-            run_callback(callback, Err(&error));
+            tell_of_refusal(callback, &error);
         }
         FutureRecordMetadata::failed(error)
     }
@@ -510,6 +516,20 @@ struct Known<'a> {
 /// How large a record may be, as a batch of its own.
 fn largest_record(config: &ProducerConfig) -> usize {
     config.max_request_size().min(config.buffer_memory())
+}
+
+fn tell_of_refusal(callback: Callback, error: &Error) {
+    let enter = |nested: &Cell<usize>| nested.replace(nested.get() + 1);
+    let nested = NESTED_REFUSALS.try_with(enter).unwrap_or_default(); // a thread that ends
+    if nested < MOST_NESTED_REFUSALS {
+        run_callback(callback, Err(error));
+    } else {
+        log::error!(
+            "a callback that sends again is refused again, and only its future tells of it: {error}"
+        );
+        contain(|| drop(callback)); // what it captures is the user's
+    }
+    NESTED_REFUSALS.try_with(|it| it.set(nested)).unwrap_or_default();
 }
 
 /// The topic, if it is known and has the partition that was asked for, or any.
