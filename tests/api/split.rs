@@ -6,8 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use kafka_producer::mock_cluster::{Api, Fault, MockCluster, TopicOptions};
+use kafka_producer::{ErrorCode, FutureRecordMetadata, KafkaProducer, Persistence};
 
-use crate::setup::{LONG, TOPIC, answer, log, produced, producer, record};
+use crate::setup::{LONG, TOPIC, answer, await_batches, log, produced, producer, record};
 
 const COUNT: usize = 300;
 
@@ -116,6 +117,64 @@ fn batches_stay_as_small_as_asked_for_where_the_parts_of_one_could_be_overtaken(
 
     assert_eq!(log(&cluster, 0), values);
     assert!(produced(&cluster).iter().all(|batch| batch.size <= 900));
+}
+
+// A batch that had grown while it waited, and whose first answer was lost, could not be split: its records failed.
+#[test]
+fn a_batch_that_is_too_large_arrives_in_parts_also_if_an_earlier_attempt_got_no_answer() {
+    let cluster = cluster(2000);
+    let producer = producer(&cluster, &[("linger.ms", "0"), ("batch.size", "500")]);
+    let values: Vec<_> = (0..COUNT).map(|number| format!("value {number}")).collect();
+    let futures = send_behind_another(&cluster, &producer, &values, || {
+        cluster.inject(Fault::close_after_append().on(Api::Produce).after(1));
+    });
+
+    futures.iter().for_each(|future| drop(answer(future).expect("acknowledged")));
+
+    let mut expected = vec!["first".to_owned()];
+    expected.extend(values);
+    assert_eq!(log(&cluster, 0), expected);
+    assert!(produced(&cluster).iter().any(|batch| batch.size > 2000), "one had grown");
+}
+
+// The topic takes less than it did when the batch was sent first, and has the whole of it.
+#[test]
+fn parts_of_a_batch_that_is_in_the_log_do_not_double_its_records() {
+    let cluster = cluster(100_000);
+    let producer = producer(&cluster, &[("linger.ms", "0"), ("batch.size", "500")]);
+    let values: Vec<_> = (0..COUNT).map(|number| format!("value {number}")).collect();
+    let futures = send_behind_another(&cluster, &producer, &values, || {
+        cluster
+            .inject(Fault::append_then_error(ErrorCode::RequestTimedOut).on(Api::Produce).after(1));
+        cluster.inject(Fault::error(ErrorCode::MessageTooLarge).on(Api::Produce).after(2));
+    });
+
+    let mut told = futures.iter().map(|future| answer(future).map_err(|it| it.persistence()));
+    assert!(told.all(|it| it.is_ok() || it == Err(Persistence::Perhaps)));
+    answer(&producer.send(record("after"))).expect("acknowledged");
+
+    let mut expected = vec!["first".to_owned()];
+    expected.extend(values);
+    expected.push("after".to_owned());
+    assert_eq!(log(&cluster, 0), expected);
+}
+
+/// Sends `values` while another record is on its way, so that they become a batch of `batch.size` and a larger one, after
+/// `trouble`.
+fn send_behind_another(
+    cluster: &MockCluster,
+    producer: &KafkaProducer<str, str>,
+    values: &[String],
+    trouble: impl FnOnce(),
+) -> Vec<FutureRecordMetadata> {
+    cluster.inject(Fault::hold().on(Api::Produce));
+    let first = producer.send(record("first"));
+    await_batches(cluster, 1);
+    let futures = values.iter().map(|value| producer.send(record(value))).collect();
+    trouble();
+    cluster.release();
+    answer(&first).expect("acknowledged");
+    futures
 }
 
 fn cluster(max_message_bytes: usize) -> MockCluster {

@@ -164,6 +164,7 @@ impl TransactionManager {
         };
         let needs_bump = match code {
             ErrorCode::UnknownProducerId => log_start_offset != -1 && !entry.was_reset(id),
+            ErrorCode::OutOfOrderSequenceNumber if entry.is_whole_in_doubt(id) => return false,
             ErrorCode::OutOfOrderSequenceNumber => entry.proves_a_gap(id),
             _ => return code.is_retriable(),
         };
@@ -174,10 +175,11 @@ impl TransactionManager {
         true
     }
 
-    /// The batch was split into `parts`, given by their ids and record counts.
-    pub(crate) fn split(&mut self, queue: usize, id: u64, parts: &[(u64, i32)]) {
+    /// The batch was split into `parts`, given by their ids and record counts. `is_in_doubt` tells whether it may be in the
+    /// log all the same.
+    pub(crate) fn split(&mut self, queue: usize, id: u64, parts: &[(u64, i32)], is_in_doubt: bool) {
         if let Some(entry) = self.entry(queue) {
-            entry.split(id, parts);
+            entry.split(id, parts, is_in_doubt);
         }
     }
 

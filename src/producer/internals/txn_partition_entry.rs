@@ -75,6 +75,9 @@ struct InFlightBatch {
     is_sent: bool,
     /// Whether the sequence is not the first one it had.
     was_reset: bool,
+    /// Whether it is part of a batch that may be in the log as a whole. If that is so, the broker calls it out of order, for it
+    /// knows only the whole again.
+    is_whole_in_doubt: bool,
 }
 
 impl TxnPartitionEntry {
@@ -203,6 +206,7 @@ impl TxnPartitionEntry {
             record_count,
             is_sent: true,
             was_reset: false,
+            is_whole_in_doubt: false,
         });
         self.batch_count += 1;
         self.producer.at_sequence(base_sequence)
@@ -228,6 +232,11 @@ impl TxnPartitionEntry {
     ) {
         let batch = self.in_flight.iter().find(|batch| batch.id == id);
         let log_number = batch.map(|batch| batch.log_number);
+        if let Some(whole) = batch.filter(|it| it.is_whole_in_doubt).map(|it| it.number) {
+            // Then the whole is not: the other parts are like any batch.
+            let parts = self.in_flight.iter_mut().filter(|batch| batch.number == whole);
+            parts.for_each(|part| part.is_whole_in_doubt = false);
+        }
         self.forget(id);
         if self.producer != ProducerIdAndEpoch::of(&state) {
             return; // an answer to what was sent before the sequences started anew
@@ -245,7 +254,8 @@ impl TxnPartitionEntry {
     }
 
     /// Batch `id` was split: `parts`, the ids and record counts of those that took its records over, share its sequences.
-    pub(super) fn split(&mut self, id: u64, parts: &[(u64, i32)]) {
+    /// `is_in_doubt` tells whether it may be in the log all the same.
+    pub(super) fn split(&mut self, id: u64, parts: &[(u64, i32)], is_in_doubt: bool) {
         let Some(position) = self.in_flight.iter().position(|batch| batch.id == id) else {
             return;
         };
@@ -262,6 +272,7 @@ impl TxnPartitionEntry {
                 record_count: *record_count,
                 is_sent: whole.is_sent,
                 was_reset: whole.was_reset,
+                is_whole_in_doubt: is_in_doubt || whole.is_whole_in_doubt,
             };
             self.in_flight.insert(position + offset, part);
             base_sequence = sequence_after(base_sequence, *record_count);
@@ -305,6 +316,12 @@ impl TxnPartitionEntry {
             Some(sequence) => batch.base_sequence == sequence,
             None => batch.base_sequence == self.expected_sequence(),
         }
+    }
+
+    /// Whether batch `id` is part of one that may be in the log as a whole: an out-of-order answer says nothing of it then, and
+    /// under a new epoch its records could be there twice.
+    pub(super) fn is_whole_in_doubt(&self, id: u64) -> bool {
+        self.in_flight.iter().any(|batch| batch.id == id && batch.is_whole_in_doubt)
     }
 
     /// Whether the sequence of batch `id` is not the first one it had.

@@ -201,7 +201,7 @@ impl<C: KafkaClient> Sender<C> {
         }
         if answer.code == ErrorCode::MessageTooLarge {
             self.accumulator.keep_batches_small(batch.topic_partition().topic());
-            if self.can_split(&batch) {
+            if batch.record_count() > 1 {
                 return self.split_and_reenqueue(batch, &error, now);
             }
         }
@@ -219,13 +219,6 @@ impl<C: KafkaClient> Sender<C> {
         let record_errors =
             records.map(|(index, error)| (*index, error.clone().with_broker(broker.clone())));
         self.fail_with_record_errors(batch, &error, &record_errors.collect(), now);
-    }
-
-    /// A broker knows a whole batch again, but not its parts: if an earlier attempt may have been appended, they could be
-    /// appended a second time.
-    fn can_split(&self, batch: &ProducerBatch) -> bool {
-        let is_safe = self.transactions.is_none() || !batch.is_perhaps_persisted();
-        is_safe && batch.record_count() > 1
     }
 
     /// The broker takes smaller batches. Costs no retry.
@@ -255,6 +248,7 @@ impl<C: KafkaClient> Sender<C> {
         now: Instant,
     ) {
         let (queue, id, key) = (batch.partition_id(), batch.id(), batch.incomplete_key());
+        let is_in_doubt = batch.is_perhaps_persisted();
         let accumulator = Arc::clone(&self.accumulator);
         let parts = match batch.split(split, &|| accumulator.next_batch_id()) {
             Ok(parts) => parts,
@@ -262,7 +256,7 @@ impl<C: KafkaClient> Sender<C> {
         };
         let numbers: Vec<_> = parts.iter().map(|part| (part.id(), count(part))).collect();
         if let Some(transactions) = &mut self.transactions {
-            transactions.split(queue, id, &numbers);
+            transactions.split(queue, id, &numbers, is_in_doubt);
         }
         for mut part in parts {
             part.enroll(accumulator.incomplete());

@@ -219,6 +219,22 @@ fn an_expired_batch_is_settled_by_those_behind_it() {
 }
 
 #[test]
+fn the_parts_of_a_batch_are_in_doubt_as_it_was_until_one_is_accepted() {
+    for is_in_doubt in [false, true] {
+        let mut entry = confirmed();
+        let whole = entry.send(2, 6, FIRST, LOG);
+        entry.left_wire();
+        entry.split(2, &[(3, 2), (4, 4)], is_in_doubt);
+        entry.split(4, &[(5, 1), (6, 3)], false);
+
+        assert!([3, 5, 6].iter().all(|id| entry.is_whole_in_doubt(*id) == is_in_doubt));
+
+        entry.acknowledged(3, 2, whole, Instant::ZERO);
+        assert!(!entry.is_whole_in_doubt(5) && !entry.is_whole_in_doubt(6));
+    }
+}
+
+#[test]
 fn a_batch_beyond_the_one_that_settles_a_doubt_may_prove_a_gap() {
     let mut entry = confirmed();
     entry.send(2, 3, FIRST, LOG);

@@ -500,20 +500,25 @@ fn a_part_that_runs_out_of_time_before_it_is_sent_gives_its_sequences_back() {
     assert_eq!(fixture.sent().sequence(), (0, 1, 0));
 }
 
-// A simulation found it: the parts of a batch that was in the log already were appended behind it.
+// A simulation found it: the parts of a batch that was in the log already were appended behind it, under a new epoch.
 #[test]
-fn a_batch_that_may_be_in_the_log_is_not_sent_again_in_parts() {
+fn parts_of_a_batch_that_may_be_in_the_log_fail_where_the_broker_does_not_know_them_again() {
     let mut fixture = Setup::new().idempotent().start_with_producer_id();
-    let future = fixture.append(0, 300);
-    fixture.append(0, 300);
+    let futures = [300, 300].map(|size| fixture.append(0, size));
     let whole = fixture.sent();
     fixture.disconnect(&whole, true);
     fixture.advance(BACKOFF.mul_f64(1.2));
     let again = fixture.sent();
-
     fixture.refuse(&again, ErrorCode::MessageTooLarge);
 
-    assert_eq!(error(&future).code(), Some(ErrorCode::MessageTooLarge));
-    assert_eq!(error(&future).persistence(), Persistence::Perhaps);
-    assert_eq!(fixture.requests().len(), 0);
+    for (future, sequence) in futures.iter().zip(1..) {
+        let part = fixture.sent();
+        assert_eq!(part.sequence(), (0, 0, sequence));
+        fixture.refuse(&part, ErrorCode::OutOfOrderSequenceNumber);
+
+        assert_eq!(error(future).code(), Some(ErrorCode::OutOfOrderSequenceNumber));
+        assert_eq!(error(future).persistence(), Persistence::Perhaps);
+    }
+    fixture.append(0, 10);
+    assert_eq!(fixture.sent().sequence(), (0, 1, 0), "nothing is in doubt any more");
 }
