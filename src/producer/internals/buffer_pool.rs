@@ -121,6 +121,16 @@ impl BufferPool {
             .max(self.poolable_size)
     }
 
+    /// How large a buffer should be for `needed` bytes in one piece: where that is more than `batch.size`, up to an eighth more,
+    /// so that it can be used again for others. What is freed instead, and allocated anew by another thread, stays with the
+    /// allocator for long.
+    pub(super) fn size_for(&self, needed: usize) -> usize {
+        if needed <= self.poolable_size {
+            return needed;
+        }
+        large_class(needed).min(self.total).max(needed)
+    }
+
     /// `buffer.memory`, in bytes.
     pub(crate) fn total(&self) -> usize {
         self.total
@@ -294,10 +304,24 @@ const FEWEST_LARGE: usize = 64;
 /// At most so much of `buffer.memory` is kept in buffers of other sizes than `batch.size`: it is divided by this.
 const SPARE_DIVISOR: usize = 2;
 
-/// Whether others are likely to want a buffer of this size, too: a part of the poolable size, or some of them. Of the sizes that
-/// batches [begin](super::record_accumulator) with, those are left out that `batch.size` is not divided into evenly.
+/// Large buffers have sizes of which there are so many between one power of two and the next.
+const CLASSES_A_DOUBLING: usize = 8;
+
+/// `size` or a bit more, so that there are few such sizes.
+fn large_class(size: usize) -> usize {
+    let next_power = size.checked_next_power_of_two().unwrap_or(usize::MAX);
+    let step = (next_power / (2 * CLASSES_A_DOUBLING)).max(1);
+    size.checked_next_multiple_of(step).unwrap_or(size)
+}
+
+/// Whether others are likely to want a buffer of this size, too: a part of the poolable size, some of them, or a [class of large
+/// ones](large_class). Of the sizes that batches [begin](super::record_accumulator) with, those are left out that `batch.size` is
+/// not divided into evenly.
 fn is_common_size(size: usize, poolable_size: usize) -> bool {
-    size > 0 && (size % poolable_size == 0 || poolable_size % size == 0)
+    if size > poolable_size {
+        return size % poolable_size == 0 || size == large_class(size);
+    }
+    size > 0 && poolable_size % size == 0
 }
 
 impl State {

@@ -47,6 +47,11 @@ impl PooledBuffer {
         self.pool.large_size()
     }
 
+    /// How large one should be for `needed` bytes in one piece.
+    pub(super) fn size_for(&self, needed: usize) -> usize {
+        self.pool.size_for(needed)
+    }
+
     /// Borrows more for the last buffer, so that the loan is `in_all` then; `false` if there is no memory for it, or others
     /// wait for some.
     pub(crate) fn grow(&mut self, in_all: impl Into<Demand>) -> bool {

@@ -257,6 +257,7 @@ impl ProducerBatch {
         let Some(buffer) = self.buffer.as_mut().and_then(Arc::get_mut) else {
             return false;
         };
+        let needed = buffer.size_for(needed);
         let least = buffer.poolable_size().max(needed);
         let is_large =
             self.builder.size() > least || needed.saturating_mul(RECORDS_A_BUFFER) > least;

@@ -46,8 +46,10 @@ const WORKING: &[Property] = &[
         .high()
         .doc("How many bytes the records that wait to be sent or acknowledged may take, in batches that take at least a \
               sixteenth of `batch.size` each. For small batches and records it also counts what else they take: about \
-              650 bytes for a batch, and 24 for a callback, without what that captures. When all are taken, `send` \
-              waits, up to `max.block.ms`. A record that is larger than this, with some 80 bytes around it, is refused."),
+              650 bytes for a batch, and 24 for a callback, without what that captures; a record that is larger than \
+              `batch.size` takes up to an eighth more. Codecs take memory of their own while they work, zstd at its \
+              highest levels many megabytes a thread. When all is taken, `send` waits, up to `max.block.ms`. A record \
+              that is larger than this, with some 80 bytes around it, is refused."),
     Property::string("client.id")
         .default("")
         .medium()

@@ -53,7 +53,7 @@ impl RecordAccumulator {
         target: &Target<'_>,
         batches: &LockedQueue<'_>,
     ) -> Result<PooledBuffer, Obstacle> {
-        let needed = target.append.record.batch_size_upper_bound();
+        let needed = self.pool.size_for(target.append.record.batch_size_upper_bound());
         let expected_bytes = batches.expected_bytes();
         let least = if needed > self.batch_size {
             needed
