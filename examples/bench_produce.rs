@@ -52,20 +52,20 @@ struct Options {
     /// Whether duplicates are prevented [default: true where acks allow it]
     #[arg(long, action = ArgAction::Set)]
     idempotence: Option<bool>,
-    /// How many threads share the producer
+    /// How many threads share the producer; no more than there are records
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     threads: u64,
     /// Sends without a callback and drops the future, so that nobody learns which records failed
     #[arg(long)]
     no_callback: bool,
     /// Gives the records keys, so many different ones, instead of none
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     keys: Option<u64>,
     /// First sends 500,000 records with as many different keys to this topic, which are not measured
     #[arg(long)]
     burst: Option<String>,
     /// Waits for each record before the next, and reports latencies
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["threads", "no_callback", "keys", "burst", "payload"])]
     sync: bool,
 }
 
@@ -96,7 +96,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let paces = thread::scope(|scope| {
         let (producer, options, payload) = (&producer, &options, &payload);
         let send = |thread| scope.spawn(move || send_share(producer, options, payload, thread));
-        let threads: Vec<_> = (0..options.threads).map(send).collect();
+        let threads: Vec<_> = (0..options.threads.min(options.records)).map(send).collect();
         let paces = threads.into_iter().map(|thread| thread.join().unwrap_or(0.0));
         paces.collect::<Vec<_>>()
     });
@@ -129,9 +129,11 @@ fn burst(
     topic: &str,
     value: &[u8],
 ) -> Result<(), kafka_producer::Error> {
-    for number in 0..500_000_u64 {
-        producer.send(ProducerRecord::new(topic, Some(&number.to_be_bytes()[..]), value));
-    }
+    let send = |number: u64| {
+        producer.send(ProducerRecord::new(topic, Some(&number.to_be_bytes()[..]), value))
+    };
+    send(0).get()?; // or the topic cannot be sent to
+    (1..500_000).for_each(|number| drop(send(number)));
     producer.flush()
 }
 
@@ -148,7 +150,7 @@ fn send_share(
         options.records / options.threads + u64::from(thread < options.records % options.threads);
     let values = payload.chunks_exact(options.size).cycle();
     for (number, value) in (0..share).zip(values) {
-        let key = options.keys.map(|keys| (number % keys.max(1)).to_be_bytes());
+        let key = options.keys.map(|keys| (number % keys).to_be_bytes());
         let key = key.as_ref().map(|key| &key[..]);
         let record = ProducerRecord::new(options.topic.as_str(), key, value);
         if options.no_callback {
@@ -182,9 +184,12 @@ fn one_at_a_time(
 fn print_throughput(options: &Options, elapsed: Duration, usage: Usage, paces: &[f64]) {
     let (acknowledged, failed) =
         (ACKNOWLEDGED.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed));
-    let (count, outcome) = match options.no_callback {
-        true => (options.records, format!("{} sent, not known how many acked", options.records)),
-        false => (acknowledged, format!("{acknowledged} acked {failed} failed")),
+    let (count, outcome) = match (options.no_callback, options.acks.as_str()) {
+        (true, _) => {
+            (options.records, format!("{} sent, not known how many acked", options.records))
+        }
+        (false, "0") => (acknowledged, format!("{acknowledged} sent, not acked, {failed} failed")),
+        (false, _) => (acknowledged, format!("{acknowledged} acked {failed} failed")),
     };
     let seconds = elapsed.as_secs_f64();
     let rate = count as f64 / seconds;
