@@ -37,7 +37,8 @@ use crate::utils::sync::Mutex;
 ///
 /// **Every record is answered exactly once**, through its future and its callback: with its place in the log, or with the
 /// reason why not, at the latest after `max.block.ms` and `delivery.timeout.ms`. Dropping the last handle waits, up to
-/// `delivery.timeout.ms`, until that has happened, so nothing is lost when `main` just returns.
+/// `delivery.timeout.ms`, until that has happened, so nothing is lost when `main` just returns. A callback that captures a
+/// handle keeps it until it has run: where there are such, [`close`](Self::close) before `main` returns.
 ///
 /// ```no_run
 /// use std::time::Duration;
