@@ -1,4 +1,4 @@
-//! A logger that sends what is logged, with the producer that logs it.
+//! Loggers are user code: one may send what is logged, with the producer that logs it, and one may panic.
 
 use std::cell::Cell;
 use std::sync::{OnceLock, mpsc};
@@ -66,5 +66,35 @@ fn a_logger_may_send_with_the_producer_that_logs() {
         }
         let log = log_of(&cluster, 0);
         assert!(log.iter().any(|line| line.contains("no metadata of topic secret")), "{log:?}");
+    });
+}
+
+struct Panicking;
+
+impl Log for Panicking {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, message: &Record<'_>) {
+        assert!(message.level() > Level::Error, "{}", message.args());
+    }
+
+    fn flush(&self) {}
+}
+
+// The panic of the logger ended the producer, whose callback had panicked.
+#[test]
+fn a_logger_that_panics_over_a_panic_ends_nothing() {
+    run_alone("logging::a_logger_that_panics_over_a_panic_ends_nothing", || {
+        log::set_logger(&Panicking).expect("the first");
+        log::set_max_level(LevelFilter::Error);
+        let cluster = cluster();
+        let producer = producer(&cluster, &[]);
+
+        answer(&producer.send_with_callback(record("a"), |_| panic!("in the callback")))
+            .expect("acknowledged");
+
+        answer(&producer.send(record("b"))).expect("acknowledged");
     });
 }

@@ -90,14 +90,25 @@ pub(crate) struct SenderShared {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// Tells those who wait for the thread's end, also if a panic ended it.
+struct FinishOnDrop<'l>(&'l Lifecycle);
+
+impl Drop for FinishOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
 fn run<C: KafkaClient>(mut sender: Sender<C>, shared: &SenderShared, lifecycle: &Lifecycle) {
+    let _finish = FinishOnDrop(lifecycle);
     shared.accumulator.signal().enter_sender_thread();
     let ended = panic::catch_unwind(AssertUnwindSafe(|| drive(&mut sender, shared, lifecycle)));
     let reason = match ended {
         Ok(reason) => reason,
         Err(panic) => {
             let message = message_of(&*panic);
-            log::error!("the sender thread panicked, every pending record fails: {message}");
+            let text = "the sender thread panicked, every pending record fails";
+            contain(|| log::error!("{text}: {message}")); // a logger may be what panicked
             Error::new(ErrorKind::SenderPanicked { message: message.into() })
         }
     };
@@ -108,10 +119,9 @@ fn run<C: KafkaClient>(mut sender: Sender<C>, shared: &SenderShared, lifecycle: 
     }
     shared.metadata.close();
     if contain(|| sender.abort(&reason, shared.clock.now())).is_none() {
-        log::error!("the sender thread panicked while it failed the pending records");
+        contain(|| log::error!("the sender thread panicked while it failed the pending records"));
     }
     shared.accumulator.fail_orphans(&reason);
-    lifecycle.finish();
 }
 
 /// Runs turns until the end; returns the reason that records still there fail with.

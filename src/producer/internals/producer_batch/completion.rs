@@ -108,5 +108,5 @@ pub(crate) fn run_callback(callback: Callback, answer: Result<&RecordMetadata, &
 }
 
 fn tell_of_panic() {
-    log::error!("a callback panicked; the producer goes on");
+    contain(|| log::error!("a callback panicked; the producer goes on")); // loggers are user code, too
 }
