@@ -46,6 +46,8 @@ mod common;
 mod compress;
 mod config;
 mod error;
+#[cfg(test)]
+mod java_oracle;
 #[cfg(any(test, feature = "mock-cluster"))]
 pub mod mock_cluster;
 mod network;

@@ -7,8 +7,6 @@ pub(crate) mod crc32c;
 pub(crate) mod deadlines;
 pub(crate) mod exponential_backoff;
 pub(crate) mod hash;
-#[cfg(test)]
-pub(crate) mod java;
 pub(crate) mod murmur2;
 pub(crate) mod panics;
 pub(crate) mod pieces;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 /// Each module, and the other modules of this crate that it may name. Lowest first.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("utils", &[]),
+    ("java_oracle", &["utils"]), // in tests only
     ("common", &["utils"]),
     ("error", &["common"]),
     ("config", &["error", "utils"]),
     ("serialization", &["common", "error"]),
     ("compress", &["error", "utils"]),
-    ("record", &["common", "compress", "error", "utils"]),
-    ("protocol", &["common", "error", "utils"]),
+    ("record", &["common", "compress", "error", "java_oracle", "utils"]),
+    ("protocol", &["common", "error", "java_oracle", "utils"]),
     ("network", &["common", "error", "utils"]),
     ("client", &["common", "error", "network", "protocol", "utils"]),
     (

@@ -2,11 +2,11 @@
 
 use crate::common::header::{Header, Headers};
 use crate::compress::{Compression, CompressionType, Compressors};
+use crate::java_oracle::{self, NEWEST, digits};
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::{ProducerState, RECORD_BATCH_OVERHEAD};
 use crate::record::memory_records_builder::MemoryRecordsBuilder;
 use crate::record::message_set::MessageSet;
-use crate::utils::java::{self, NEWEST, digits};
 use crate::utils::random::Random;
 
 const BATCHES: u64 = 60;
@@ -47,14 +47,14 @@ fn java_reads_every_message_set_of_ours_and_builds_the_same() {
 }
 
 fn check(sample: impl Fn(CompressionType, u64) -> Sample) {
-    if !java::is_available() {
+    if !java_oracle::is_available() {
         return;
     }
     let each = CODECS.into_iter().flat_map(|codec| (0..BATCHES).map(move |seed| (codec, seed)));
     let samples: Vec<_> = each.map(|(codec, seed)| sample(codec, seed)).collect();
 
     let lines: Vec<_> = samples.iter().map(|sample| digits(&sample.compressed)).collect();
-    let answers = java::ask(&NEWEST, "Batches.java", &lines);
+    let answers = java_oracle::ask(&NEWEST, "Batches.java", &lines);
 
     for (sample, answer) in samples.iter().zip(answers) {
         let (described, rebuilt) = answer.split_once('\t').unwrap_or((&answer, ""));

@@ -1,7 +1,7 @@
 //! Java's own classes, generated from Kafka's schemas, write the bytes that we write, and we read what they make up.
 
+use crate::java_oracle::{self, LAST_OF_3, NEWEST, bytes_of, digits};
 use crate::protocol::request_header::RequestHeader;
-use crate::utils::java::{self, LAST_OF_3, NEWEST, bytes_of, digits};
 
 use super::*;
 
@@ -52,14 +52,14 @@ directed! {
 
 #[test]
 fn java_reads_every_message_of_ours_and_writes_the_same_bytes() {
-    if java::is_available() {
+    if java_oracle::is_available() {
         ask_all(&ours());
     }
 }
 
 #[test]
 fn we_read_every_message_that_java_makes_up_and_write_the_same_bytes() {
-    if java::is_available() {
+    if java_oracle::is_available() {
         ask_all(&theirs());
     }
 }
@@ -115,12 +115,12 @@ fn ask_all(questions: &[Question]) {
 }
 
 /// Returns the questions about versions that this release does not know.
-fn ask<'a>(release: &java::Release, questions: &[&'a Question]) -> Vec<&'a Question> {
+fn ask<'a>(release: &java_oracle::Release, questions: &[&'a Question]) -> Vec<&'a Question> {
     if questions.is_empty() {
         return Vec::new();
     }
     let lines: Vec<_> = questions.iter().map(|question| question.line.clone()).collect();
-    let answers = java::ask(release, PROGRAM, &lines);
+    let answers = java_oracle::ask(release, PROGRAM, &lines);
     let mut unknown = Vec::new();
     for (question, answer) in questions.iter().zip(answers) {
         match answer.as_str() {

@@ -1,6 +1,6 @@
 //! Programs in Java on Kafka's own jars, for tests that compare what this crate writes and reads.
 
-#[path = "../../tests/kafka/distribution.rs"]
+#[path = "../tests/kafka/distribution.rs"]
 mod distribution;
 
 use std::io::Write;
