@@ -127,7 +127,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// there.
     ///
     /// If the record is not accepted at all, its callback runs on the calling thread before this method returns. One that
-    /// sends again and is refused again runs in itself; eight deep, only the future tells of the next refusal.
+    /// sends again and is refused again runs in itself; eight deep, only the future tells of the next refusal, and no interceptor is told.
     #[inline]
     pub fn send_with_callback(
         &self,
@@ -253,6 +253,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         if let Some(thread) = thread {
             if thread.join().is_err() {
                 log::error!("the sender thread panicked");
+                is_in_time = is_in_time && self.accumulator.incomplete().is_empty();
             }
         }
         if is_in_time {

@@ -162,7 +162,8 @@ impl Simulation {
     }
 
     fn turn(&mut self) {
-        let next = self.sender.run_once(self.now);
+        let now = self.now;
+        let next = self.sender.run_once(&|| now);
         assert!(next >= self.now, "time went back");
         self.idle_turns = if next == self.now { self.idle_turns + 1 } else { 0 };
         if self.idle_turns == MAX_IDLE_TURNS {

@@ -134,7 +134,8 @@ fn a_batch_that_is_too_large_arrives_in_parts_also_if_an_earlier_attempt_got_no_
     let mut expected = vec!["first".to_owned()];
     expected.extend(values);
     assert_eq!(log(&cluster, 0), expected);
-    assert!(produced(&cluster).iter().any(|batch| batch.size > 2000), "one had grown");
+    let attempts = produced(&cluster).iter().filter(|batch| batch.size > 2000).count();
+    assert!(attempts >= 2, "one had grown, and was sent again: {attempts}");
 }
 
 // The topic takes less than it did when the batch was sent first, and has the whole of it.
@@ -149,8 +150,10 @@ fn parts_of_a_batch_that_is_in_the_log_do_not_double_its_records() {
         cluster.inject(Fault::error(ErrorCode::MessageTooLarge).on(Api::Produce).after(2));
     });
 
-    let mut told = futures.iter().map(|future| answer(future).map_err(|it| it.persistence()));
-    assert!(told.all(|it| it.is_ok() || it == Err(Persistence::Perhaps)));
+    let told = futures.iter().map(|future| answer(future).map_err(|it| it.persistence()));
+    let failed: Vec<_> = told.filter_map(Result::err).collect();
+    assert!(failed.len() > COUNT / 2, "they were in the batch that was split: {}", failed.len());
+    assert!(failed.iter().all(|persistence| *persistence == Persistence::Perhaps));
     answer(&producer.send(record("after"))).expect("acknowledged");
 
     let mut expected = vec!["first".to_owned()];

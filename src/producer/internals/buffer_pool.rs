@@ -238,6 +238,12 @@ impl BufferPool {
         }
     }
 
+    /// How many bytes are kept in buffers of other sizes than `batch.size`.
+    #[cfg(test)]
+    pub(super) fn spare_bytes(&self) -> usize {
+        self.state.lock().spare_bytes
+    }
+
     /// Refuses every later call and wakes every thread that waits, to fail.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();

@@ -246,7 +246,7 @@ impl ProducerBatch {
         let room = (2 * lent).clamp(size - before, largest).max(lent);
         let is_granted = buffer.grow(rate.demand(buffer.size() - lent + room));
         if is_granted {
-            self.builder.grow(room);
+            self.builder.grow(room.min(limit - before)); // the memory may be more, of a size that is used again
         }
         is_granted
     }

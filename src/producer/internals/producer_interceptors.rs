@@ -29,7 +29,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> ProducerInterceptors<K, V> {
     pub(crate) fn on_send(&self, record: &mut ProducerRecord<'_, K, V>) {
         for interceptor in self.interceptors.iter() {
             if contain(|| interceptor.on_send(record)).is_none() {
-                log::warn!("an interceptor panicked in on_send; the record goes on");
+                tell_of_panic("on_send; the record goes on");
             }
         }
     }
@@ -41,7 +41,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> ProducerInterceptors<K, V> {
         Box::new(move |result: Result<&RecordMetadata, &Error>| {
             for interceptor in interceptors.iter() {
                 if contain(|| interceptor.on_acknowledgement(result, &headers)).is_none() {
-                    log::warn!("an interceptor panicked in on_acknowledgement");
+                    tell_of_panic("on_acknowledgement; the callback runs all the same");
                 }
             }
             if let Some(callback) = callback {
@@ -55,4 +55,8 @@ impl<K: ?Sized, V: ?Sized> fmt::Debug for ProducerInterceptors<K, V> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "ProducerInterceptors({})", self.interceptors.len())
     }
+}
+
+fn tell_of_panic(place: &str) {
+    contain(|| log::warn!("an interceptor panicked in {place}")); // a logger may be what panicked
 }

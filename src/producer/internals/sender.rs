@@ -15,6 +15,7 @@ use crate::client::client_request::ClientRequest;
 use crate::client::client_response::{ClientResponse, ResponseOutcome};
 use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata::Metadata;
+use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::node::NodeId;
 use crate::compress::CompressionType;
 use crate::error::{Error, ErrorCode, ErrorKind};
@@ -53,8 +54,6 @@ pub(crate) struct Sender<C> {
     handlers: HashMap<i32, RequestCompletionHandler>,
     /// When the oldest batch of each produce request runs out of time.
     in_flight_expiry: BTreeSet<(Instant, i32)>,
-    /// Whether nothing was sent in the latest turn, because it ran callbacks of what expired.
-    puts_off_sending: bool,
     /// Set once nothing can ever be sent again.
     fatal: Option<Error>,
     /// How often in a row no producer id was given.
@@ -123,7 +122,6 @@ impl<C: KafkaClient> Sender<C> {
             availability: NodeAvailability::new(settings.availability_timeout),
             handlers: HashMap::default(),
             in_flight_expiry: BTreeSet::new(),
-            puts_off_sending: false,
             fatal: None,
             producer_id_failures: 0,
             producer_id_error: None,
@@ -139,10 +137,12 @@ impl<C: KafkaClient> Sender<C> {
         self.transactions.as_mut()
     }
 
-    /// One turn: sends what is ready, does the network's work, completes what was answered. Returns the time after it.
+    /// One turn: fails what ran out of time, sends what is ready, does the network's work, completes what was answered. Returns
+    /// the time after the network's work.
     ///
     /// Waits for the network, for a wake-up or for the next deadline if there is nothing to do.
-    pub(crate) fn run_once(&mut self, now: Instant) -> Instant {
+    pub(crate) fn run_once(&mut self, clock: &dyn Fn() -> Instant) -> Instant {
+        let now = self.begin_turn(clock);
         let timeout = self.send_producer_data(now);
         let polled = self.client.poll(timeout, now);
         if let Some(error) = polled.failure {
@@ -186,26 +186,34 @@ impl<C: KafkaClient> Sender<C> {
         self.client.close();
     }
 
+    /// Looks at what changed and fails what passed `delivery.timeout.ms`. Returns the time after that: callbacks may have run, and
+    /// what is sent with the time from before them could be late as soon as it has left.
+    fn begin_turn(&mut self, clock: &dyn Fn() -> Instant) -> Instant {
+        let now = clock();
+        let metadata = Arc::clone(&self.metadata);
+        let snapshot = metadata.snapshot();
+        let turn = self.turn(now, &snapshot);
+        self.partitions.refresh(&self.accumulator, &turn);
+        if self.fail_expired_batches(now) { clock() } else { now }
+    }
+
+    fn turn<'m>(&self, now: Instant, metadata: &'m MetadataSnapshot) -> Turn<'m> {
+        let is_urgent = self.accumulator.is_closed() || self.accumulator.pool().is_exhausted();
+        Turn { now, metadata, is_urgent }
+    }
+
     /// Java: `sendProducerData`. Returns how long the network may be waited for.
     fn send_producer_data(&mut self, now: Instant) -> Option<Duration> {
         let metadata = Arc::clone(&self.metadata);
         let snapshot = metadata.snapshot();
-        let is_urgent = self.accumulator.is_closed() || self.accumulator.pool().is_exhausted();
-        let turn = Turn { now, metadata: &snapshot, is_urgent };
+        let turn = self.turn(now, &snapshot);
         let mut wait = Wait::for_event();
-        self.partitions.refresh(&self.accumulator, &turn);
-        let has_failed_some = self.fail_expired_batches(now);
         self.settle_sequences(&turn);
         for topic in self.partitions.take_topics_without_leader() {
             self.metadata.add_topic(&topic, now);
             self.metadata.request_update_for_topic(&topic);
         }
-        // Their callbacks took time that this turn does not know of: what it sent could be late as soon as it has left. Not
-        // twice in a row, for where many expire, the others are to go on.
-        self.puts_off_sending = has_failed_some && !self.puts_off_sending;
-        if self.puts_off_sending {
-            wait.not_at_all();
-        } else if self.has_producer_id(now, &mut wait) {
+        if self.has_producer_id(now, &mut wait) {
             let mut next = self.partitions.next_ready_node(None);
             while let Some(node) = next {
                 self.send_to(node, &turn, &mut wait);

@@ -135,8 +135,8 @@ fn drive<C: KafkaClient>(
         if stage == FORCED || (stage == CLOSING && sender.is_drained()) {
             return Error::new(ErrorKind::Closed);
         }
-        // Not the time that a turn returns: callbacks have run since.
-        sender.run_once(shared.clock.now());
+        // The time that a turn returns is not the one at which the next begins: callbacks have run since.
+        sender.run_once(&|| shared.clock.now());
         if let Some(error) = sender.fatal_error() {
             return error.clone();
         }

@@ -137,7 +137,7 @@ impl TopicCompression {
         match contain(|| compressor.compress(plain)) {
             Some(Ok(compressed)) => Some(compressed),
             failure => {
-                log::error!("{} failed: {failure:?}", self.compressors.codec());
+                contain(|| log::error!("{} failed: {failure:?}", self.compressors.codec())); // a logger may panic, too
                 None
             }
         }

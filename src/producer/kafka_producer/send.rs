@@ -210,7 +210,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         callback: Option<Callback>,
         may_wait: MayWait,
     ) -> FutureRecordMetadata {
-        log::debug!("not accepted: {error}");
+        contain(|| log::debug!("not accepted: {error}")); // a logger that panics is not to cost the callback
         let is_given_back = may_wait == MayWait::No && error.is_would_block();
         if let Some(callback) = callback.filter(|_| !is_given_back) {
             tell_of_refusal(callback, &error);

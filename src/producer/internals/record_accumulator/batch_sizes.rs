@@ -63,6 +63,8 @@ impl RecordAccumulator {
         let limit = self.growth_limit(target.append.topic);
         let wanted = if expected_bytes.min(limit) > self.batch_size {
             self.pool.large_size().min(limit).max(needed)
+        } else if needed > self.batch_size {
+            needed
         } else {
             self.size_class(expected_bytes.min(self.batch_size).max(needed))
         };
@@ -78,12 +80,9 @@ impl RecordAccumulator {
         })
     }
 
-    /// At least `size` bytes: `batch.size` divided by a power of two, or a multiple of it. Memory of few sizes is more often
-    /// used again.
+    /// At least `size` bytes, which are no more than `batch.size`: that divided by a power of two. Memory of few sizes is more
+    /// often used again.
     fn size_class(&self, size: usize) -> usize {
-        if size > self.batch_size {
-            return size.max(size.next_multiple_of(self.batch_size).min(self.largest_batch));
-        }
         let parts = (0..=LARGEST_DIVISOR_BITS).map(|bits| self.batch_size.div_ceil(1 << bits));
         parts.take_while(|part| *part >= size).last().unwrap_or(self.batch_size)
     }

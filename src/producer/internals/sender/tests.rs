@@ -286,8 +286,8 @@ impl Fixture {
     }
 
     fn turn(&mut self) {
-        let now = self.sender.run_once(self.now);
-        assert_eq!(now, self.now);
+        let now = self.now;
+        assert_eq!(self.sender.run_once(&|| now), now);
     }
 
     /// Runs turns until there is nothing more to do without something happening, and returns how long the next poll

@@ -1,5 +1,7 @@
 //! What becomes of batches that run out of time.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::error::Deadline;
 use crate::utils::sync::Mutex;
@@ -253,33 +255,24 @@ fn batches_of_one_request_expire_each_in_its_time() {
     assert_eq!((offset(&second), fixture.rest()), (5, None));
 }
 
-// Callbacks take time that their turn does not know of: a request could be late as soon as it has left.
+// A request with the time from before the callback had timed out when it left.
 #[test]
-fn nothing_is_sent_in_a_turn_that_told_callbacks_of_an_expiry() {
+fn what_is_sent_after_a_callback_of_an_expiry_has_the_time_after_it() {
     let mut fixture = Setup::new().start();
-    let [first, second] = fixture.expire_one_after_the_other();
-    fixture.append(2, FULL);
+    fixture.lead(&[(0, -1)]);
+    let was_told = Arc::new(AtomicBool::new(false));
+    let tell = Arc::clone(&was_told);
+    let callback: Callback = Box::new(move |_| tell.store(true, Ordering::SeqCst));
+    fixture.append_with(0, 10, Some(callback));
+    fixture.rest();
+    fixture.advance(DELIVERY_TIMEOUT);
+    fixture.append(1, FULL);
+    let (before, after) = (fixture.now, fixture.now + Duration::from_secs(100));
 
-    fixture.turn();
+    let now =
+        fixture.sender.run_once(&|| if was_told.load(Ordering::SeqCst) { after } else { before });
 
-    assert!(outcome(&first).is_some() && fixture.requests().is_empty());
-    assert_eq!(fixture.client.take_timeouts().pop(), Some(Some(Duration::ZERO)));
-    fixture.turn();
-    assert_eq!(fixture.requests().len(), 1);
-    assert!(outcome(&second).is_none());
-}
-
-#[test]
-fn however_many_expire_the_others_are_sent() {
-    let mut fixture = Setup::new().start();
-    let [_, second] = fixture.expire_one_after_the_other();
-    fixture.append(2, FULL);
-    fixture.turn();
-    fixture.advance(Duration::from_millis(1));
-
-    fixture.turn();
-
-    assert!(outcome(&second).is_some());
+    assert_eq!(now, after, "of the request and of the poll");
     assert_eq!(fixture.requests().len(), 1);
 }
 
@@ -323,18 +316,4 @@ fn a_deadline_beyond_all_time_is_none() {
     fixture.append(0, 10);
 
     assert_eq!(fixture.rest(), None);
-}
-
-impl Fixture {
-    /// Appends to two partitions, a millisecond apart; the first runs out of time now. Their leader can be sent to again.
-    fn expire_one_after_the_other(&mut self) -> [FutureRecordMetadata; 2] {
-        self.client.set_ready(NODE_1, false);
-        let first = self.append(0, 10);
-        self.advance(Duration::from_millis(1));
-        let second = self.append(1, 10);
-        self.rest();
-        self.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_millis(1)));
-        self.client.set_ready(NODE_1, true);
-        [first, second]
-    }
 }
