@@ -210,15 +210,11 @@ impl Metadata {
 
     /// What to ask for now. The outcome has to be told to `handle_response` or `handle_failure`.
     pub(crate) fn next_request(&self, now: Instant) -> MetadataRequest {
-        let (requested, unused) = self.state.lock().start_request(self.settings.max_age, now);
+        let (request, unused) = self.state.lock().start_request(self.settings.max_age, now);
         for topic in unused {
             log::debug!("topic {topic} has not been used for metadata.max.idle.ms");
         }
-        let topics = requested.into_iter().map(|topic| MetadataRequestTopic {
-            name: Some(topic.to_string()),
-            ..MetadataRequestTopic::default()
-        });
-        MetadataRequest { topics: Some(topics.collect()), ..MetadataRequest::default() }
+        request
     }
 
     /// Takes over an answer to the request under way.
@@ -318,8 +314,12 @@ impl State {
         self.last_full_update.map_or(Instant::ZERO, |updated| updated + max_age)
     }
 
-    /// Returns the topics to ask for now, and those that are forgotten.
-    fn start_request(&mut self, max_age: Duration, now: Instant) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+    /// Returns what to ask for now, and the topics that are forgotten.
+    fn start_request(
+        &mut self,
+        max_age: Duration,
+        now: Instant,
+    ) -> (MetadataRequest, Vec<Arc<str>>) {
         let is_old = self.last_full_update.is_none_or(|updated| updated + max_age <= now);
         let mut unused = Vec::new();
         let requested = if self.need_full || is_old {
@@ -331,9 +331,13 @@ impl State {
         self.need_full = false;
         self.stale_topics.clear();
         self.new_topics.clear();
-        let topics = requested.topics().to_vec();
+        let topics = requested.topics().iter().map(|topic| MetadataRequestTopic {
+            name: Some(topic.to_string()),
+            ..MetadataRequestTopic::default()
+        });
+        let topics = Some(topics.collect());
         self.in_progress = Some(requested);
-        (topics, unused)
+        (MetadataRequest { topics, ..MetadataRequest::default() }, unused)
     }
 
     fn forget_unused_topics(&mut self, now: Instant) -> Vec<Arc<str>> {

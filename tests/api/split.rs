@@ -123,17 +123,13 @@ fn batches_stay_as_small_as_asked_for_where_the_parts_of_one_could_be_overtaken(
 #[test]
 fn a_batch_that_is_too_large_arrives_in_parts_also_if_an_earlier_attempt_got_no_answer() {
     let cluster = cluster(2000);
-    let producer = producer(&cluster, &[("linger.ms", "0"), ("batch.size", "500")]);
-    let values: Vec<_> = (0..COUNT).map(|number| format!("value {number}")).collect();
-    let futures = send_behind_another(&cluster, &producer, &values, || {
+    let (_producer, sent, futures) = send_behind_another(&cluster, || {
         cluster.inject(Fault::close_after_append().on(Api::Produce).after(1));
     });
 
     futures.iter().for_each(|future| drop(answer(future).expect("acknowledged")));
 
-    let mut expected = vec!["first".to_owned()];
-    expected.extend(values);
-    assert_eq!(log(&cluster, 0), expected);
+    assert_eq!(log(&cluster, 0), sent);
     let attempts = produced(&cluster).iter().filter(|batch| batch.size > 2000).count();
     assert!(attempts >= 2, "one had grown, and was sent again: {attempts}");
 }
@@ -142,9 +138,7 @@ fn a_batch_that_is_too_large_arrives_in_parts_also_if_an_earlier_attempt_got_no_
 #[test]
 fn parts_of_a_batch_that_is_in_the_log_do_not_double_its_records() {
     let cluster = cluster(100_000);
-    let producer = producer(&cluster, &[("linger.ms", "0"), ("batch.size", "500")]);
-    let values: Vec<_> = (0..COUNT).map(|number| format!("value {number}")).collect();
-    let futures = send_behind_another(&cluster, &producer, &values, || {
+    let (producer, mut sent, futures) = send_behind_another(&cluster, || {
         cluster
             .inject(Fault::append_then_error(ErrorCode::RequestTimedOut).on(Api::Produce).after(1));
         cluster.inject(Fault::error(ErrorCode::MessageTooLarge).on(Api::Produce).after(2));
@@ -156,28 +150,26 @@ fn parts_of_a_batch_that_is_in_the_log_do_not_double_its_records() {
     assert!(failed.iter().all(|persistence| *persistence == Persistence::Perhaps));
     answer(&producer.send(record("after"))).expect("acknowledged");
 
-    let mut expected = vec!["first".to_owned()];
-    expected.extend(values);
-    expected.push("after".to_owned());
-    assert_eq!(log(&cluster, 0), expected);
+    sent.push("after".to_owned());
+    assert_eq!(log(&cluster, 0), sent);
 }
 
-/// Sends `values` while another record is on its way, so that they become a batch of `batch.size` and a larger one, after
-/// `trouble`.
+/// Sends many records while another one is on its way, so that they become a batch of `batch.size` and a larger one, after
+/// `trouble`. Returns all values that were sent, and the futures of the many.
 fn send_behind_another(
     cluster: &MockCluster,
-    producer: &KafkaProducer<str, str>,
-    values: &[String],
     trouble: impl FnOnce(),
-) -> Vec<FutureRecordMetadata> {
+) -> (KafkaProducer<str, str>, Vec<String>, Vec<FutureRecordMetadata>) {
+    let producer = producer(cluster, &[("linger.ms", "0"), ("batch.size", "500")]);
+    let values: Vec<_> = (0..=COUNT).map(|number| format!("value {number}")).collect();
     cluster.inject(Fault::hold().on(Api::Produce));
-    let first = producer.send(record("first"));
+    let first = producer.send(record(&values[0]));
     await_batches(cluster, 1);
-    let futures = values.iter().map(|value| producer.send(record(value))).collect();
+    let futures = values[1..].iter().map(|value| producer.send(record(value))).collect();
     trouble();
     cluster.release();
     answer(&first).expect("acknowledged");
-    futures
+    (producer, values, futures)
 }
 
 fn cluster(max_message_bytes: usize) -> MockCluster {

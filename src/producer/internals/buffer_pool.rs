@@ -93,19 +93,8 @@ impl BufferPool {
         poolable_size: usize,
         on_wait: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        let state = State {
-            free: Vec::new(),
-            unpooled: total,
-            spare: BTreeMap::new(),
-            spare_bytes: 0,
-            waiters: VecDeque::new(),
-            told: None,
-            served: Vec::new(),
-            next_ticket: 0,
-            is_short: false,
-            is_closed: false,
-        };
-        Self { total, poolable_size, state: Mutex::new(state), on_wait: Box::new(on_wait) }
+        let state = Mutex::new(State::new(total));
+        Self { total, poolable_size, state, on_wait: Box::new(on_wait) }
     }
 
     /// How large buffers usually are: `batch.size`, in bytes.
@@ -331,6 +320,22 @@ fn is_common_size(size: usize, poolable_size: usize) -> bool {
 }
 
 impl State {
+    /// With so many bytes that nobody uses.
+    fn new(total: usize) -> Self {
+        Self {
+            free: Vec::new(),
+            unpooled: total,
+            spare: BTreeMap::new(),
+            spare_bytes: 0,
+            waiters: VecDeque::new(),
+            told: None,
+            served: Vec::new(),
+            next_ticket: 0,
+            is_short: false,
+            is_closed: false,
+        }
+    }
+
     /// The bytes that nobody uses.
     fn available(&self, poolable_size: usize) -> usize {
         self.unpooled + self.free.len() * poolable_size

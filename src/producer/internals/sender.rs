@@ -15,7 +15,6 @@ use crate::client::client_request::ClientRequest;
 use crate::client::client_response::{ClientResponse, ResponseOutcome};
 use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata::Metadata;
-use crate::client::metadata_snapshot::MetadataSnapshot;
 use crate::common::node::NodeId;
 use crate::compress::CompressionType;
 use crate::error::{Error, ErrorCode, ErrorKind};
@@ -142,8 +141,7 @@ impl<C: KafkaClient> Sender<C> {
     ///
     /// Waits for the network, for a wake-up or for the next deadline if there is nothing to do.
     pub(crate) fn run_once(&mut self, clock: &dyn Fn() -> Instant) -> Instant {
-        let now = self.begin_turn(clock);
-        let timeout = self.send_producer_data(now);
+        let (timeout, now) = self.send_producer_data(clock);
         let polled = self.client.poll(timeout, now);
         if let Some(error) = polled.failure {
             log::error!("the producer ends: {error}");
@@ -186,28 +184,19 @@ impl<C: KafkaClient> Sender<C> {
         self.client.close();
     }
 
-    /// Looks at what changed and fails what passed `delivery.timeout.ms`. Returns the time after that: callbacks may have run, and
-    /// what is sent with the time from before them could be late as soon as it has left.
-    fn begin_turn(&mut self, clock: &dyn Fn() -> Instant) -> Instant {
-        let now = clock();
+    /// Java: `sendProducerData`. Returns how long the network may be waited for, and from when on.
+    fn send_producer_data(&mut self, clock: &dyn Fn() -> Instant) -> (Option<Duration>, Instant) {
         let metadata = Arc::clone(&self.metadata);
         let snapshot = metadata.snapshot();
-        let turn = self.turn(now, &snapshot);
-        self.partitions.refresh(&self.accumulator, &turn);
-        if self.fail_expired_batches(now) { clock() } else { now }
-    }
-
-    fn turn<'m>(&self, now: Instant, metadata: &'m MetadataSnapshot) -> Turn<'m> {
         let is_urgent = self.accumulator.is_closed() || self.accumulator.pool().is_exhausted();
-        Turn { now, metadata, is_urgent }
-    }
-
-    /// Java: `sendProducerData`. Returns how long the network may be waited for.
-    fn send_producer_data(&mut self, now: Instant) -> Option<Duration> {
-        let metadata = Arc::clone(&self.metadata);
-        let snapshot = metadata.snapshot();
-        let turn = self.turn(now, &snapshot);
+        let mut turn = Turn { now: clock(), metadata: &snapshot, is_urgent };
         let mut wait = Wait::for_event();
+        self.partitions.refresh(&self.accumulator, &turn);
+        if self.fail_expired_batches(turn.now) {
+            // Callbacks have run: what is sent with the time from before them could be late as soon as it has left.
+            turn.now = clock();
+        }
+        let now = turn.now;
         self.settle_sequences(&turn);
         for topic in self.partitions.take_topics_without_leader() {
             self.metadata.add_topic(&topic, now);
@@ -228,7 +217,7 @@ impl<C: KafkaClient> Sender<C> {
         if self.partitions.has_expired() {
             wait.not_at_all();
         }
-        wait.timeout(now)
+        (wait.timeout(now), now)
     }
 
     /// Whether batches can be numbered, or need not be. If not, asks for a producer id as soon as that is possible.

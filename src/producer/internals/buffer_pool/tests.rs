@@ -311,18 +311,7 @@ fn whoever_waits_first_takes_what_there_is_before_long() {
 // Java: an int overflow made more than 2 GiB of free buffers look like none.
 #[test]
 fn counts_beyond_what_32_bits_hold() {
-    let mut state = State {
-        free: Vec::new(),
-        unpooled: 3 << 32,
-        spare: BTreeMap::new(),
-        spare_bytes: 0,
-        waiters: VecDeque::new(),
-        told: None,
-        served: Vec::new(),
-        next_ticket: 0,
-        is_short: false,
-        is_closed: false,
-    };
+    let mut state = State::new(3 << 32);
 
     assert!(state.take(((3 << 32) - 5).into(), 16_384).is_some());
     assert_eq!(state.unpooled, 5);
