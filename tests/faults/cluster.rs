@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::{fs, io, process};
+use std::{fs, io, iter, process};
 
 use crate::kafka::distribution;
 use crate::kafka::host::{Host, JVM_OPTIONS};
@@ -23,6 +23,10 @@ const COMPLAINTS: [&str; 4] = [
     "CorruptRecordException",
     "InvalidRecordException",
 ];
+
+/// What a follower says before it names the error: it has read from a leader that was cutting off its own log, for it leads no
+/// more. It reads again. What a client sends is refused before it comes into a log.
+const BETWEEN_NODES: &str = "Found invalid messages during fetch";
 
 /// The cluster, and the way to it that a producer takes.
 ///
@@ -112,12 +116,11 @@ impl Cluster {
 
     /// The lines of the nodes' logs which say that a client broke the protocol.
     pub(crate) fn complaints(&self) -> Vec<String> {
-        let is_complaint = |line: &&str| COMPLAINTS.iter().any(|each| line.contains(each));
         let mut complaints = Vec::new();
         for node in 1..=NODES {
             let log = fs::read(self.log(node)).unwrap_or_default();
             let log = String::from_utf8_lossy(&log);
-            complaints.extend(log.lines().filter(is_complaint).map(str::to_owned));
+            complaints.extend(complaints_in(&log).map(str::to_owned));
         }
         complaints
     }
@@ -144,6 +147,25 @@ impl Cluster {
         }
         logs
     }
+}
+
+/// The lines of a log which say that a client broke the protocol.
+fn complaints_in(log: &str) -> impl Iterator<Item = &str> {
+    let before = iter::once("").chain(log.lines());
+    before.zip(log.lines()).filter_map(|(before, line)| {
+        let names_one = COMPLAINTS.iter().any(|each| line.contains(each));
+        (names_one && !before.contains(BETWEEN_NODES)).then_some(line)
+    })
+}
+
+#[test]
+fn only_what_is_said_of_clients_is_a_complaint() {
+    let error = "org.apache.kafka.common.errors.CorruptRecordException: Record size 0";
+    let append = "[data-plane-kafka-request-handler-1] ERROR Error processing append operation";
+    let fetch = "[ReplicaFetcherThread-0-1] ERROR Found invalid messages during fetch";
+    let log = [fetch, error, append, error, fetch, "something else", error].join("\n");
+
+    assert_eq!(complaints_in(&log).count(), 2);
 }
 
 impl Drop for Cluster {
