@@ -41,6 +41,8 @@ struct Inner {
     attempts: u32,
     elapsed: Option<Duration>,
     persistence: Persistence,
+    /// Whether it ended its producer, whatever its kind.
+    ends_producer: bool,
     cause: Option<Error>,
 }
 
@@ -67,6 +69,7 @@ impl Error {
             attempts: 0,
             elapsed: None,
             persistence,
+            ends_producer: false,
             cause: None,
         }))
     }
@@ -110,6 +113,11 @@ impl Error {
 
     pub(crate) fn with_cause(self, cause: Option<Self>) -> Self {
         self.with(|inner| inner.cause = cause)
+    }
+
+    /// For an error that has ended its producer.
+    pub(crate) fn into_fatal(self) -> Self {
+        self.with(|inner| inner.ends_producer = true)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -183,9 +191,13 @@ impl Error {
         }
     }
 
-    /// Whether the same call may succeed later, with nothing changed on this side.
+    /// Whether the same call may succeed later, with nothing changed on this side. Never so if it [is
+    /// fatal](Self::is_fatal).
     #[must_use]
     pub fn is_retriable(&self) -> bool {
+        if self.is_fatal() {
+            return false;
+        }
         match &self.0.kind {
             ErrorKind::Broker { code, .. } => code.is_retriable(),
             ErrorKind::Timeout { .. }
@@ -201,6 +213,9 @@ impl Error {
     /// Whether this producer will never send again and has to be replaced.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
+        if self.0.ends_producer {
+            return true;
+        }
         match &self.0.kind {
             ErrorKind::Closed | ErrorKind::SenderPanicked { .. } => true,
             ErrorKind::Broker { code, .. } => {

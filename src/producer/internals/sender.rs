@@ -145,7 +145,7 @@ impl<C: KafkaClient> Sender<C> {
         let polled = self.client.poll(timeout, now);
         if let Some(error) = polled.failure {
             log::error!("the producer ends: {error}");
-            self.fatal = Some(error);
+            self.fatal = Some(error.into_fatal());
         }
         for response in polled.responses {
             self.handle_response(response, polled.now);

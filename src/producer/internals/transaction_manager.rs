@@ -275,7 +275,7 @@ impl TransactionManager {
 }
 
 /// Whether `error` ends an idempotent producer for good (Java: `FATAL_ERROR`).
-pub(crate) fn is_fatal(error: &Error) -> bool {
+pub(crate) fn ends_idempotent_producer(error: &Error) -> bool {
     matches!(
         error.code(),
         Some(

@@ -11,7 +11,7 @@ use crate::producer::internals::producer_batch::{BatchOrder, ProducerBatch, Retr
 use crate::producer::internals::sendable_partitions::Turn;
 use crate::producer::internals::sender::produce_request::ProduceHandler;
 use crate::producer::internals::sender::{RequestCompletionHandler, Sender};
-use crate::producer::internals::transaction_manager;
+use crate::producer::internals::transaction_manager::ends_idempotent_producer;
 use crate::producer::record_metadata::UNKNOWN;
 use crate::protocol::message::produce::PartitionProduceResponse;
 use crate::utils::clock::Instant;
@@ -211,7 +211,9 @@ impl<C: KafkaClient> Sender<C> {
             batch.reenqueued(Retry { at: now + wait, asked: node, error });
             return self.reinsert(batch, now);
         }
-        if self.transactions.is_some() && transaction_manager::is_fatal(&error) {
+        let is_the_end = self.transactions.is_some() && ends_idempotent_producer(&error);
+        let error = if is_the_end { error.into_fatal() } else { error };
+        if is_the_end {
             self.fatal = Some(describe(&batch, error.clone(), now));
         }
         let broker = self.broker_name(node);

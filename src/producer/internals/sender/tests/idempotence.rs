@@ -410,8 +410,10 @@ fn some_errors_end_the_producer() {
 
         fixture.refuse(&request, code);
 
-        assert_eq!(error(&future).code(), Some(code));
-        assert_eq!(fixture.sender.fatal_error().is_some(), is_the_end, "{code}");
+        let error = error(&future);
+        assert_eq!((error.code(), error.is_fatal()), (Some(code), is_the_end));
+        let fatal = fixture.sender.fatal_error().map(Error::is_fatal);
+        assert_eq!(fatal, is_the_end.then_some(true), "{code}");
     }
 }
 

@@ -50,7 +50,11 @@ fn a_network_that_cannot_be_waited_for_ends_the_producer_and_does_not_spin() {
     let error = future.get_timeout(LONG).expect_err("no network");
     assert!(error.to_string().contains("bad descriptor"), "{error}");
     running.expect_end();
-    assert_eq!(running.accumulator.closed_error().kind(), error.kind());
+    let later = running.accumulator.closed_error();
+    assert_eq!(later.kind(), error.kind());
+    for error in [error, later] {
+        assert!(error.is_fatal() && !error.is_retriable(), "{error}");
+    }
 }
 
 // SND-22
