@@ -2,6 +2,7 @@
 
 mod builder;
 mod send;
+mod wait_on_metadata;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::producer::internals::producer_interceptors::ProducerInterceptors;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sender_thread::Lifecycle;
 use crate::producer::internals::shared_result;
-use crate::producer::kafka_producer::send::{MayWait, ShortWay};
+use crate::producer::kafka_producer::send::{FastPath, MayWait};
 use crate::producer::partitioner::Partitioner;
 use crate::producer::producer::Producer;
 use crate::producer::producer_config::ProducerConfig;
@@ -74,8 +75,8 @@ struct Inner<K: ?Sized + 'static, V: ?Sized + 'static> {
     /// `None` for the built-in choice.
     partitioner: Option<Box<dyn Partitioner>>,
     interceptors: ProducerInterceptors<K, V>,
-    /// `None` if all records need the long one.
-    short_way: Option<ShortWay<K, V>>,
+    /// `None` if no record can take it: user code has a part in every one.
+    fast_path: Option<FastPath<K, V>>,
     metadata: Arc<Metadata>,
     accumulator: Arc<RecordAccumulator>,
     clock: SystemClock,

@@ -22,7 +22,7 @@ use crate::producer::internals::record_accumulator::{
 use crate::producer::internals::sender::{Sender, SenderSettings};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::sender_thread::{self, SenderShared};
-use crate::producer::kafka_producer::send::ShortWay;
+use crate::producer::kafka_producer::send::FastPath;
 use crate::producer::kafka_producer::{Inner, KafkaProducer};
 use crate::producer::partitioner::Partitioner;
 use crate::producer::producer_config::{PartitionerClass, ProducerConfig};
@@ -111,7 +111,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             value_serializer: FieldSerializer::of_values(value_serializer),
             partitioner,
             interceptors: ProducerInterceptors::new(interceptors),
-            short_way: None,
+            fast_path: None,
             config,
             metadata,
             accumulator,
@@ -119,7 +119,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             lifecycle,
             thread: Mutex::new(Some(thread)),
         };
-        inner.short_way = ShortWay::of(&inner);
+        inner.fast_path = FastPath::of(&inner);
         Ok(KafkaProducer { inner: Arc::new(inner) })
     }
 }
