@@ -121,8 +121,10 @@ impl Simulation {
         );
         let settings = SenderSettings { codec, ..sender_settings(&settings) };
         let mut sender = Sender::new(settings, client, metadata, accumulator, random);
-        if let Some((first, known)) = scenario.first_sequence().zip(sender.transactions_mut()) {
-            known.initialized(ProducerIdAndEpoch { id: LONG_LIVED_PRODUCER, epoch: 0 });
+        if let Some((first, known)) =
+            scenario.first_sequence().zip(sender.transaction_manager_mut())
+        {
+            known.handle_producer_id(ProducerIdAndEpoch { id: LONG_LIVED_PRODUCER, epoch: 0 });
             (0..MOST_PARTITIONS).for_each(|queue| known.assume_sent(queue, first));
         }
         Self { world, sender, producer, scenario, now: Instant::ZERO, idle_turns: 0 }

@@ -5,7 +5,7 @@
 
 mod batch_sizes;
 mod compressing;
-mod growth;
+mod topic_registry;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -24,7 +24,7 @@ use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::RecordShare;
 use crate::producer::internals::producer_batch::{self, BatchStart, ProducerBatch};
-use crate::producer::internals::record_accumulator::growth::Growth;
+use crate::producer::internals::record_accumulator::topic_registry::TopicRegistry;
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::shared_result::{KeptReference, SharedResult};
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
@@ -51,7 +51,7 @@ pub(crate) struct RecordAccumulator {
     /// How many queues there are.
     queue_count: AtomicUsize,
     /// Held by whoever brings the table up to date.
-    growth: Mutex<Growth>,
+    registry: Mutex<TopicRegistry>,
     sticky: Arc<StickySettings>,
     /// `None` if batches travel uncompressed.
     compressors: Option<Arc<Compressors>>,
@@ -153,7 +153,7 @@ impl RecordAccumulator {
             table: TopicTable::default(),
             table_version: AtomicU64::new(0),
             queue_count: AtomicUsize::new(0),
-            growth: Mutex::new(Growth::new(random)),
+            registry: Mutex::new(TopicRegistry::new(random)),
             sticky,
             compressors: None,
             incomplete: IncompleteBatches::default(),
@@ -388,7 +388,7 @@ impl RecordAccumulator {
 
     /// The queue with this number.
     pub(super) fn queue(&self, id: usize) -> Option<Arc<PartitionQueue>> {
-        self.growth.lock().queues.get(id).cloned()
+        self.registry.lock().queues.get(id).cloned()
     }
 
     /// A number that no other batch has.
@@ -464,7 +464,7 @@ impl RecordAccumulator {
     /// Takes out every batch that waits to be sent. Call it after [`close`](Self::close): then none is missed.
     pub(super) fn take_all(&self) -> Vec<Box<ProducerBatch>> {
         let mut taken = Vec::new();
-        for queue in &self.growth.lock().queues {
+        for queue in &self.registry.lock().queues {
             taken.extend(queue.lock().take_all());
         }
         taken.sort_by_key(|batch| batch.order());

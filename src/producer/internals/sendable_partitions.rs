@@ -20,7 +20,7 @@ use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sendable_partitions::line::{Line, Place};
 use crate::producer::internals::sendable_partitions::lingering::Lingering;
 use crate::producer::internals::sendable_partitions::sender_partition::{
-    Finding, Rules, SenderPartition, Standing, Verdict,
+    Assessment, NextAction, Rules, SenderPartition, WaitingFor,
 };
 use crate::producer::internals::sender_signal::Announcements;
 use crate::producer::internals::transaction_manager::TransactionManager;
@@ -65,7 +65,7 @@ pub(crate) struct SendablePartitions {
     /// Reused from turn to turn.
     news: Announcements,
     /// Partitions that were drained and have more, while others are still in line.
-    rejoining: Vec<(usize, Finding)>,
+    rejoining: Vec<(usize, Assessment)>,
     expired: Vec<Box<ProducerBatch>>,
     /// The boxes of batches that are over, for those that are taken out of their queues next.
     spare_boxes: Vec<Box<ProducerBatch>>,
@@ -144,13 +144,13 @@ impl SendablePartitions {
         let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        let may_linger = partition.state.standing == Standing::Idle
+        let may_linger = partition.state.waiting_for == WaitingFor::Idle
             && !self.rules.linger.is_zero()
             && turn.now < until
             && partition.leader(turn.metadata).is_some();
         if may_linger {
             let expires = Some(created + self.rules.delivery_timeout);
-            self.place(id, Finding { verdict: Verdict::Linger(until), expires });
+            self.apply(id, Assessment { action: NextAction::Linger(until), expires });
         } else {
             self.reconsider(id, turn);
         }
@@ -179,7 +179,7 @@ impl SendablePartitions {
         for id in self.nodes.values().flat_map(Line::ids) {
             let partition = self.partitions.get_mut(id).and_then(Option::as_mut);
             if let Some(SenderPartition { queue, state }) =
-                partition.filter(|it| matches!(it.state.standing, Standing::InLine(_)))
+                partition.filter(|it| matches!(it.state.waiting_for, WaitingFor::InLine(_)))
             {
                 state.is_timed = true;
                 let expires = queue.lock_patiently().head().map(|head| self.rules.expiry(head));
@@ -196,10 +196,10 @@ impl SendablePartitions {
         let partition = self.partitions.get_mut(id).and_then(Option::as_mut);
         let partition = partition.filter(|partition| !partition.state.is_muted);
         let leader = partition.and_then(|partition| partition.leader(turn.metadata));
-        match leader.filter(|_| lingers(&self.partitions, id, until) && turn.now < expiry) {
+        match leader.filter(|_| is_lingering(&self.partitions, id, until) && turn.now < expiry) {
             Some(leader) => {
-                let verdict = Verdict::Send(leader);
-                self.place(id, Finding { verdict, expires: Some(expiry) });
+                let action = NextAction::Send(leader);
+                self.apply(id, Assessment { action, expires: Some(expiry) });
             }
             None => self.stop_lingering(id, until, turn),
         }
@@ -207,8 +207,8 @@ impl SendablePartitions {
 
     /// Looks at a partition that was taken out of [`Lingering`], if it still lingers until then.
     fn stop_lingering(&mut self, id: usize, until: Instant, turn: &Turn<'_>) {
-        if lingers(&self.partitions, id, until) {
-            self.stand(id, Standing::Idle);
+        if is_lingering(&self.partitions, id, until) {
+            self.set_waiting_for(id, WaitingFor::Idle);
             self.reconsider(id, turn);
         }
     }
@@ -244,7 +244,8 @@ impl SendablePartitions {
 
     /// When to look again although nothing happens.
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
-        let linger_end = self.lingering.next_end(|id, until| lingers(&self.partitions, id, until));
+        let linger_end =
+            self.lingering.next_end(|id, until| is_lingering(&self.partitions, id, until));
         self.first_expiry_in_line =
             self.first_expiry_in_line.filter(|_| self.next_ready_node(None).is_some());
         let in_line = self.first_expiry_in_line;
@@ -253,14 +254,14 @@ impl SendablePartitions {
     }
 
     /// Where a batch of partition `id` goes that is sent to `node` in this turn.
-    pub(super) fn log_of(
+    pub(super) fn log_identity(
         &mut self,
         id: usize,
         node: NodeId,
         turn: &Turn<'_>,
     ) -> Option<LogIdentity> {
         let partition = self.partitions.get_mut(id).and_then(Option::as_mut)?;
-        Some(partition.log(node, turn.metadata))
+        Some(partition.log_identity(node, turn.metadata))
     }
 
     /// Takes the heads of the partitions in the line of `node`, one each, as far as `capacity` goes. Compresses what
@@ -290,7 +291,7 @@ impl SendablePartitions {
             let Some((id, place)) = line.next() else {
                 break;
             };
-            if !stands(&self.partitions, id, place) {
+            if !is_in_line(&self.partitions, id, place) {
                 continue;
             }
             let batch = match self.take_head(id, &context) {
@@ -338,18 +339,18 @@ impl SendablePartitions {
         let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
             return Taken::Nothing;
         };
-        let log = partition.log(node, turn.metadata);
+        let log = partition.log_identity(node, turn.metadata);
         let SenderPartition { queue, state } = partition;
         let mut batches = queue.lock_patiently();
         let Some(head) = batches.head() else {
-            state.standing = Standing::Idle;
+            state.waiting_for = WaitingFor::Idle;
             state.end_timer(id, &mut self.expiries);
             return Taken::Nothing;
         };
         let may_go = |it: &TransactionManager| it.may_send(id, head.id(), log, turn.now);
-        // Not by `stand`: `drain` has taken the line out, and counts who left it.
+        // Not by `set_waiting_for`: `drain` has taken the line out, and counts who left it.
         if head.is_compressing() || !transactions.is_none_or(may_go) {
-            (state.standing, state.is_timed) = (Standing::Held, false);
+            (state.waiting_for, state.is_timed) = (WaitingFor::Held, false);
             self.expiries.set(id, Some(self.rules.expiry(head)));
             return Taken::Nothing;
         }
@@ -357,14 +358,14 @@ impl SendablePartitions {
             return Taken::TooLarge;
         }
         let batch = batches.pop_head(&mut self.spare_boxes);
-        let finding = state.look(queue, &mut batches, self.rules, turn);
+        let assessment = state.assess_head(queue, &mut batches, self.rules, turn);
         drop(batches);
-        state.standing = Standing::Idle;
+        state.waiting_for = WaitingFor::Idle;
         state.end_timer(id, &mut self.expiries);
-        match finding.verdict {
-            Verdict::Idle => {}
-            Verdict::Send(_) => self.rejoining.push((id, finding)), // behind all others
-            _ => self.place(id, finding),
+        match assessment.action {
+            NextAction::Idle => {}
+            NextAction::Send(_) => self.rejoining.push((id, assessment)), // behind all others
+            _ => self.apply(id, assessment),
         }
         let Some(mut batch) = batch else {
             return Taken::Nothing;
@@ -378,8 +379,8 @@ impl SendablePartitions {
     /// Lets partitions that were drained, and have more, take a place again.
     fn rejoin(&mut self) {
         let mut rejoining = std::mem::take(&mut self.rejoining);
-        for (id, finding) in rejoining.drain(..) {
-            self.place(id, finding);
+        for (id, assessment) in rejoining.drain(..) {
+            self.apply(id, assessment);
         }
         self.rejoining = rejoining;
     }
@@ -405,7 +406,7 @@ impl SendablePartitions {
             return;
         };
         partition.state.is_muted = true;
-        if matches!(partition.state.standing, Standing::InLine(_)) {
+        if matches!(partition.state.waiting_for, WaitingFor::InLine(_)) {
             self.reconsider(id, turn);
         }
     }
@@ -420,7 +421,7 @@ impl SendablePartitions {
     /// Whether a partition can go on only after an answer or an announcement.
     pub(crate) fn is_held(&self, id: usize) -> bool {
         let partition = self.partitions.get(id).and_then(Option::as_ref);
-        partition.is_some_and(|partition| partition.state.standing == Standing::Held)
+        partition.is_some_and(|partition| partition.state.waiting_for == WaitingFor::Held)
     }
 
     /// Looks at one partition: takes out what ran out of time, and puts it where it belongs.
@@ -436,43 +437,43 @@ impl SendablePartitions {
             }
             self.expired.extend(batches.pop_head(&mut self.spare_boxes));
         }
-        let finding = state.look(queue, &mut batches, self.rules, turn);
+        let assessment = state.assess_head(queue, &mut batches, self.rules, turn);
         drop(batches);
-        self.place(id, finding);
+        self.apply(id, assessment);
     }
 
     /// Notes what was found, and lets the partition wait for what it has to wait for.
-    fn place(&mut self, id: usize, finding: Finding) {
+    fn apply(&mut self, id: usize, assessment: Assessment) {
         let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        let standing = match (finding.verdict, partition.state.standing) {
-            (Verdict::Idle, _) => Standing::Idle,
-            (Verdict::Send(node), Standing::InLine(place)) if place.node == node => {
-                Standing::InLine(place)
+        let waiting_for = match (assessment.action, partition.state.waiting_for) {
+            (NextAction::Idle, _) => WaitingFor::Idle,
+            (NextAction::Send(node), WaitingFor::InLine(place)) if place.node == node => {
+                WaitingFor::InLine(place)
             }
-            (Verdict::Send(node), _) => {
+            (NextAction::Send(node), _) => {
                 self.next_place += 1;
-                Standing::InLine(Place { node, number: self.next_place })
+                WaitingFor::InLine(Place { node, number: self.next_place })
             }
-            (Verdict::Linger(until), _) => Standing::Lingering(until),
-            (Verdict::BackOff(until), _) => {
+            (NextAction::Linger(until), _) => WaitingFor::Lingering(until),
+            (NextAction::BackOff(until), _) => {
                 self.backoffs.set(id, Some(until));
-                Standing::BackingOff
+                WaitingFor::BackingOff
             }
-            (Verdict::NoLeader, _) => {
+            (NextAction::NoLeader, _) => {
                 self.report_leaderless(id);
-                Standing::Leaderless
+                WaitingFor::Leaderless
             }
-            (Verdict::Hold, _) => Standing::Held,
+            (NextAction::Hold, _) => WaitingFor::Held,
         };
-        self.stand(id, standing);
-        match standing {
-            Standing::InLine(_) => self.note_expiry_in_line(id, finding.expires),
-            Standing::BackingOff | Standing::Leaderless | Standing::Held => {
-                self.expiries.set(id, finding.expires);
+        self.set_waiting_for(id, waiting_for);
+        match waiting_for {
+            WaitingFor::InLine(_) => self.note_expiry_in_line(id, assessment.expires),
+            WaitingFor::BackingOff | WaitingFor::Leaderless | WaitingFor::Held => {
+                self.expiries.set(id, assessment.expires);
             }
-            Standing::Idle | Standing::Lingering(_) => {} // what lingers moves on long before it expires
+            WaitingFor::Idle | WaitingFor::Lingering(_) => {} // what lingers moves on long before it expires
         }
     }
 
@@ -486,50 +487,50 @@ impl SendablePartitions {
     }
 
     /// Lets a partition wait for something else than before.
-    fn stand(&mut self, id: usize, standing: Standing) {
+    fn set_waiting_for(&mut self, id: usize, waiting_for: WaitingFor) {
         let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
             return;
         };
-        let before = std::mem::replace(&mut partition.state.standing, standing);
-        if before == standing {
+        let before = std::mem::replace(&mut partition.state.waiting_for, waiting_for);
+        if before == waiting_for {
             return;
         }
-        self.leave(id, before);
-        match standing {
-            Standing::InLine(place) => self.nodes.entry(place.node).or_default().join(id, place),
-            Standing::Lingering(until) => self.lingering.add(id, until),
-            Standing::BackingOff => {
+        self.stop_waiting_for(id, before);
+        match waiting_for {
+            WaitingFor::InLine(place) => self.nodes.entry(place.node).or_default().join(id, place),
+            WaitingFor::Lingering(until) => self.lingering.add(id, until),
+            WaitingFor::BackingOff => {
                 self.backing_off.insert(id);
             }
-            Standing::Leaderless => {
+            WaitingFor::Leaderless => {
                 self.leaderless.insert(id);
             }
-            Standing::Idle | Standing::Held => {}
+            WaitingFor::Idle | WaitingFor::Held => {}
         }
     }
 
-    fn leave(&mut self, id: usize, standing: Standing) {
-        match standing {
-            Standing::InLine(Place { node, .. }) => {
+    fn stop_waiting_for(&mut self, id: usize, waiting_for: WaitingFor) {
+        match waiting_for {
+            WaitingFor::InLine(Place { node, .. }) => {
                 if let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) {
                     partition.state.end_timer(id, &mut self.expiries);
                 }
                 self.leave_line(node);
             }
-            Standing::Lingering(_) => {
-                self.lingering.leave(|id, until| lingers(&self.partitions, id, until));
+            WaitingFor::Lingering(_) => {
+                self.lingering.leave(|id, until| is_lingering(&self.partitions, id, until));
             }
-            Standing::BackingOff => {
+            WaitingFor::BackingOff => {
                 self.backing_off.remove(&id);
                 self.backoffs.set(id, None);
                 self.expiries.set(id, None);
             }
-            Standing::Leaderless => {
+            WaitingFor::Leaderless => {
                 self.leaderless.remove(&id);
                 self.expiries.set(id, None);
             }
-            Standing::Held => self.expiries.set(id, None),
-            Standing::Idle => {}
+            WaitingFor::Held => self.expiries.set(id, None),
+            WaitingFor::Idle => {}
         }
     }
 
@@ -538,7 +539,7 @@ impl SendablePartitions {
         let Some(line) = self.nodes.get_mut(&node) else {
             return;
         };
-        line.leave(|id, place| stands(&self.partitions, id, place));
+        line.leave(|id, place| is_in_line(&self.partitions, id, place));
     }
 
     fn report_leaderless(&mut self, id: usize) {
@@ -597,20 +598,24 @@ enum Taken {
 }
 
 /// Whether a partition still has the place in line.
-fn stands(partitions: &[Option<SenderPartition>], id: usize, place: Place) -> bool {
-    has_standing(partitions, id, Standing::InLine(place))
+fn is_in_line(partitions: &[Option<SenderPartition>], id: usize, place: Place) -> bool {
+    is_waiting_for(partitions, id, WaitingFor::InLine(place))
 }
 
 /// Whether a partition still lingers until then.
-fn lingers(partitions: &[Option<SenderPartition>], id: usize, until: Instant) -> bool {
-    has_standing(partitions, id, Standing::Lingering(until))
+fn is_lingering(partitions: &[Option<SenderPartition>], id: usize, until: Instant) -> bool {
+    is_waiting_for(partitions, id, WaitingFor::Lingering(until))
 }
 
-fn has_standing(partitions: &[Option<SenderPartition>], id: usize, standing: Standing) -> bool {
+fn is_waiting_for(
+    partitions: &[Option<SenderPartition>],
+    id: usize,
+    waiting_for: WaitingFor,
+) -> bool {
     partitions
         .get(id)
         .and_then(Option::as_ref)
-        .is_some_and(|partition| partition.state.standing == standing)
+        .is_some_and(|partition| partition.state.waiting_for == waiting_for)
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(crate) struct Sender<C> {
     accumulator: Arc<RecordAccumulator>,
     partitions: SendablePartitions,
     /// `None` without idempotence.
-    transactions: Option<TransactionManager>,
+    transaction_manager: Option<TransactionManager>,
     availability: NodeAvailability,
     /// What to do with the answers that are due, by correlation id.
     handlers: HashMap<i32, RequestCompletionHandler>,
@@ -115,7 +115,7 @@ impl<C: KafkaClient> Sender<C> {
             metadata,
             accumulator,
             partitions: SendablePartitions::new(settings.linger, settings.delivery_timeout),
-            transactions: settings
+            transaction_manager: settings
                 .is_idempotent
                 .then(|| TransactionManager::new(settings.trusted_silence)),
             availability: NodeAvailability::new(settings.availability_timeout),
@@ -132,8 +132,8 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     #[cfg(test)]
-    pub(crate) fn transactions_mut(&mut self) -> Option<&mut TransactionManager> {
-        self.transactions.as_mut()
+    pub(crate) fn transaction_manager_mut(&mut self) -> Option<&mut TransactionManager> {
+        self.transaction_manager.as_mut()
     }
 
     /// One turn: fails what ran out of time, sends what is ready, does the network's work, completes what was answered. Returns
@@ -222,7 +222,8 @@ impl<C: KafkaClient> Sender<C> {
 
     /// Whether batches can be numbered, or need not be. If not, asks for a producer id as soon as that is possible.
     fn has_producer_id(&mut self, now: Instant, wait: &mut Wait) -> bool {
-        let Some(transactions) = self.transactions.as_mut().filter(|it| !it.has_producer_id())
+        let Some(transactions) =
+            self.transaction_manager.as_mut().filter(|it| !it.has_producer_id())
         else {
             return true;
         };
@@ -236,12 +237,12 @@ impl<C: KafkaClient> Sender<C> {
         let Some(node) = self.client.least_loaded_node(now) else {
             // No event will tell when there is one again.
             let soon = now + self.settings.retry_backoff.backoff(0, &mut self.random);
-            transactions.request_failed(soon);
+            transactions.handle_producer_id_failed(soon);
             wait.until(Some(soon));
             return false;
         };
         if self.client.ready(node, now) {
-            transactions.requested();
+            transactions.handle_producer_id_requested();
             self.send_producer_id_request(node, request, now);
         } else {
             wait.until(self.client.next_attempt(node, now));
@@ -275,7 +276,8 @@ impl<C: KafkaClient> Sender<C> {
         self.availability.accepted(node);
         let max_size = self.settings.max_request_size;
         let capacity = Capacity { max_size, version: self.record_version(node) };
-        let drained = self.partitions.drain(node, capacity, self.transactions.as_ref(), turn);
+        let drained =
+            self.partitions.drain(node, capacity, self.transaction_manager.as_ref(), turn);
         let parcels = match capacity.version {
             RecordVersion::V1 => self.down_convert(node, drained, turn),
             RecordVersion::V2 => self.without_too_large(drained, turn.now),
@@ -311,7 +313,7 @@ impl<C: KafkaClient> Sender<C> {
 
     /// Lets partitions go on whose sequences were in doubt.
     fn settle_sequences(&mut self, turn: &Turn<'_>) {
-        let settled = self.transactions.as_mut().map(TransactionManager::settle);
+        let settled = self.transaction_manager.as_mut().map(TransactionManager::resolve_sequences);
         for queue in settled.unwrap_or_default() {
             self.partitions.reconsider(queue, turn);
         }
@@ -353,8 +355,8 @@ impl<C: KafkaClient> Sender<C> {
         };
         let wait = self.settings.retry_backoff.backoff(self.producer_id_failures, &mut self.random);
         self.producer_id_failures = self.producer_id_failures.saturating_add(1);
-        if let Some(transactions) = &mut self.transactions {
-            transactions.request_failed(now + wait);
+        if let Some(transactions) = &mut self.transaction_manager {
+            transactions.handle_producer_id_failed(now + wait);
         }
         if !is_worth_another_try && !error.is_retriable() {
             self.fail_everything(&error, now);
@@ -376,8 +378,8 @@ impl<C: KafkaClient> Sender<C> {
         self.producer_id_failures = 0;
         self.producer_id_error = None;
         let producer = ProducerIdAndEpoch { id: answer.producer_id, epoch: answer.producer_epoch };
-        if let Some(transactions) = &mut self.transactions {
-            transactions.initialized(producer);
+        if let Some(transactions) = &mut self.transaction_manager {
+            transactions.handle_producer_id(producer);
         }
         Ok(())
     }

@@ -71,17 +71,17 @@ impl TransactionManager {
     }
 
     /// The request for a producer id is under way.
-    pub(crate) fn requested(&mut self) {
+    pub(crate) fn handle_producer_id_requested(&mut self) {
         self.producer = ProducerId::Requested;
     }
 
     /// The request failed; the next one is due at `not_before`.
-    pub(crate) fn request_failed(&mut self, not_before: Instant) {
+    pub(crate) fn handle_producer_id_failed(&mut self, not_before: Instant) {
         self.producer = ProducerId::Wanted(Some(not_before));
     }
 
     /// The brokers gave this producer a number.
-    pub(crate) fn initialized(&mut self, producer: ProducerIdAndEpoch) {
+    pub(crate) fn handle_producer_id(&mut self, producer: ProducerIdAndEpoch) {
         log::debug!("producer id {} with epoch {}", producer.id, producer.epoch);
         self.producer = ProducerId::Known(producer);
     }
@@ -92,7 +92,7 @@ impl TransactionManager {
     }
 
     /// Whether batch `id` of `queue` may be sent; if not, an answer for that partition or
-    /// [`settle`](Self::settle) will change it.
+    /// [`resolve_sequences`](Self::resolve_sequences) will change it.
     pub(crate) fn may_send(&self, queue: usize, id: u64, log: LogIdentity, now: Instant) -> bool {
         let ProducerId::Known(current) = self.producer else {
             return false;
@@ -106,7 +106,7 @@ impl TransactionManager {
     }
 
     /// Numbers a batch that is about to be sent. Call it only if [`may_send`](Self::may_send).
-    pub(crate) fn send(
+    pub(crate) fn assign_sequence(
         &mut self,
         queue: usize,
         id: u64,
@@ -118,25 +118,25 @@ impl TransactionManager {
         };
         let new = || TxnPartitionEntry::new(current, log);
         let entry = place_of(&mut self.partitions, queue).get_or_insert_with(new);
-        entry.send(id, record_count, current, log)
+        entry.assign_sequence(id, record_count, current, log)
     }
 
     /// The request with a batch of `queue` ended.
-    pub(crate) fn left_wire(&mut self, queue: usize) {
+    pub(crate) fn handle_request_ended(&mut self, queue: usize) {
         if let Some(entry) = self.entry(queue) {
-            entry.left_wire();
+            entry.handle_request_ended();
         }
     }
 
     /// An attempt to send a batch of `queue` failed.
-    pub(crate) fn attempt_failed(&mut self, queue: usize) {
+    pub(crate) fn handle_attempt_failed(&mut self, queue: usize) {
         if let Some(entry) = self.entry(queue) {
-            entry.attempt_failed();
+            entry.handle_attempt_failed();
         }
     }
 
     /// The batch is in the log.
-    pub(crate) fn acknowledged(
+    pub(crate) fn handle_completed_batch(
         &mut self,
         queue: usize,
         id: u64,
@@ -145,7 +145,7 @@ impl TransactionManager {
         now: Instant,
     ) {
         if let Some(entry) = self.entry(queue) {
-            entry.acknowledged(id, record_count, state, now);
+            entry.handle_completed_batch(id, record_count, state, now);
         }
     }
 
@@ -184,9 +184,9 @@ impl TransactionManager {
     }
 
     /// The batch failed for good: its sequences are missing, so the partition starts anew, unless it was not sent with them.
-    pub(crate) fn failed(&mut self, queue: usize, id: u64) {
+    pub(crate) fn handle_failed_batch(&mut self, queue: usize, id: u64) {
         if let Some(entry) = self.entry(queue) {
-            if !entry.withdraw(id) {
+            if !entry.take_back_sequence(id) {
                 entry.request_bump(id);
                 entry.forget(id);
             }
@@ -195,10 +195,10 @@ impl TransactionManager {
     }
 
     /// The batch ran out of time after it was sent at least once.
-    pub(crate) fn expired(&mut self, queue: usize, id: u64) {
+    pub(crate) fn mark_sequence_unresolved(&mut self, queue: usize, id: u64) {
         if let Some(entry) = self.entry(queue) {
-            if !entry.withdraw(id) {
-                entry.expired(id);
+            if !entry.take_back_sequence(id) {
+                entry.mark_sequence_unresolved(id);
             }
             self.troubled.insert(queue);
         }
@@ -206,7 +206,7 @@ impl TransactionManager {
 
     /// Settles doubts and starts sequences anew where nothing is on the wire any more; returns the partitions that may
     /// go on.
-    pub(crate) fn settle(&mut self) -> Vec<usize> {
+    pub(crate) fn resolve_sequences(&mut self) -> Vec<usize> {
         let mut settled = Vec::new();
         let mut to_bump = Vec::new();
         for queue in &self.troubled {
@@ -235,9 +235,9 @@ impl TransactionManager {
     pub(crate) fn assume_sent(&mut self, queue: usize, record_count: i32) {
         let id = u64::MAX; // no batch has it
         let log = LogIdentity { topic_id: Uuid::ZERO, leader: NodeId(-1), leader_epoch: None };
-        let state = self.send(queue, id, record_count, log);
-        self.left_wire(queue);
-        self.acknowledged(queue, id, record_count, state, Instant::ZERO);
+        let state = self.assign_sequence(queue, id, record_count, log);
+        self.handle_request_ended(queue);
+        self.handle_completed_batch(queue, id, record_count, state, Instant::ZERO);
     }
 
     /// For a prefetch of what is known of a partition.

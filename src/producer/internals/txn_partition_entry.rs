@@ -175,7 +175,7 @@ impl TxnPartitionEntry {
     }
 
     /// The state that batch `id` carries; a batch that is sent for the first time takes the next sequences.
-    pub(super) fn send(
+    pub(super) fn assign_sequence(
         &mut self,
         id: u64,
         record_count: i32,
@@ -213,17 +213,17 @@ impl TxnPartitionEntry {
     }
 
     /// A request with a batch of this partition ended, however it did.
-    pub(super) fn left_wire(&mut self) {
+    pub(super) fn handle_request_ended(&mut self) {
         self.on_wire = self.on_wire.saturating_sub(1);
     }
 
     /// An attempt to send a batch failed: who knows what became of the log.
-    pub(super) fn attempt_failed(&mut self) {
+    pub(super) fn handle_attempt_failed(&mut self) {
         self.confirmation = None;
     }
 
     /// Batch `id` is in the log.
-    pub(super) fn acknowledged(
+    pub(super) fn handle_completed_batch(
         &mut self,
         id: u64,
         record_count: i32,
@@ -284,7 +284,7 @@ impl TxnPartitionEntry {
     }
 
     /// Takes the sequences of batch `id` back if it was not sent with them: those behind it move up. Returns whether it did.
-    pub(super) fn withdraw(&mut self, id: u64) -> bool {
+    pub(super) fn take_back_sequence(&mut self, id: u64) -> bool {
         let Some(position) = self.in_flight.iter().position(|batch| batch.id == id) else {
             return false;
         };
@@ -300,7 +300,7 @@ impl TxnPartitionEntry {
     }
 
     /// Batch `id` ran out of time with unknown outcome.
-    pub(super) fn expired(&mut self, id: u64) {
+    pub(super) fn mark_sequence_unresolved(&mut self, id: u64) {
         if let Some(batch) = self.in_flight.iter().find(|batch| batch.id == id) {
             self.unresolved_before = Some(sequence_after(batch.base_sequence, batch.record_count));
             self.forget(id);

@@ -169,7 +169,7 @@ fn every_full_batch_is_announced_when_keyless_records_move_on() {
 #[test]
 fn a_topic_that_is_forgotten_meanwhile_takes_its_records_all_the_same() {
     let accumulator = accumulator(10 * BATCH_SIZE);
-    accumulator.growth.lock().update(&topic(3), &accumulator);
+    accumulator.registry.lock().update(&topic(3), &accumulator);
     let topic = accumulator.table.get("t").expect("known");
     topic.forget();
     let headers = Headers::new();
@@ -616,7 +616,7 @@ fn append_with(
     let value = vec![0; value_size];
     let headers = Headers::new();
     let record = RecordContents::new(1, None, Some(&value), &headers);
-    accumulator.growth.lock().update(topic, accumulator);
+    accumulator.registry.lock().update(topic, accumulator);
     let entry = accumulator.table.get(topic.name()).expect("known");
     let partition_count = entry.partition_count();
     let append =

@@ -18,7 +18,7 @@ pub(super) struct Line {
     /// Each place with the partition that took it, and may have left it since.
     places: VecDeque<(usize, Place)>,
     /// How many partitions stand in it.
-    standing: usize,
+    waiting: usize,
 }
 
 /// A line is cleared of empty places when they outnumber the others by this many.
@@ -27,7 +27,7 @@ const SPARE_PLACES: usize = 16;
 impl Line {
     pub(super) fn join(&mut self, id: usize, place: Place) {
         self.places.push_back((id, place));
-        self.standing += 1;
+        self.waiting += 1;
     }
 
     /// The partition whose place was taken earliest of all, with the place, which may be empty.
@@ -42,24 +42,24 @@ impl Line {
 
     /// A partition has given up its place. `stands` tells whether one still has the place given.
     pub(super) fn leave(&mut self, stands: impl Fn(usize, Place) -> bool) {
-        self.standing -= 1;
-        if self.places.len() > 2 * self.standing + SPARE_PLACES {
+        self.waiting -= 1;
+        if self.places.len() > 2 * self.waiting + SPARE_PLACES {
             self.places.retain(|(id, place)| stands(*id, *place));
         }
     }
 
     /// A partition has given up the place that [`next`](Self::next) gave.
     pub(super) fn leave_front(&mut self) {
-        self.standing -= 1;
+        self.waiting -= 1;
     }
 
     /// How many partitions stand in it.
     pub(super) fn len(&self) -> usize {
-        self.standing
+        self.waiting
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.standing == 0
+        self.waiting == 0
     }
 
     /// The partitions in line, and some that left it.
@@ -69,6 +69,6 @@ impl Line {
 
     #[cfg(test)]
     pub(super) fn lengths(&self) -> (usize, usize) {
-        (self.standing, self.places.len())
+        (self.waiting, self.places.len())
     }
 }

@@ -26,17 +26,17 @@ pub(super) struct SenderPartition {
 /// What the sender knows of one partition, and what that waits for.
 #[derive(Debug, Default)]
 pub(super) struct PartitionState {
-    pub(super) standing: Standing,
+    pub(super) waiting_for: WaitingFor,
     /// Nothing more may be sent until the answer to what is on its way is there.
     pub(super) is_muted: bool,
     /// Whether it stands in line and has a timer all the same, for when its head runs out of time.
     pub(super) is_timed: bool,
-    home: Option<Home>,
+    home: Option<KnownLeader>,
 }
 
 /// What a partition waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum WaitingFor {
     /// For batches.
     #[default]
     Idle,
@@ -54,7 +54,7 @@ pub(super) enum Standing {
 
 /// Where the batches of a partition go, by one view of the cluster.
 #[derive(Clone, Copy, Debug)]
-struct Home {
+struct KnownLeader {
     metadata_version: u64,
     /// `None` if nobody is known to lead it.
     leader: Option<NodeId>,
@@ -73,15 +73,15 @@ pub(crate) struct Turn<'a> {
 
 /// What was found in a queue.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Finding {
-    pub(super) verdict: Verdict,
+pub(super) struct Assessment {
+    pub(super) action: NextAction,
     /// When its head runs out of time; `None` without one.
     pub(super) expires: Option<Instant>,
 }
 
 /// What to do with the head of a queue.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Verdict {
+pub(super) enum NextAction {
     Idle,
     Send(NodeId),
     /// Look again at the moment given.
@@ -111,8 +111,12 @@ impl SenderPartition {
     }
 
     /// Where a batch goes that is sent to `leader`.
-    pub(super) fn log(&mut self, leader: NodeId, metadata: &MetadataSnapshot) -> LogIdentity {
-        let Home { topic_id, leader_epoch, .. } = *self.state.home(&self.queue, metadata);
+    pub(super) fn log_identity(
+        &mut self,
+        leader: NodeId,
+        metadata: &MetadataSnapshot,
+    ) -> LogIdentity {
+        let KnownLeader { topic_id, leader_epoch, .. } = *self.state.home(&self.queue, metadata);
         LogIdentity { topic_id, leader, leader_epoch }
     }
 }
@@ -126,35 +130,35 @@ impl PartitionState {
     }
 
     /// Looked up once for each view of the cluster.
-    fn home(&mut self, queue: &PartitionQueue, metadata: &MetadataSnapshot) -> &Home {
+    fn home(&mut self, queue: &PartitionQueue, metadata: &MetadataSnapshot) -> &KnownLeader {
         let known = self.home.filter(|home| home.metadata_version == metadata.version);
         let topic_partition = || queue.partition().topic_partition();
-        self.home.insert(known.unwrap_or_else(|| Home::of(topic_partition(), metadata)))
+        self.home.insert(known.unwrap_or_else(|| KnownLeader::of(topic_partition(), metadata)))
     }
 
     /// Judges the head of `queue`; `batches` is its lock.
-    pub(super) fn look(
+    pub(super) fn assess_head(
         &mut self,
         queue: &PartitionQueue,
         batches: &mut LockedQueue<'_>,
         rules: Rules,
         turn: &Turn<'_>,
-    ) -> Finding {
+    ) -> Assessment {
         let has_more = batches.len() > 1;
         let Some(head) = batches.head() else {
-            return Finding { verdict: Verdict::Idle, expires: None };
+            return Assessment { action: NextAction::Idle, expires: None };
         };
         let leader = self.home(queue, turn.metadata).leader;
-        let verdict = match leader {
-            _ if self.is_muted => Verdict::Hold,
-            None => Verdict::NoLeader,
-            Some(leader) => rules.judge(head, has_more, leader, turn),
+        let action = match leader {
+            _ if self.is_muted => NextAction::Hold,
+            None => NextAction::NoLeader,
+            Some(leader) => rules.next_action(head, has_more, leader, turn),
         };
-        Finding { verdict, expires: Some(rules.expiry(head)) }
+        Assessment { action, expires: Some(rules.expiry(head)) }
     }
 }
 
-impl Home {
+impl KnownLeader {
     fn of(topic_partition: &TopicPartition, metadata: &MetadataSnapshot) -> Self {
         let (name, number) = (topic_partition.topic(), topic_partition.partition());
         let topic = metadata.topic(name);
@@ -174,17 +178,21 @@ impl Rules {
         batch.created() + self.delivery_timeout
     }
 
-    fn judge(
+    fn next_action(
         self,
         head: &ProducerBatch,
         has_more: bool,
         leader: NodeId,
         turn: &Turn<'_>,
-    ) -> Verdict {
+    ) -> NextAction {
         if let Some(retry) = head.retry() {
             // A new leader may be asked at once (KIP-951).
             let has_to_wait = retry.asked == leader && turn.now < retry.at;
-            return if has_to_wait { Verdict::BackOff(retry.at) } else { Verdict::Send(leader) };
+            return if has_to_wait {
+                NextAction::BackOff(retry.at)
+            } else {
+                NextAction::Send(leader)
+            };
         }
         let lingers_until = head.created() + self.linger;
         let is_sendable = has_more
@@ -193,6 +201,6 @@ impl Rules {
             || head.is_urgent()
             || self.linger.is_zero() // its time may be later than the turn's
             || turn.now >= lingers_until;
-        if is_sendable { Verdict::Send(leader) } else { Verdict::Linger(lingers_until) }
+        if is_sendable { NextAction::Send(leader) } else { NextAction::Linger(lingers_until) }
     }
 }

@@ -53,8 +53,8 @@ fn whoever_comes_and_goes_leaves_no_places_behind() {
         partitions.reconsider(id, &turn(&metadata));
     }
 
-    let (standing, places) = partitions.nodes[&NODE_1].lengths();
-    assert_eq!(standing, 2000);
+    let (waiting_for, places) = partitions.nodes[&NODE_1].lengths();
+    assert_eq!(waiting_for, 2000);
     assert!(places < 5000, "{places}");
     let mut first =
         partitions.drain(NODE_1, Capacity { max_size: 1, ..UNLIMITED }, None, &turn(&metadata));

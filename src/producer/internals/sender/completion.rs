@@ -124,15 +124,15 @@ impl<C: KafkaClient> Sender<C> {
         now: Instant,
     ) {
         let queue = batch.partition_id();
-        if let Some(transactions) = &mut self.transactions {
-            transactions.left_wire(queue);
+        if let Some(transactions) = &mut self.transaction_manager {
+            transactions.handle_request_ended(queue);
         }
         self.partitions.unmute(queue);
         match answer.failure() {
             None => self.succeed(batch, answer, now),
             Some(error) => {
-                if let Some(transactions) = &mut self.transactions {
-                    transactions.attempt_failed(queue);
+                if let Some(transactions) = &mut self.transaction_manager {
+                    transactions.handle_attempt_failed(queue);
                 }
                 if answer.is_ambiguous {
                     batch.set_perhaps_persisted();
@@ -151,9 +151,11 @@ impl<C: KafkaClient> Sender<C> {
 
     /// Completes the batch; [`retire`](Self::retire) forgets it.
     fn succeed(&mut self, mut batch: Box<ProducerBatch>, answer: &Answer, now: Instant) {
-        if let (Some(transactions), Some(state)) = (&mut self.transactions, batch.sealed_for()) {
+        if let (Some(transactions), Some(state)) =
+            (&mut self.transaction_manager, batch.sealed_for())
+        {
             let (queue, id) = (batch.partition_id(), batch.id());
-            transactions.acknowledged(queue, id, count(&batch), state, now);
+            transactions.handle_completed_batch(queue, id, count(&batch), state, now);
         }
         batch.complete(BatchOutcome::Appended {
             base_offset: answer.base_offset,
@@ -211,7 +213,7 @@ impl<C: KafkaClient> Sender<C> {
             batch.reenqueued(Retry { at: now + wait, asked: node, error });
             return self.reinsert(batch, now);
         }
-        let is_the_end = self.transactions.is_some() && ends_idempotent_producer(&error);
+        let is_the_end = self.transaction_manager.is_some() && ends_idempotent_producer(&error);
         let error = if is_the_end { error.into_fatal() } else { error };
         if is_the_end {
             self.fatal = Some(describe(&batch, error.clone(), now));
@@ -257,7 +259,7 @@ impl<C: KafkaClient> Sender<C> {
             Err(batch) => return self.fail(batch, error, now),
         };
         let numbers: Vec<_> = parts.iter().map(|part| (part.id(), count(part))).collect();
-        if let Some(transactions) = &mut self.transactions {
+        if let Some(transactions) = &mut self.transaction_manager {
             transactions.split(queue, id, &numbers, is_in_doubt);
         }
         for mut part in parts {
@@ -271,7 +273,7 @@ impl<C: KafkaClient> Sender<C> {
         if batch.attempts() > self.settings.retries {
             return false;
         }
-        match &mut self.transactions {
+        match &mut self.transaction_manager {
             Some(transactions) => transactions.can_retry(
                 batch.partition_id(),
                 batch.id(),
@@ -296,11 +298,11 @@ impl<C: KafkaClient> Sender<C> {
     ) {
         let queue = batch.partition_id();
         // Also a batch that was never sent may hold sequences: those of the batch that it was split from.
-        if let Some(transactions) = &mut self.transactions {
+        if let Some(transactions) = &mut self.transaction_manager {
             if batch.is_perhaps_persisted() {
-                transactions.expired(queue, batch.id());
+                transactions.mark_sequence_unresolved(queue, batch.id());
             } else {
-                transactions.failed(queue, batch.id());
+                transactions.handle_failed_batch(queue, batch.id());
             }
         }
         let describe = |error: &Error| describe(&batch, error.clone(), now);
@@ -361,8 +363,8 @@ impl<C: KafkaClient> Sender<C> {
     /// The batch stays with its request: the socket may still read its bytes.
     fn fail_in_flight(&mut self, batch: &mut ProducerBatch, node: NodeId, now: Instant) {
         batch.set_perhaps_persisted();
-        if let Some(transactions) = &mut self.transactions {
-            transactions.expired(batch.partition_id(), batch.id());
+        if let Some(transactions) = &mut self.transaction_manager {
+            transactions.mark_sequence_unresolved(batch.partition_id(), batch.id());
         }
         let error = self.expiry_error(batch, None);
         let error = describe(batch, error.with_broker(self.broker_name(node)), now);

@@ -29,7 +29,7 @@ impl<C: KafkaClient> Sender<C> {
             .usable_version(node, ApiKey::Produce)
             .is_some_and(|version| version < FIRST_PRODUCE_OF_BATCHES);
         let needs_batches =
-            self.transactions.is_some() || self.settings.codec == CompressionType::Zstd;
+            self.transaction_manager.is_some() || self.settings.codec == CompressionType::Zstd;
         if is_old && !needs_batches { RecordVersion::V1 } else { RecordVersion::V2 }
     }
 

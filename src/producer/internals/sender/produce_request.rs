@@ -115,7 +115,8 @@ impl<C: KafkaClient> Sender<C> {
         for parcels in parcels.chunks_mut(AT_ONE_STEP) {
             touch_all(parcels.iter().map(|parcel| parcel.batch.touch_records()));
             for Parcel { batch, message_set, .. } in parcels {
-                let Some(log) = self.partitions.log_of(batch.partition_id(), node, turn) else {
+                let Some(log) = self.partitions.log_identity(batch.partition_id(), node, turn)
+                else {
                     continue; // what was drained has its place
                 };
                 topic_id = log.topic_id;
@@ -174,10 +175,10 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     fn number(&mut self, batch: &ProducerBatch, log: LogIdentity) -> ProducerState {
-        let Some(transactions) = &mut self.transactions else {
+        let Some(transactions) = &mut self.transaction_manager else {
             return ProducerState::NONE;
         };
-        transactions.send(batch.partition_id(), batch.id(), count(batch), log)
+        transactions.assign_sequence(batch.partition_id(), batch.id(), count(batch), log)
     }
 
     /// Java: `handleProduceResponse`.
@@ -275,7 +276,7 @@ impl<C: KafkaClient> Sender<C> {
     fn look_ahead(&self, batches: &[Box<ProducerBatch>]) {
         let next = batches.iter().take(AT_ONE_STEP);
         touch_all(next.map(|batch| {
-            let transactions = self.transactions.as_ref();
+            let transactions = self.transaction_manager.as_ref();
             transactions.map_or(0, |it| it.touch(batch.partition_id())) + batch.touch()
         }));
     }

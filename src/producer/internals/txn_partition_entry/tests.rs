@@ -15,19 +15,19 @@ const SECOND: ProducerIdAndEpoch = ProducerIdAndEpoch { id: 7, epoch: 1 };
 fn sequences_follow_one_another() {
     let mut entry = confirmed();
 
-    assert_eq!(entry.send(2, 10, FIRST, LOG).base_sequence, 5);
-    assert_eq!(entry.send(3, 1, FIRST, LOG).base_sequence, 15);
-    assert_eq!(entry.send(4, 1, FIRST, LOG).base_sequence, 16);
+    assert_eq!(entry.assign_sequence(2, 10, FIRST, LOG).base_sequence, 5);
+    assert_eq!(entry.assign_sequence(3, 1, FIRST, LOG).base_sequence, 15);
+    assert_eq!(entry.assign_sequence(4, 1, FIRST, LOG).base_sequence, 16);
 }
 
 #[test]
 fn one_batch_at_a_time_until_the_first_is_accepted() {
     let mut entry = TxnPartitionEntry::new(FIRST, LOG);
-    let state = entry.send(1, 5, FIRST, LOG);
+    let state = entry.assign_sequence(1, 5, FIRST, LOG);
 
     assert!(!entry.may_send(2, &ATTEMPT));
-    entry.left_wire();
-    entry.acknowledged(1, 5, state, Instant::ZERO);
+    entry.handle_request_ended();
+    entry.handle_completed_batch(1, 5, state, Instant::ZERO);
     assert!(entry.may_send(2, &ATTEMPT));
 }
 
@@ -40,12 +40,12 @@ fn a_log_that_may_not_know_the_producer_gets_one_batch_at_a_time() {
         let mut entry = confirmed();
         let there = SendAttempt { log, ..ATTEMPT };
         assert!(entry.may_send(2, &there));
-        let state = entry.send(2, 1, FIRST, log);
+        let state = entry.assign_sequence(2, 1, FIRST, log);
 
         assert!(!entry.may_send(3, &there), "{log:?}");
-        entry.left_wire();
-        entry.acknowledged(2, 1, state, Instant::ZERO);
-        entry.send(3, 1, FIRST, log);
+        entry.handle_request_ended();
+        entry.handle_completed_batch(2, 1, state, Instant::ZERO);
+        entry.assign_sequence(3, 1, FIRST, log);
 
         assert!(entry.may_send(4, &there), "{log:?}");
     }
@@ -54,12 +54,12 @@ fn a_log_that_may_not_know_the_producer_gets_one_batch_at_a_time() {
 #[test]
 fn an_answer_from_another_log_says_nothing_of_the_present_one() {
     let mut entry = confirmed();
-    let old = entry.send(2, 1, FIRST, LOG);
+    let old = entry.assign_sequence(2, 1, FIRST, LOG);
     let new_log = LogIdentity { topic_id: Uuid::from_bytes([1; 16]), ..LOG };
 
-    entry.left_wire();
-    entry.acknowledged(2, 1, old, Instant::ZERO);
-    entry.send(3, 1, FIRST, new_log);
+    entry.handle_request_ended();
+    entry.handle_completed_batch(2, 1, old, Instant::ZERO);
+    entry.assign_sequence(3, 1, FIRST, new_log);
 
     assert!(!entry.may_send(4, &SendAttempt { log: new_log, ..ATTEMPT }));
 }
@@ -69,13 +69,13 @@ fn after_a_long_silence_one_batch_goes_alone() {
     let mut entry = confirmed();
     let at = |seconds| Instant::ZERO + Duration::from_secs(seconds);
     let later = |seconds| SendAttempt { now: at(seconds), ..ATTEMPT };
-    let state = entry.send(2, 1, FIRST, LOG);
+    let state = entry.assign_sequence(2, 1, FIRST, LOG);
 
     assert!(entry.may_send(3, &later(59)));
     assert!(!entry.may_send(3, &later(60)));
-    entry.left_wire();
-    entry.acknowledged(2, 1, state, at(60));
-    entry.send(3, 1, FIRST, LOG);
+    entry.handle_request_ended();
+    entry.handle_completed_batch(2, 1, state, at(60));
+    entry.assign_sequence(3, 1, FIRST, LOG);
 
     assert!(entry.may_send(4, &later(61)));
 }
@@ -83,44 +83,44 @@ fn after_a_long_silence_one_batch_goes_alone() {
 #[test]
 fn no_more_batches_are_in_flight_than_a_broker_remembers() {
     let mut entry = confirmed();
-    let first = entry.send(2, 1, FIRST, LOG);
+    let first = entry.assign_sequence(2, 1, FIRST, LOG);
     for id in 3..7 {
-        entry.send(id, 1, FIRST, LOG);
+        entry.assign_sequence(id, 1, FIRST, LOG);
     }
 
     assert!(!entry.may_send(7, &ATTEMPT));
-    entry.left_wire();
+    entry.handle_request_ended();
     assert!(!entry.may_send(7, &ATTEMPT));
-    entry.acknowledged(2, 1, first, Instant::ZERO);
+    entry.handle_completed_batch(2, 1, first, Instant::ZERO);
     assert!(entry.may_send(7, &ATTEMPT));
 }
 
 #[test]
 fn a_batch_that_may_be_sent_again_is_not_pushed_out_of_the_broker_s_memory() {
     let mut entry = confirmed();
-    let oldest = entry.send(2, 1, FIRST, LOG);
+    let oldest = entry.assign_sequence(2, 1, FIRST, LOG);
     for id in 3..7 {
-        let state = entry.send(id, 1, FIRST, LOG);
-        entry.left_wire();
-        entry.acknowledged(id, 1, state, Instant::ZERO);
+        let state = entry.assign_sequence(id, 1, FIRST, LOG);
+        entry.handle_request_ended();
+        entry.handle_completed_batch(id, 1, state, Instant::ZERO);
     }
 
     assert!(!entry.may_send(7, &ATTEMPT));
-    entry.acknowledged(2, 1, oldest, Instant::ZERO);
+    entry.handle_completed_batch(2, 1, oldest, Instant::ZERO);
     assert!(entry.may_send(7, &ATTEMPT));
 }
 
 #[test]
 fn a_batch_that_is_sent_again_keeps_its_sequence_and_goes_first() {
     let mut entry = confirmed();
-    let first = entry.send(2, 1, FIRST, LOG);
-    entry.send(3, 1, FIRST, LOG);
-    entry.left_wire();
-    entry.left_wire();
+    let first = entry.assign_sequence(2, 1, FIRST, LOG);
+    entry.assign_sequence(3, 1, FIRST, LOG);
+    entry.handle_request_ended();
+    entry.handle_request_ended();
 
     assert!(!entry.may_send(3, &ATTEMPT));
     assert!(entry.may_send(2, &ATTEMPT));
-    assert_eq!(entry.send(2, 1, FIRST, LOG), first);
+    assert_eq!(entry.assign_sequence(2, 1, FIRST, LOG), first);
 }
 
 // IDEM-09
@@ -139,9 +139,9 @@ fn an_acknowledgement_beyond_the_turn_counts() {
     let mut entry = confirmed();
     let third = i32::MAX / 3;
     for (id, record_count) in [(2, third), (3, third), (4, third + 3)] {
-        let state = entry.send(id, record_count, FIRST, LOG);
-        entry.left_wire();
-        entry.acknowledged(id, record_count, state, Instant::ZERO);
+        let state = entry.assign_sequence(id, record_count, FIRST, LOG);
+        entry.handle_request_ended();
+        entry.handle_completed_batch(id, record_count, state, Instant::ZERO);
     }
 
     assert_eq!(entry.expected_sequence(), 6);
@@ -151,11 +151,12 @@ fn an_acknowledgement_beyond_the_turn_counts() {
 #[test]
 fn a_late_acknowledgement_of_an_older_batch_does_not_go_back() {
     let mut entry = confirmed();
-    let (older, newer) = (entry.send(2, 3, FIRST, LOG), entry.send(3, 3, FIRST, LOG));
-    entry.expired(2);
+    let (older, newer) =
+        (entry.assign_sequence(2, 3, FIRST, LOG), entry.assign_sequence(3, 3, FIRST, LOG));
+    entry.mark_sequence_unresolved(2);
 
-    entry.acknowledged(3, 3, newer, Instant::ZERO);
-    entry.acknowledged(2, 3, older, Instant::ZERO);
+    entry.handle_completed_batch(3, 3, newer, Instant::ZERO);
+    entry.handle_completed_batch(2, 3, older, Instant::ZERO);
 
     assert_eq!(entry.expected_sequence(), 11);
 }
@@ -163,13 +164,13 @@ fn a_late_acknowledgement_of_an_older_batch_does_not_go_back() {
 #[test]
 fn a_new_epoch_starts_at_zero_once_nothing_is_under_way() {
     let mut entry = confirmed();
-    entry.send(2, 3, FIRST, LOG);
+    entry.assign_sequence(2, 3, FIRST, LOG);
     assert!(!entry.may_send(3, &SendAttempt { producer: SECOND, ..ATTEMPT }));
 
-    entry.left_wire();
+    entry.handle_request_ended();
     entry.forget(2);
     assert!(entry.may_send(3, &SendAttempt { producer: SECOND, ..ATTEMPT }));
-    let state = entry.send(3, 1, SECOND, LOG);
+    let state = entry.assign_sequence(3, 1, SECOND, LOG);
     assert_eq!((state.producer_epoch, state.base_sequence), (1, 0));
 }
 
@@ -177,12 +178,12 @@ fn a_new_epoch_starts_at_zero_once_nothing_is_under_way() {
 fn batches_behind_one_that_is_withdrawn_move_up() {
     let mut entry = started_anew();
 
-    assert!(entry.withdraw(2));
+    assert!(entry.take_back_sequence(2));
 
     assert!(entry.may_send(3, &ATTEMPT));
-    assert_eq!(entry.send(3, 3, SECOND, LOG), SECOND.at_sequence(0));
+    assert_eq!(entry.assign_sequence(3, 3, SECOND, LOG), SECOND.at_sequence(0));
     assert_eq!(entry.next_sequence, 7);
-    assert!(entry.withdraw(4));
+    assert!(entry.take_back_sequence(4));
     assert_eq!(entry.next_sequence, 3);
     assert!(!entry.needs_bump());
 }
@@ -190,28 +191,28 @@ fn batches_behind_one_that_is_withdrawn_move_up() {
 #[test]
 fn a_batch_that_was_sent_with_its_sequence_is_not_withdrawn() {
     let mut entry = started_anew();
-    entry.send(2, 3, SECOND, LOG);
-    entry.left_wire();
+    entry.assign_sequence(2, 3, SECOND, LOG);
+    entry.handle_request_ended();
 
-    assert!(!entry.withdraw(2));
+    assert!(!entry.take_back_sequence(2));
 
-    entry.expired(2);
-    assert!(entry.withdraw(3), "the one behind it was not sent");
-    assert_eq!(entry.send(4, 4, SECOND, LOG), SECOND.at_sequence(3));
+    entry.mark_sequence_unresolved(2);
+    assert!(entry.take_back_sequence(3), "the one behind it was not sent");
+    assert_eq!(entry.assign_sequence(4, 4, SECOND, LOG), SECOND.at_sequence(3));
     assert!(entry.proves_a_gap(4));
 }
 
 #[test]
 fn an_expired_batch_is_settled_by_those_behind_it() {
     let mut entry = confirmed();
-    entry.send(2, 3, FIRST, LOG);
-    let behind = entry.send(3, 3, FIRST, LOG);
-    entry.expired(2);
-    entry.left_wire();
+    entry.assign_sequence(2, 3, FIRST, LOG);
+    let behind = entry.assign_sequence(3, 3, FIRST, LOG);
+    entry.mark_sequence_unresolved(2);
+    entry.handle_request_ended();
     assert!(!entry.may_send(4, &ATTEMPT));
 
-    entry.left_wire();
-    entry.acknowledged(3, 3, behind, Instant::ZERO);
+    entry.handle_request_ended();
+    entry.handle_completed_batch(3, 3, behind, Instant::ZERO);
     entry.resolve();
 
     assert!(!entry.needs_bump());
@@ -222,14 +223,14 @@ fn an_expired_batch_is_settled_by_those_behind_it() {
 fn the_parts_of_a_batch_are_in_doubt_as_it_was_until_one_is_accepted() {
     for is_in_doubt in [false, true] {
         let mut entry = confirmed();
-        let whole = entry.send(2, 6, FIRST, LOG);
-        entry.left_wire();
+        let whole = entry.assign_sequence(2, 6, FIRST, LOG);
+        entry.handle_request_ended();
         entry.split(2, &[(3, 2), (4, 4)], is_in_doubt);
         entry.split(4, &[(5, 1), (6, 3)], false);
 
         assert!([3, 5, 6].iter().all(|id| entry.is_whole_in_doubt(*id) == is_in_doubt));
 
-        entry.acknowledged(3, 2, whole, Instant::ZERO);
+        entry.handle_completed_batch(3, 2, whole, Instant::ZERO);
         assert!(!entry.is_whole_in_doubt(5) && !entry.is_whole_in_doubt(6));
     }
 }
@@ -237,13 +238,13 @@ fn the_parts_of_a_batch_are_in_doubt_as_it_was_until_one_is_accepted() {
 #[test]
 fn a_batch_beyond_the_one_that_settles_a_doubt_may_prove_a_gap() {
     let mut entry = confirmed();
-    entry.send(2, 3, FIRST, LOG);
-    let behind = entry.send(3, 3, FIRST, LOG);
-    entry.send(4, 3, FIRST, LOG);
-    entry.expired(2);
+    entry.assign_sequence(2, 3, FIRST, LOG);
+    let behind = entry.assign_sequence(3, 3, FIRST, LOG);
+    entry.assign_sequence(4, 3, FIRST, LOG);
+    entry.mark_sequence_unresolved(2);
     assert!(!entry.proves_a_gap(4));
 
-    entry.acknowledged(3, 3, behind, Instant::ZERO);
+    entry.handle_completed_batch(3, 3, behind, Instant::ZERO);
 
     assert!(entry.proves_a_gap(4));
 }
@@ -251,9 +252,9 @@ fn a_batch_beyond_the_one_that_settles_a_doubt_may_prove_a_gap() {
 #[test]
 fn an_expired_batch_with_nothing_behind_it_costs_an_epoch() {
     let mut entry = confirmed();
-    entry.send(2, 3, FIRST, LOG);
-    entry.expired(2);
-    entry.left_wire();
+    entry.assign_sequence(2, 3, FIRST, LOG);
+    entry.mark_sequence_unresolved(2);
+    entry.handle_request_ended();
 
     entry.resolve();
 
@@ -264,33 +265,33 @@ fn an_expired_batch_with_nothing_behind_it_costs_an_epoch() {
 #[test]
 fn sequences_start_anew_only_behind_what_may_have_been_accepted() {
     let mut entry = confirmed();
-    let doubtful = entry.send(2, 3, FIRST, LOG);
-    entry.send(3, 3, FIRST, LOG);
-    entry.send(4, 3, FIRST, LOG);
+    let doubtful = entry.assign_sequence(2, 3, FIRST, LOG);
+    entry.assign_sequence(3, 3, FIRST, LOG);
+    entry.assign_sequence(4, 3, FIRST, LOG);
     for _ in 0..3 {
-        entry.left_wire();
+        entry.handle_request_ended();
     }
 
     entry.request_bump(3); // refused for good
     entry.forget(3);
     assert!(!entry.is_ready_to_bump());
     assert!(entry.may_send(2, &ATTEMPT));
-    assert_eq!(entry.send(2, 3, FIRST, LOG), doubtful);
-    entry.left_wire();
-    entry.acknowledged(2, 3, doubtful, Instant::ZERO);
+    assert_eq!(entry.assign_sequence(2, 3, FIRST, LOG), doubtful);
+    entry.handle_request_ended();
+    entry.handle_completed_batch(2, 3, doubtful, Instant::ZERO);
     assert!(!entry.may_send(4, &ATTEMPT));
 
     assert!(entry.is_ready_to_bump());
     entry.start_at_beginning(SECOND);
-    assert_eq!(entry.send(4, 3, SECOND, LOG), SECOND.at_sequence(0));
+    assert_eq!(entry.assign_sequence(4, 3, SECOND, LOG), SECOND.at_sequence(0));
 }
 
 /// An entry whose batches 2, 3 and 4, of three, three and four records, got new sequences under [`SECOND`].
 fn started_anew() -> TxnPartitionEntry {
     let mut entry = confirmed();
     for (id, record_count) in [(2, 3), (3, 3), (4, 4)] {
-        entry.send(id, record_count, FIRST, LOG);
-        entry.left_wire();
+        entry.assign_sequence(id, record_count, FIRST, LOG);
+        entry.handle_request_ended();
     }
     entry.request_bump(2);
     entry.start_at_beginning(SECOND);
@@ -300,8 +301,8 @@ fn started_anew() -> TxnPartitionEntry {
 /// An entry whose first batch, of five records, was accepted.
 fn confirmed() -> TxnPartitionEntry {
     let mut entry = TxnPartitionEntry::new(FIRST, LOG);
-    let state = entry.send(1, 5, FIRST, LOG);
-    entry.left_wire();
-    entry.acknowledged(1, 5, state, Instant::ZERO);
+    let state = entry.assign_sequence(1, 5, FIRST, LOG);
+    entry.handle_request_ended();
+    entry.handle_completed_batch(1, 5, state, Instant::ZERO);
     entry
 }

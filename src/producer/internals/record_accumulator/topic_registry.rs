@@ -19,7 +19,7 @@ use crate::utils::saturate::saturate_u32;
 
 /// Everything that ever was in the table.
 #[derive(Debug)]
-pub(super) struct Growth {
+pub(super) struct TopicRegistry {
     /// By number.
     pub(super) queues: Vec<Arc<PartitionQueue>>,
     /// With their numbers.
@@ -48,14 +48,14 @@ impl RecordAccumulator {
 
     #[cold]
     fn update_table(&self, metadata: &MetadataSnapshot) {
-        let mut growth = self.growth.lock();
+        let mut registry = self.registry.lock();
         if self.table_version.load(Ordering::Acquire) >= metadata.version {
             return; // another thread was faster
         }
         for info in metadata.cluster.topics.values() {
-            growth.update(info, self);
+            registry.update(info, self);
         }
-        for name in growth.topics.keys() {
+        for name in registry.topics.keys() {
             if !metadata.cluster.topics.contains_key(name) {
                 self.table.get(name).into_iter().for_each(TopicEntry::forget);
             }
@@ -64,7 +64,7 @@ impl RecordAccumulator {
     }
 }
 
-impl Growth {
+impl TopicRegistry {
     pub(super) fn new(random: Random) -> Self {
         Self { queues: Vec::new(), topics: BTreeMap::new(), random }
     }
