@@ -126,28 +126,25 @@ impl Metadata {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Keeps `topic` in use for another `metadata.max.idle.ms`; a new one is asked for without backoff.
-    ///
-    /// Returns whether it is new: then the sender has to be woken.
-    pub(crate) fn add_topic(&self, topic: &Arc<str>, now: Instant) -> bool {
+    /// Keeps `topic` in use for another `metadata.max.idle.ms`; a new one is asked for without backoff, once the sender is
+    /// woken.
+    pub(crate) fn add_topic(&self, topic: &Arc<str>, now: Instant) {
         let state = &mut *self.state.lock();
         let expires = now + self.settings.max_idle;
         if let Some(known) = state.topics.get_mut(&**topic) {
             *known = expires;
-            return false;
+            return;
         }
         state.topics.insert(Arc::clone(topic), expires);
         state.new_topics.insert(Arc::clone(topic));
         state.equivalent_answers = 0;
         state.not_before = Instant::ZERO;
-        true
     }
 
-    /// Wants everything described anew, as soon as the backoff allows; returns the version to wait past.
-    pub(crate) fn request_update(&self) -> u64 {
+    /// Wants everything described anew, as soon as the backoff allows.
+    pub(crate) fn request_update(&self) {
         let state = &mut *self.state.lock();
         state.need_full = true;
-        self.snapshot.load().version
     }
 
     /// Wants `topic` described anew, as soon as the backoff allows.
@@ -229,7 +226,7 @@ impl Metadata {
         }
     }
 
-    /// Returns the topics that are not described, and were before or for another reason.
+    /// Returns the topics whose error is new, worth a warning: they were described before, or failed for another reason.
     fn take_over(
         &self,
         response: &MetadataResponse,
@@ -259,15 +256,13 @@ impl Metadata {
         state.set_backoff(self.settings.refresh_backoff, now);
     }
 
-    /// Takes over the leaders that brokers named in their answers; returns whether one of them was news.
+    /// Takes over the leaders that brokers named in their answers.
     ///
     /// `endpoints` are the addresses that came with them.
-    pub(crate) fn update_leaders(&self, hints: &[LeaderHint], endpoints: &[Node]) -> bool {
+    pub(crate) fn update_leaders(&self, hints: &[LeaderHint], endpoints: &[Node]) {
         let _state = self.state.lock();
         let updated = self.snapshot.load().with_leaders(hints, endpoints);
-        let is_news = updated.is_some();
         updated.into_iter().for_each(|snapshot| self.publish(snapshot));
-        is_news
     }
 
     /// Goes back to the addresses of the configuration, where all known brokers are lost (KIP-899).
@@ -375,7 +370,7 @@ impl State {
         update
     }
 
-    /// Returns the topics that are not described, and were before or for another reason.
+    /// Returns the topics whose error is new, worth a warning: they were described before, or failed for another reason.
     fn handle_update(
         &mut self,
         update: &Update,

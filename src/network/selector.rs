@@ -73,7 +73,7 @@ pub(crate) struct SelectorSettings {
 }
 
 const WAKE_TOKEN: Token = Token(usize::MAX);
-const EVENTS_A_POLL: usize = 256;
+const EVENTS_PER_POLL: usize = 256;
 const SCRATCH_BYTES: usize = 64 * 1024;
 /// How long to look for an answer that a thread waits for before sleeping.
 const MAX_SPIN: Duration = Duration::from_micros(50);
@@ -92,7 +92,7 @@ impl Selector {
         let wakeup = Wakeup::new(Waker::new(poll.registry(), WAKE_TOKEN)?);
         Ok(Self {
             poll,
-            events: Events::with_capacity(EVENTS_A_POLL),
+            events: Events::with_capacity(EVENTS_PER_POLL),
             wakeup,
             clock,
             options: settings.options,

@@ -35,8 +35,8 @@ const NAPPING: u8 = 1;
 const DOZING: u8 = 2;
 /// In, or about to enter, a system call that ends when something happens.
 const ASLEEP: u8 = 3;
-/// So many hints wake a loop that dozes or naps.
-const HINTS_A_WAKE: u32 = 8;
+/// How many hints wake a loop that dozes or naps.
+const HINTS_PER_WAKE: u32 = 8;
 
 impl Wakeup {
     pub(crate) fn new(waker: mio::Waker) -> Self {
@@ -84,7 +84,7 @@ impl Wakeup {
         let hints = shared.hints.fetch_add(1, Ordering::SeqCst).saturating_add(1);
         match shared.state.load(Ordering::SeqCst) {
             ASLEEP => self.wake(),
-            DOZING | NAPPING if hints >= HINTS_A_WAKE => self.wake(),
+            DOZING | NAPPING if hints >= HINTS_PER_WAKE => self.wake(),
             _ => {}
         }
     }
@@ -122,7 +122,7 @@ impl Wakeup {
     /// Whether the loop was asked to take a turn, if only by many hints.
     pub(super) fn is_requested(&self) -> bool {
         let hints = self.0.hints.load(Ordering::SeqCst);
-        self.0.requested.load(Ordering::SeqCst) || hints >= HINTS_A_WAKE
+        self.0.requested.load(Ordering::SeqCst) || hints >= HINTS_PER_WAKE
     }
 
     /// Sleeps for up to `limit`, or until somebody waits, or asks for a turn by more than a few hints. [`doze_off`](Self::doze_off) or
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_few_hints_keep_nobody_from_dozing_but_from_sleeping() {
         let wakeup = Wakeup::detached();
-        for _ in 1..HINTS_A_WAKE {
+        for _ in 1..HINTS_PER_WAKE {
             wakeup.hint();
         }
         assert!(wakeup.doze_off());
@@ -214,7 +214,7 @@ mod tests {
     fn a_note_wakes_who_sleeps_and_nobody_else() {
         let wakeup = Wakeup::detached();
         assert!(wakeup.doze_off());
-        for _ in 0..2 * HINTS_A_WAKE {
+        for _ in 0..2 * HINTS_PER_WAKE {
             wakeup.note();
         }
         assert!(!wakeup.is_requested());
@@ -236,7 +236,7 @@ mod tests {
         wakeup.awake();
 
         assert!(wakeup.doze_off());
-        for _ in 1..HINTS_A_WAKE {
+        for _ in 1..HINTS_PER_WAKE {
             wakeup.hint();
         }
         assert!(!is_woken(&wakeup));
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_nap_ends_when_somebody_asks_or_waits() {
         const HOUR: Duration = Duration::from_secs(3600);
-        let hint_often = |wakeup: &Wakeup| (0..HINTS_A_WAKE).for_each(|_| wakeup.hint());
+        let hint_often = |wakeup: &Wakeup| (0..HINTS_PER_WAKE).for_each(|_| wakeup.hint());
         let others: [fn(&Wakeup); 3] = [Wakeup::wake, hint_often, Wakeup::start_waiting];
         for ask in others {
             let wakeup = Wakeup::detached();

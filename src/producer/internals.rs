@@ -29,5 +29,5 @@ pub(crate) mod topic_table;
 pub(crate) mod transaction_manager;
 mod txn_partition_entry;
 
-/// So many batches give back what they had under one lock: callers wait for it meanwhile.
-const AT_ONE_LOCK: usize = 32;
+/// How many batches give back what they had under one lock: callers wait for it meanwhile.
+const BATCHES_PER_LOCK: usize = 32;

@@ -113,7 +113,7 @@ impl MemoryRecordsBuilder {
         let unchecked_before = self.size() - size - self.checksum.end();
         let is_worth_it = unchecked_before + size >= CHECKSUM_BYTES;
         let is_near =
-            unchecked_before <= MOST_UNCHECKED_BYTES && self.checksum.end() >= self.before();
+            unchecked_before <= MAX_UNCHECKED_BYTES && self.checksum.end() >= self.before();
         if self.is_checked_early && is_worth_it && is_near {
             self.checksum.extend(self.before(), &self.buffer);
         }
@@ -207,7 +207,7 @@ impl MemoryRecordsBuilder {
         buffer.clear();
         // One that was begun goes on: it has to cover all of a buffer before the next.
         let unchecked = self.size() - self.checksum.end();
-        if self.checksum.end() > RECORD_BATCH_OVERHEAD && unchecked <= MOST_UNCHECKED_BYTES {
+        if self.checksum.end() > RECORD_BATCH_OVERHEAD && unchecked <= MAX_UNCHECKED_BYTES {
             self.checksum.extend(self.before(), &self.buffer[..self.end()]);
         }
         let filled = self.take_buffer();
@@ -343,7 +343,7 @@ const STRETCH_BYTES: usize = 1024;
 /// How many bytes of records a checksum is taken of at a time, at least, for that is quicker than of a few.
 const CHECKSUM_BYTES: usize = 2048;
 /// No more than this is covered at a time before a batch is sealed: callers may wait for the lock meanwhile.
-const MOST_UNCHECKED_BYTES: usize = 2 * CHECKSUM_BYTES;
+const MAX_UNCHECKED_BYTES: usize = 2 * CHECKSUM_BYTES;
 /// The record count travels as a signed 32-bit number.
 const MAX_RECORDS: u32 = u32::MAX / 2;
 

@@ -47,7 +47,7 @@ pub(super) struct Verdict {
 }
 
 /// More than the topics of a scenario ever have together.
-const MOST_PARTITIONS: usize = 100;
+const MAX_PARTITIONS: usize = 100;
 /// More turns than this without time passing are a loop.
 const MAX_IDLE_TURNS: u32 = 1_000;
 
@@ -125,7 +125,7 @@ impl Simulation {
             scenario.first_sequence().zip(sender.transaction_manager_mut())
         {
             known.handle_producer_id(ProducerIdAndEpoch { id: LONG_LIVED_PRODUCER, epoch: 0 });
-            (0..MOST_PARTITIONS).for_each(|queue| known.assume_sent(queue, first));
+            (0..MAX_PARTITIONS).for_each(|queue| known.assume_sent(queue, first));
         }
         Self { world, sender, producer, scenario, now: Instant::ZERO, idle_turns: 0 }
     }

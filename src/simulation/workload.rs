@@ -65,7 +65,7 @@ impl Caller {
             }
             State::AwaitsMemory { ticket, .. } => producer.accumulator.pool().is_served(ticket),
             State::AwaitsAnswer { id, .. } => history.lock().records[*id].answer.is_some(),
-            State::Flushes { batches, .. } => batches.iter().all(|batch| batch.is_settled()),
+            State::Flushes { batches, .. } => batches.iter().all(|batch| batch.is_all_done()),
             State::Idle { .. } | State::Done => false,
         }
     }
@@ -320,7 +320,7 @@ impl World {
         let history = self.history.lock();
         let pending = history.records[..accepted].iter().position(|record| record.answer.is_none());
         drop(history);
-        if !batches.iter().all(|batch| batch.is_settled()) {
+        if !batches.iter().all(|batch| batch.is_all_done()) {
             self.complain("INV-10: flush takes longer than delivery.timeout.ms".to_owned());
         } else if let Some(id) = pending {
             self.complain(format!("INV-10: flush returned before record {id} was answered"));

@@ -52,13 +52,13 @@ const ATTEMPTS: u32 = SPINS + 7;
 const PATIENT_ATTEMPTS: u32 = 100;
 /// Whoever asks to be woken in the very moment of the release can be overlooked, for no barrier keeps the store of the one
 /// and the load of the other in order: so long does that one sleep at most.
-const LONGEST_SLEEP: Duration = Duration::from_millis(1);
+const MAX_SLEEP: Duration = Duration::from_millis(1);
 
 impl<T> BriefMutex<T> {
     /// The lock, once it is free.
     #[inline]
     pub(crate) fn lock(&self) -> BriefGuard<'_, T> {
-        self.try_lock().unwrap_or_else(|| self.lock_late(LONGEST_SLEEP))
+        self.try_lock().unwrap_or_else(|| self.lock_late(MAX_SLEEP))
     }
 
     /// Whether somebody has the lock, as it was a moment ago.

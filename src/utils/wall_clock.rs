@@ -91,7 +91,7 @@ impl Pace {
     fn ticks_a_milli(&mut self) -> Option<u64> {
         if self.ticks_a_milli.is_none() && self.is_reliable() {
             let (ticks, now) = (tick_counter::ticks(), SystemClock.now());
-            if tick_counter::ticks().wrapping_sub(ticks) < LONGEST_READING {
+            if tick_counter::ticks().wrapping_sub(ticks) < MAX_READING {
                 self.measure(ticks, now);
             }
         }
@@ -109,21 +109,21 @@ impl Pace {
         self.first = Some((ticks, now));
         if nanos < BASE_NANOS.end {
             let ticks = u128::from(ticks.wrapping_sub(first_ticks));
-            let ticks_a_milli = ticks * u128::from(NANOS_A_MILLI) / u128::from(nanos);
+            let ticks_a_milli = ticks * u128::from(NANOS_PER_MILLI) / u128::from(nanos);
             self.ticks_a_milli =
                 u64::try_from(ticks_a_milli).ok().filter(|ticks| PLAUSIBLE.contains(ticks));
         }
     }
 }
 
-const NANOS_A_MILLI: u64 = 1_000_000;
+const NANOS_PER_MILLI: u64 = 1_000_000;
 /// What lies between the two readings that the pace is told from. In a second the clock is adjusted by half a millisecond
 /// at most.
-const BASE_NANOS: Range<u64> = 20 * NANOS_A_MILLI..1000 * NANOS_A_MILLI;
+const BASE_NANOS: Range<u64> = 20 * NANOS_PER_MILLI..1000 * NANOS_PER_MILLI;
 /// Counters run at some hundred megahertz or some gigahertz.
 const PLAUSIBLE: Range<u64> = 100_000..10_000_000;
 /// A reading that took more ticks than this was interrupted.
-const LONGEST_READING: u64 = 20_000;
+const MAX_READING: u64 = 20_000;
 
 /// The millisecond that the clock is in, in ticks of the counter.
 #[derive(Debug)]
@@ -153,8 +153,8 @@ impl Millisecond {
     /// Begins the millisecond of `reading`, of `length` ticks. One thread at a time.
     fn begin(&self, reading: Reading, length: u64) {
         let nanos = u64::from(reading.since_epoch.subsec_nanos());
-        let nanos_left = NANOS_A_MILLI - nanos % NANOS_A_MILLI;
-        let ticks_left = length.saturating_mul(nanos_left) / NANOS_A_MILLI;
+        let nanos_left = NANOS_PER_MILLI - nanos % NANOS_PER_MILLI;
+        let ticks_left = length.saturating_mul(nanos_left) / NANOS_PER_MILLI;
         // In this order: whoever sees the new end sees the new time.
         self.since_epoch.store(millis_of(reading.since_epoch), Ordering::Relaxed);
         self.length.store(length, Ordering::Relaxed);

@@ -19,9 +19,9 @@ const USUAL_SECONDS: u64 = 10;
 /// From here on the cost of the beginning does not count for much.
 const LONG_SECONDS: u64 = 60;
 const BROKERS: u8 = 3;
-const MOST_WARNINGS: usize = 20;
+const MAX_WARNINGS: usize = 20;
 /// Between attempts to reach a broker, once `reconnect.backoff.max.ms` is reached and luck makes it short.
-const LEAST_BACKOFF: Duration = Duration::from_millis(800);
+const MIN_BACKOFF: Duration = Duration::from_millis(800);
 /// How many attempts go to one broker before that.
 const FIRST_ATTEMPTS: usize = 20;
 
@@ -126,7 +126,7 @@ fn seconds() -> u64 {
 }
 
 fn most_attempts(elapsed: Duration) -> usize {
-    FIRST_ATTEMPTS + usize::try_from(elapsed.as_millis() / LEAST_BACKOFF.as_millis()).expect("few")
+    FIRST_ATTEMPTS + usize::try_from(elapsed.as_millis() / MIN_BACKOFF.as_millis()).expect("few")
 }
 
 /// What a stretch of time took of this process.
@@ -157,7 +157,7 @@ impl Cost {
         println!("{self:?}: {:.3} % of a core", share * 100.0);
         let most = if seconds() < LONG_SECONDS { 0.05 } else { 0.005 };
         assert!(share < most, "{self:?}: {:.2} % of a core", share * 100.0);
-        assert!(self.warnings <= MOST_WARNINGS, "{self:?}");
+        assert!(self.warnings <= MAX_WARNINGS, "{self:?}");
         assert!(self.attempts <= usize::from(BROKERS) * most_attempts(self.elapsed), "{self:?}");
     }
 }

@@ -11,7 +11,7 @@ use crate::harness::{self, Record};
 const TOPIC: &str = "a-million";
 const PARTITIONS: usize = 6;
 const THREADS: u32 = 4;
-const RECORDS_A_THREAD: u32 = 250_000;
+const RECORDS_PER_THREAD: u32 = 250_000;
 const SIZE: usize = 100;
 
 /// What the callbacks told: a place for each record, `UNTOLD` before.
@@ -29,7 +29,7 @@ fn a_million_records_arrive_once_and_in_order() {
     let Some(broker) = harness::broker() else { return };
     broker.create_topic(TOPIC, i32::try_from(PARTITIONS).expect("few"), &[]);
     let producer = harness::producer(broker, &[("acks", "all"), ("enable.idempotence", "true")]);
-    let places = (0..THREADS * RECORDS_A_THREAD).map(|_| AtomicI64::new(UNTOLD)).collect();
+    let places = (0..THREADS * RECORDS_PER_THREAD).map(|_| AtomicI64::new(UNTOLD)).collect();
     let told = Arc::new(Told { places, faults: AtomicU32::new(0) });
 
     thread::scope(|scope| {
@@ -52,8 +52,8 @@ fn a_million_records_arrive_once_and_in_order() {
 }
 
 fn send_share(producer: &KafkaProducer<[u8], [u8]>, thread: u32, told: &Arc<Told>) {
-    for number in 0..RECORDS_A_THREAD {
-        let index = thread * RECORDS_A_THREAD + number;
+    for number in 0..RECORDS_PER_THREAD {
+        let index = thread * RECORDS_PER_THREAD + number;
         let told = Arc::clone(told);
         let callback = move |result: Result<&RecordMetadata, &Error>| {
             let place = result.map(|metadata| place(metadata.partition(), metadata.offset()));
@@ -95,7 +95,7 @@ fn assert_told_once_and_in_order(records: &[Record], told: &Told) {
         let told = told.places[index as usize].load(Ordering::Relaxed);
         assert_eq!(told, place(record.partition, record.offset), "the place of record {index}");
         let partition = usize::try_from(record.partition).expect("a partition");
-        let before = newest[(index / RECORDS_A_THREAD) as usize][partition].replace(index);
+        let before = newest[(index / RECORDS_PER_THREAD) as usize][partition].replace(index);
         assert!(before < Some(index), "record {index} comes after {before:?}");
     }
 }

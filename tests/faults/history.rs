@@ -7,7 +7,7 @@ use std::time::Instant;
 use kafka_producer::{Error, ErrorKind, Persistence, RecordMetadata};
 
 /// The sending threads of one producer. Thread 0 to 3 are the first's, and so on.
-pub(crate) const THREADS_A_PRODUCER: usize = 4;
+pub(crate) const THREADS_PER_PRODUCER: usize = 4;
 
 /// A topic never has more.
 pub(crate) const MAX_PARTITIONS: usize = 16;
@@ -84,7 +84,7 @@ impl History {
             returned_ms: AtomicU32::new(0),
             told_ms: AtomicU32::new(0),
         };
-        let producers = threads.div_ceil(THREADS_A_PRODUCER);
+        let producers = threads.div_ceil(THREADS_PER_PRODUCER);
         Self {
             start: Instant::now(),
             run,
@@ -130,7 +130,7 @@ impl History {
     pub(crate) fn acknowledge(&self, thread: usize, number: usize, offset: i64) {
         self.settle(thread, number, offset);
         let partition = self.threads[thread][number].partition.load(Ordering::Relaxed);
-        self.acknowledged_ms[thread / THREADS_A_PRODUCER][partition as usize]
+        self.acknowledged_ms[thread / THREADS_PER_PRODUCER][partition as usize]
             .store(self.now_ms(), Ordering::Release);
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use kafka_producer::{ByteArraySerializer, Error, KafkaProducer, ProducerConfig, ProducerRecord};
 
-use crate::history::{History, THREADS_A_PRODUCER};
+use crate::history::{History, THREADS_PER_PRODUCER};
 use crate::random::Random;
 use crate::stamp::Stamp;
 
@@ -49,7 +49,7 @@ pub(crate) const PROFILES: [Profile; 2] = [
     },
 ];
 
-pub(crate) const THREADS: usize = PROFILES.len() * THREADS_A_PRODUCER;
+pub(crate) const THREADS: usize = PROFILES.len() * THREADS_PER_PRODUCER;
 
 /// What the sending threads share with whoever causes the faults.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Load {
             PROFILES.iter().map(|profile| producer(bootstrap, profile)).collect();
         let spawn = |thread: usize| {
             let sending = Sending {
-                producer: producers[thread / THREADS_A_PRODUCER].clone(),
+                producer: producers[thread / THREADS_PER_PRODUCER].clone(),
                 shared: Arc::clone(shared),
                 thread,
                 random: Random::new(random.next()),

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 
 use crate::checker::{Findings, Summary};
 use crate::fault::Kind;
-use crate::history::{History, Outcome, Sent, THREADS_A_PRODUCER};
+use crate::history::{History, Outcome, Sent, THREADS_PER_PRODUCER};
 use crate::injector::Span;
 use crate::load::{PROFILES, Profile};
 use crate::resources::{Resources, rise};
@@ -83,7 +83,7 @@ impl Report<'_> {
         let names: Vec<_> = self.history.kinds().into_iter().map(|kind| kind.name).collect();
         let is_explained = move |thread: usize, sent: Sent| {
             let Outcome::Failed { kind } = sent.outcome else { return true };
-            PROFILES[thread / THREADS_A_PRODUCER].may_fail
+            PROFILES[thread / THREADS_PER_PRODUCER].may_fail
                 && names[kind].starts_with("time-out of ")
                 && self.spans.iter().any(|span| span.overlaps(sent.sent_ms, sent.told_ms))
         };
@@ -96,7 +96,7 @@ impl Report<'_> {
     fn courses(&self) -> Vec<Course> {
         let mut courses: Vec<_> = PROFILES.iter().map(|_| Course::default()).collect();
         for (thread, _, sent) in self.history.all() {
-            let course = &mut courses[thread / THREADS_A_PRODUCER];
+            let course = &mut courses[thread / THREADS_PER_PRODUCER];
             let send_ms = sent.returned_ms.saturating_sub(sent.sent_ms);
             course.longest_send_ms = course.longest_send_ms.max(send_ms);
             let answer_ms = sent.told_ms.saturating_sub(sent.returned_ms);

@@ -32,7 +32,8 @@ impl<S: Selectable> NetworkClient<S> {
     fn handle_receive(&mut self, node: NodeId, frame: &[u8], now: Instant) {
         let state = self.connections.state(node);
         if !matches!(state, ConnectionState::CheckingApiVersions | ConnectionState::Ready) {
-            // An earlier frame of the same turn was none: what follows it is not to be trusted.
+            // An earlier frame of this poll was malformed and closed the connection; what
+            // follows it is not to be trusted.
             return;
         }
         if self.is_unwanted(node, frame) {

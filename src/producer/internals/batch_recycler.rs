@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::{fmt, mem};
 
-use crate::producer::internals::AT_ONE_LOCK;
+use crate::producer::internals::BATCHES_PER_LOCK;
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::ProduceRequestResult;
 use crate::producer::internals::producer_batch::ProducerBatch;
@@ -33,11 +33,11 @@ pub(super) struct RecycledBatch {
 }
 
 /// What is left of so many batches is kept at most: some 5 MiB.
-const MOST_BATCHES: usize = 16 * 1024;
+const MAX_BATCHES: usize = 16 * 1024;
 /// It has memory for so many callbacks at most: 3 MiB.
-const MOST_CALLBACKS: usize = 128 * 1024;
-/// So many blocks are kept besides at most: 3 MiB.
-const MOST_BLOCKS: usize = 1024;
+const MAX_CALLBACKS: usize = 128 * 1024;
+/// How many blocks are kept besides at most: 3 MiB.
+const MAX_BLOCKS: usize = 1024;
 
 impl BatchRecycler {
     /// What is there for a new batch, if only nothing.
@@ -60,9 +60,9 @@ impl BatchRecycler {
 
     /// Keeps what is of use of batches that are over.
     pub(super) fn keep(&self, batches: &mut [Box<ProducerBatch>]) {
-        let mut taken = Vec::with_capacity(AT_ONE_LOCK);
+        let mut taken = Vec::with_capacity(BATCHES_PER_LOCK);
         let mut blocks = Vec::new();
-        for batches in batches.chunks_mut(AT_ONE_LOCK) {
+        for batches in batches.chunks_mut(BATCHES_PER_LOCK) {
             taken.extend(batches.iter_mut().map(|batch| batch.recycle(&mut blocks)));
             let mut shelf = self.0.lock();
             taken.iter_mut().for_each(|batch| shelf.add(batch));
@@ -84,7 +84,7 @@ impl Shelf {
     /// Takes what is left of a batch, if there is not enough, and leaves nothing in its place.
     fn add(&mut self, batch: &mut RecycledBatch) {
         let callbacks = self.callbacks + batch.callback_capacity();
-        if self.batches.len() < MOST_BATCHES && callbacks <= MOST_CALLBACKS {
+        if self.batches.len() < MAX_BATCHES && callbacks <= MAX_CALLBACKS {
             self.callbacks = callbacks;
             self.batches.push(mem::take(batch));
         }
@@ -92,7 +92,7 @@ impl Shelf {
 
     /// Takes as many blocks as are missing.
     fn add_blocks(&mut self, blocks: &mut Vec<Box<[ThunkSlot]>>) {
-        let missing = MOST_BLOCKS.saturating_sub(self.blocks.len());
+        let missing = MAX_BLOCKS.saturating_sub(self.blocks.len());
         self.blocks.extend(blocks.drain(..missing.min(blocks.len())));
     }
 }
@@ -149,7 +149,9 @@ mod tests {
         assert_eq!((batch.partition_id(), batch.topic_partition()), (5, other.topic_partition()));
         assert!(batch.retry().is_none() && batch.sealed_for().is_none());
         assert!(!batch.is_completed() && !batch.is_perhaps_persisted() && !batch.is_full());
-        assert!(!batch.is_urgent() && !batch.result().is_settled() && !batch.result().is_drained());
+        assert!(
+            !batch.is_urgent() && !batch.result().is_all_done() && !batch.result().was_attempted()
+        );
         assert_eq!(append(&mut batch), Some(0));
         let bytes = batch.seal(ProducerState::NONE).expect("open");
         let mut fresh = begin(3, &other, &pool, &BatchRecycler::default());
@@ -169,7 +171,7 @@ mod tests {
 
         let batch = begin(2, &partition(0), &pool, &recycler);
 
-        assert!(kept.is_settled());
+        assert!(kept.is_all_done());
         assert!(!Arc::ptr_eq(batch.result(), &kept));
         assert!(!batch.is_completed());
     }
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn no_more_are_kept_than_are_likely_to_be_used() {
         let (recycler, pool) = (BatchRecycler::default(), pool());
-        let many = MOST_BATCHES as u64 + 10;
+        let many = MAX_BATCHES as u64 + 10;
         let mut over: Vec<_> =
             (0..many).map(|id| Box::new(begin(id, &partition(0), &pool, &recycler))).collect();
         for batch in &mut over {
@@ -189,7 +191,7 @@ mod tests {
 
         let kept = recycler.0.lock();
         assert_eq!(kept.callbacks, 50 * kept.batches.len());
-        assert_eq!(kept.batches.len(), MOST_BATCHES.min(MOST_CALLBACKS / 50));
+        assert_eq!(kept.batches.len(), MAX_BATCHES.min(MAX_CALLBACKS / 50));
     }
 
     #[test]
@@ -210,11 +212,11 @@ mod tests {
     #[test]
     fn no_more_blocks_are_kept_than_are_likely_to_be_used() {
         let recycler = BatchRecycler::default();
-        let mut blocks: Vec<_> = (0..MOST_BLOCKS + 10).map(|_| Default::default()).collect();
+        let mut blocks: Vec<_> = (0..MAX_BLOCKS + 10).map(|_| Default::default()).collect();
 
         recycler.0.lock().add_blocks(&mut blocks);
 
-        assert_eq!((recycler.block_count(), blocks.len()), (MOST_BLOCKS, 10));
+        assert_eq!((recycler.block_count(), blocks.len()), (MAX_BLOCKS, 10));
     }
 
     /// Appends until there are many callbacks.

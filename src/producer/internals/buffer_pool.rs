@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::producer::internals::AT_ONE_LOCK;
+use crate::producer::internals::BATCHES_PER_LOCK;
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::utils::sync::{Condvar, Mutex};
 
@@ -106,7 +106,7 @@ impl BufferPool {
     pub(super) fn large_size(&self) -> usize {
         self.poolable_size
             .saturating_mul(LARGE_MULTIPLE)
-            .min(self.total / FEWEST_LARGE)
+            .min(self.total / MIN_LARGE)
             .max(self.poolable_size)
     }
 
@@ -276,7 +276,7 @@ impl BufferPool {
     /// Takes back what [`surrender`](PooledBuffer::surrender) gave; the lock is taken once for several.
     pub(super) fn give_back_all(&self, returned: &mut Vec<Returned>) {
         while !returned.is_empty() {
-            let rest = returned.len().saturating_sub(AT_ONE_LOCK);
+            let rest = returned.len().saturating_sub(BATCHES_PER_LOCK);
             let mut state = self.state.lock();
             for returned in &mut returned[rest..] {
                 state.take_back(returned, self);
@@ -295,17 +295,17 @@ const PATIENCE_OF_HEAD: Duration = Duration::from_millis(2);
 /// How many times `batch.size` a large buffer has.
 const LARGE_MULTIPLE: usize = 4;
 /// `buffer.memory` holds at least this many large buffers, unless `batch.size` is more.
-const FEWEST_LARGE: usize = 64;
+const MIN_LARGE: usize = 64;
 /// At most so much of `buffer.memory` is kept in buffers of other sizes than `batch.size`: it is divided by this.
 const SPARE_DIVISOR: usize = 2;
 
 /// Large buffers have sizes of which there are so many between one power of two and the next.
-const CLASSES_A_DOUBLING: usize = 8;
+const CLASSES_PER_DOUBLING: usize = 8;
 
 /// `size` or a bit more, so that there are few such sizes.
 fn large_class(size: usize) -> usize {
     let next_power = size.checked_next_power_of_two().unwrap_or(usize::MAX);
-    let step = (next_power / (2 * CLASSES_A_DOUBLING)).max(1);
+    let step = (next_power / (2 * CLASSES_PER_DOUBLING)).max(1);
     size.checked_next_multiple_of(step).unwrap_or(size)
 }
 

@@ -69,7 +69,7 @@ struct Weights {
 
 const NONE: i32 = -1;
 /// The weights of this many partitions are taken anew at every move; of n times as many at every n-th.
-const PARTITIONS_WEIGHED_A_MOVE: usize = 64;
+const PARTITIONS_WEIGHED_PER_MOVE: usize = 64;
 
 /// The partition for a serialized key: the same one that every Java producer picks.
 pub(crate) fn partition_for_key(key: &[u8], partition_count: usize) -> i32 {
@@ -165,7 +165,7 @@ impl BuiltInPartitioner {
 
     /// Draws a partition the more likely the shorter its queue; `None` where there is nothing to choose from.
     fn draw_weighted(&self, topic: &TopicInfo, queues: &PartitionQueues) -> Option<i32> {
-        let period = (queues.len() / PARTITIONS_WEIGHED_A_MOVE).max(1) as u64;
+        let period = (queues.len() / PARTITIONS_WEIGHED_PER_MOVE).max(1) as u64;
         let is_due = self.moves.fetch_add(1, Ordering::Relaxed) % period == 0;
         let mut weights = self.weights.lock();
         if is_due {

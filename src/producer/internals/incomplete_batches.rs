@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::producer::internals::AT_ONE_LOCK;
+use crate::producer::internals::BATCHES_PER_LOCK;
 use crate::producer::internals::produce_request_result::ProduceRequestResult;
 use crate::utils::saturate::saturate_u32;
 use crate::utils::sync::Mutex;
@@ -46,7 +46,7 @@ impl IncompleteBatches {
         let mut keys = keys.into_iter().peekable();
         while keys.peek().is_some() {
             let Entries { entries, empty } = &mut *self.0.lock();
-            for IncompleteKey { id, place } in keys.by_ref().take(AT_ONE_LOCK) {
+            for IncompleteKey { id, place } in keys.by_ref().take(BATCHES_PER_LOCK) {
                 let entry = entries.get_mut(place as usize);
                 let found = entry.and_then(|entry| entry.take_if(|(other, _)| *other == id));
                 if found.is_some() {
@@ -67,7 +67,7 @@ impl IncompleteBatches {
         in_order(batches)
     }
 
-    /// All of them, oldest first, which are complete from now on.
+    /// Takes out all of them, oldest first: none is incomplete any more.
     pub(super) fn take_all(&self) -> Vec<Arc<ProduceRequestResult>> {
         let all = std::mem::take(&mut *self.0.lock());
         in_order(all.entries.into_iter().flatten().collect())

@@ -26,14 +26,15 @@ pub(crate) struct ProduceRequestResult {
     topic_partition: TopicPartition,
     /// Somebody waits: the batch should not linger.
     is_urgent: AtomicBool,
-    is_drained: AtomicBool,
+    /// Whether it was made ready for a first attempt: from then on it may be in the log.
+    was_attempted: AtomicBool,
     /// Whether the outcome is there and all callbacks of the batch have run.
     is_done: AtomicBool,
     waiters: Waiters,
     outcome: OnceLock<BatchOutcome>,
     signal: Arc<SenderSignal>,
     /// What a panic left undone. Boxed, for it is hardly ever there.
-    kept: Mutex<Option<Box<Kept>>>,
+    orphaned: Mutex<Option<Box<OrphanedThunks>>>,
     /// The batches that the records were handed on to, where this one was split: for each the index, in this batch, of
     /// its first record.
     parts: OnceLock<Vec<(u32, Arc<Self>)>>,
@@ -51,7 +52,7 @@ struct Waiters {
 
 /// The callbacks of a batch that a panic dropped before they ran.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct OrphanedThunks {
     pub(super) thunks: Thunks,
     /// The batch's first timestamp.
     pub(super) base_ms: i64,
@@ -134,12 +135,12 @@ impl ProduceRequestResult {
             partition_id,
             topic_partition,
             is_urgent: AtomicBool::new(false),
-            is_drained: AtomicBool::new(false),
+            was_attempted: AtomicBool::new(false),
             is_done: AtomicBool::new(false),
             waiters: Waiters::default(),
             outcome: OnceLock::new(),
             signal,
-            kept: Mutex::default(),
+            orphaned: Mutex::default(),
             parts: OnceLock::new(),
             whole: None,
         }
@@ -160,10 +161,10 @@ impl ProduceRequestResult {
     /// [`assign`](Self::assign) comes next.
     pub(super) fn reset(&mut self) {
         self.is_urgent = AtomicBool::new(false);
-        self.is_drained = AtomicBool::new(false);
+        self.was_attempted = AtomicBool::new(false);
         self.is_done = AtomicBool::new(false);
         self.outcome = OnceLock::new();
-        self.kept = Mutex::default();
+        self.orphaned = Mutex::default();
         self.parts = OnceLock::new();
         self.whole = None;
     }
@@ -183,12 +184,12 @@ impl ProduceRequestResult {
     }
 
     /// Stores the outcome. Returns it, or `None` if there was one already: the first one counts.
-    pub(crate) fn publish(&self, outcome: BatchOutcome) -> Option<&BatchOutcome> {
+    pub(crate) fn set_outcome(&self, outcome: BatchOutcome) -> Option<&BatchOutcome> {
         self.outcome.set(outcome).ok()?;
         self.outcome.get()
     }
 
-    pub(super) fn is_published(&self) -> bool {
+    pub(super) fn has_outcome(&self) -> bool {
         self.outcome.get().is_some()
     }
 
@@ -197,17 +198,17 @@ impl ProduceRequestResult {
     }
 
     /// Keeps the callbacks of a batch that is dropped before they ran.
-    pub(super) fn keep(&self, kept: Kept) {
-        *self.kept.lock() = Some(Box::new(kept));
+    pub(super) fn store_orphaned(&self, thunks: OrphanedThunks) {
+        *self.orphaned.lock() = Some(Box::new(thunks));
     }
 
-    pub(super) fn take_kept(&self) -> Kept {
-        let kept = self.kept.lock().take();
-        kept.map(|kept| *kept).unwrap_or_default()
+    pub(super) fn take_orphaned(&self) -> OrphanedThunks {
+        let thunks = self.orphaned.lock().take();
+        thunks.map(|thunks| *thunks).unwrap_or_default()
     }
 
     /// Releases those who wait; every callback of the batch has run.
-    pub(crate) fn finish(&self) {
+    pub(crate) fn done(&self) {
         self.is_done.store(true, Ordering::Release);
         self.waiters.notify_all();
         let mut above = self.whole();
@@ -224,9 +225,9 @@ impl ProduceRequestResult {
     }
 
     /// Whether all records of the batch are answered.
-    pub(crate) fn is_settled(&self) -> bool {
+    pub(crate) fn is_all_done(&self) -> bool {
         match self.parts.get() {
-            Some(parts) => parts.iter().all(|(_, part)| part.is_settled()),
+            Some(parts) => parts.iter().all(|(_, part)| part.is_all_done()),
             None => self.is_done.load(Ordering::Acquire),
         }
     }
@@ -239,8 +240,8 @@ impl ProduceRequestResult {
 
     /// Waits for up to `timeout` of real time until all records are answered; returns whether they are.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
-        self.waiters.wait_while(timeout, || !self.is_settled());
-        self.is_settled()
+        self.waiters.wait_while(timeout, || !self.is_all_done());
+        self.is_all_done()
     }
 
     /// As [`wait`](Self::wait), for the record at `index` alone.
@@ -267,7 +268,8 @@ impl ProduceRequestResult {
 
     /// Makes the batch sendable at once, whatever `linger.ms` says, and wakes the sender for it.
     pub(crate) fn expedite(&self) {
-        if self.is_drained.load(Ordering::Acquire) || self.is_urgent.swap(true, Ordering::SeqCst) {
+        if self.was_attempted.load(Ordering::Acquire) || self.is_urgent.swap(true, Ordering::SeqCst)
+        {
             return;
         }
         self.signal.announce(self.partition_id);
@@ -279,12 +281,12 @@ impl ProduceRequestResult {
     }
 
     /// The batch is on its way: from now on there is nothing to expedite.
-    pub(crate) fn set_drained(&self) {
-        self.is_drained.store(true, Ordering::Release);
+    pub(crate) fn set_attempted(&self) {
+        self.was_attempted.store(true, Ordering::Release);
     }
 
-    pub(super) fn is_drained(&self) -> bool {
-        self.is_drained.load(Ordering::Acquire)
+    pub(super) fn was_attempted(&self) -> bool {
+        self.was_attempted.load(Ordering::Acquire)
     }
 
     /// The answer for one record, once the batch is done.
@@ -349,12 +351,12 @@ mod tests {
         let [first, second] = split(&whole);
         let woken = wait(&whole, |whole| whole.wait_for(7, None));
 
-        first.finish();
-        assert!(!whole.is_done(7) && !whole.is_settled());
-        second.finish();
+        first.done();
+        assert!(!whole.is_done(7) && !whole.is_all_done());
+        second.done();
 
         assert_eq!(woken.recv_timeout(LONG), Ok(true));
-        assert!(whole.is_settled());
+        assert!(whole.is_all_done());
     }
 
     // A flush waits for parts, too, and they may be split again.
@@ -365,7 +367,7 @@ mod tests {
         let (of_whole, of_part) =
             (wait(&whole, |whole| whole.wait(None)), wait(&second, |part| part.wait(None)));
 
-        split(&second).iter().chain([&first]).for_each(|part| part.finish());
+        split(&second).iter().chain([&first]).for_each(|part| part.done());
 
         assert_eq!(of_part.recv_timeout(LONG), Ok(true));
         assert_eq!(of_whole.recv_timeout(LONG), Ok(true));

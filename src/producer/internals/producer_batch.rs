@@ -260,7 +260,7 @@ impl ProducerBatch {
         let needed = buffer.size_for(needed);
         let least = buffer.poolable_size().max(needed);
         let is_large =
-            self.builder.size() > least || needed.saturating_mul(RECORDS_A_BUFFER) > least;
+            self.builder.size() > least || needed.saturating_mul(RECORDS_PER_BUFFER) > least;
         let large = is_large.then(|| buffer.large_size().min(limit).max(needed));
         let mut borrow = |size| buffer.borrow_another(rate.demand(buffer.size() + size));
         let Some(another) = large.and_then(&mut borrow).or_else(|| borrow(least)) else {
@@ -408,9 +408,9 @@ impl ProducerBatch {
         self.result().is_urgent()
     }
 
-    /// Whether it already failed, as by running out of time while it was on its way.
+    /// Whether it has its outcome, whatever that is: it may run out of time while it is on its way.
     pub(crate) fn is_completed(&self) -> bool {
-        self.result().is_published()
+        self.result().has_outcome()
     }
 
     /// Whether `delivery.timeout.ms` has passed since its first record.
@@ -494,7 +494,7 @@ impl ProducerBatch {
     pub(crate) fn begin_attempt(&mut self) {
         self.builder.close_for_appends();
         self.attempts += 1;
-        self.result().set_drained();
+        self.result().set_attempted();
     }
 
     /// Lets the batch wait to be sent again.
@@ -512,13 +512,13 @@ impl ProducerBatch {
     /// For a prefetch of what its completion needs.
     pub(super) fn touch(&self) -> usize {
         let buffer = self.buffer.as_ref().map_or(0, |buffer| buffer.size());
-        usize::from(self.result().is_drained()) + buffer + self.thunks.touch()
+        usize::from(self.result().was_attempted()) + buffer + self.thunks.touch()
     }
 }
 
 /// At least this many records like the next have to fit into a buffer of `batch.size`; else a large one is taken, for what
 /// is left at its end is unused.
-const RECORDS_A_BUFFER: usize = 8;
+const RECORDS_PER_BUFFER: usize = 8;
 
 /// Shares `buffer`, in the place of an emptied one if there is one.
 fn share_in(emptied: Option<Arc<PooledBuffer>>, buffer: PooledBuffer) -> Arc<PooledBuffer> {

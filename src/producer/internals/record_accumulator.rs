@@ -26,7 +26,7 @@ use crate::producer::internals::produce_request_result::RecordShare;
 use crate::producer::internals::producer_batch::{self, BatchStart, ProducerBatch};
 use crate::producer::internals::record_accumulator::topic_registry::TopicRegistry;
 use crate::producer::internals::sender_signal::SenderSignal;
-use crate::producer::internals::shared_result::{KeptReference, SharedResult};
+use crate::producer::internals::shared_result::{CachedResult, SharedResult};
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
 use crate::record::default_record::RecordContents;
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
@@ -201,7 +201,7 @@ impl RecordAccumulator {
         append: &Append<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        let mut kept = KeptReference::take(); // declared first: dropped after the lock
+        let mut kept = CachedResult::take(); // declared first: dropped after the lock
         let target = append.target(Lane::current())?;
         self.append_under_lock(&target, target.queue.try_lock()?, &mut kept, callback)
     }
@@ -215,7 +215,7 @@ impl RecordAccumulator {
         append: &Append<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        let mut kept = KeptReference::take(); // declared first: dropped after the lock
+        let mut kept = CachedResult::take(); // declared first: dropped after the lock
         let target = append.target(Lane::current())?;
         if let Some(batches) = target.queue.try_lock() {
             return self.append_under_lock(&target, batches, &mut kept, callback);
@@ -232,7 +232,7 @@ impl RecordAccumulator {
         &self,
         target: &Target<'_>,
         mut batches: LockedQueue<'_>,
-        kept: &mut KeptReference,
+        kept: &mut CachedResult,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
         if self.is_closed() || target.has_moved() {
@@ -475,10 +475,10 @@ impl RecordAccumulator {
 impl RecordAccumulator {
     /// Fails whatever is still not answered: what a panic tore out of the sender's hands. Call it last.
     pub(super) fn fail_orphans(&self, error: &Error) {
-        drop(self.take_all());
+        drop(self.take_all()); // whose callbacks go to the results that are completed below
         for result in &self.incomplete.take_all() {
             let persistence =
-                if result.is_drained() { Persistence::Perhaps } else { Persistence::NeverSent };
+                if result.was_attempted() { Persistence::Perhaps } else { Persistence::NeverSent };
             let error = error
                 .clone()
                 .with_topic_partition(result.topic_partition())
@@ -532,14 +532,14 @@ impl Target<'_> {
         batches: &mut LockedQueue<'_>,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
-        self.append_to_tail(batches, &mut KeptReference::none(), callback)
+        self.append_to_tail(batches, &mut CachedResult::none(), callback)
     }
 
     #[inline(always)]
     fn append_to_tail(
         &self,
         batches: &mut LockedQueue<'_>,
-        kept: &mut KeptReference,
+        kept: &mut CachedResult,
         callback: &mut Option<Callback>,
     ) -> Option<Appended> {
         let tail = batches.tail()?;

@@ -41,7 +41,7 @@ pub(crate) struct SendablePartitions {
     partitions: Vec<Option<SenderPartition>>,
     /// For each leader the partitions with a sendable head, each once, longest waiting first. Lines stay when they are empty,
     /// for their memory.
-    nodes: BTreeMap<NodeId, Line>,
+    lines: BTreeMap<NodeId, Line>,
     /// Counts the places that were ever taken in a line.
     next_place: u64,
     /// When the head runs out of time, for each partition that waits for the end of a backoff, a leader or an answer. One in line
@@ -86,7 +86,7 @@ impl SendablePartitions {
         Self {
             rules: Rules { linger, delivery_timeout },
             partitions: Vec::new(),
-            nodes: BTreeMap::new(),
+            lines: BTreeMap::new(),
             next_place: 0,
             expiries: Deadlines::default(),
             first_expiry_in_line: None,
@@ -176,7 +176,7 @@ impl SendablePartitions {
             return;
         }
         self.first_expiry_in_line = None;
-        for id in self.nodes.values().flat_map(Line::ids) {
+        for id in self.lines.values().flat_map(Line::ids) {
             let partition = self.partitions.get_mut(id).and_then(Option::as_mut);
             if let Some(SenderPartition { queue, state }) =
                 partition.filter(|it| matches!(it.state.waiting_for, WaitingFor::InLine(_)))
@@ -226,13 +226,13 @@ impl SendablePartitions {
     /// The first node after `last`, or of all, that has something to be sent to.
     pub(crate) fn next_ready_node(&self, last: Option<NodeId>) -> Option<NodeId> {
         let start = last.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut rest = self.nodes.range((start, Bound::Unbounded));
+        let mut rest = self.lines.range((start, Bound::Unbounded));
         rest.find(|(_, line)| !line.is_empty()).map(|(node, _)| *node)
     }
 
     /// Whether a partition waits in the line of `node`.
     pub(crate) fn is_ready(&self, node: NodeId) -> bool {
-        self.nodes.get(&node).is_some_and(|line| !line.is_empty())
+        self.lines.get(&node).is_some_and(|line| !line.is_empty())
     }
 
     /// The topics that have batches and no known leader for them, each once as long as the metadata stays the same.
@@ -275,11 +275,10 @@ impl SendablePartitions {
         transactions: Option<&TransactionManager>,
         turn: &Turn<'_>,
     ) -> Vec<Box<ProducerBatch>> {
-        let Some(mut line) = self.nodes.get_mut(&node).map(std::mem::take) else {
+        let Some(mut line) = self.lines.get_mut(&node).map(std::mem::take) else {
             return Vec::new();
         };
-        let mut drained: Vec<Box<ProducerBatch>> =
-            Vec::with_capacity(line.len().min(MOST_EXPECTED));
+        let mut drained: Vec<Box<ProducerBatch>> = Vec::with_capacity(line.len().min(MAX_EXPECTED));
         let Capacity { max_size, version } = capacity;
         let mut context = DrainContext { node, version, room: usize::MAX, transactions, turn };
         let mut size = 0;
@@ -315,7 +314,7 @@ impl SendablePartitions {
             context.room = max_size.saturating_sub(size);
             drained.push(batch);
         }
-        self.nodes.insert(node, line);
+        self.lines.insert(node, line);
         self.rejoin();
         if let Some(batch) = left_over {
             self.reinsert(batch, turn);
@@ -397,7 +396,7 @@ impl SendablePartitions {
     /// Uses the boxes of batches that are over again; drops those that are too many.
     pub(crate) fn keep_boxes(&mut self, batches: &mut Vec<Box<ProducerBatch>>) {
         self.spare_boxes.append(batches);
-        self.spare_boxes.truncate(MOST_SPARE_BOXES);
+        self.spare_boxes.truncate(MAX_SPARE_BOXES);
     }
 
     /// Holds a partition back until [`unmute`](Self::unmute).
@@ -497,7 +496,7 @@ impl SendablePartitions {
         }
         self.stop_waiting_for(id, before);
         match waiting_for {
-            WaitingFor::InLine(place) => self.nodes.entry(place.node).or_default().join(id, place),
+            WaitingFor::InLine(place) => self.lines.entry(place.node).or_default().join(id, place),
             WaitingFor::Lingering(until) => self.lingering.add(id, until),
             WaitingFor::BackingOff => {
                 self.backing_off.insert(id);
@@ -536,7 +535,7 @@ impl SendablePartitions {
 
     /// A partition in the line of `node` has given up its place.
     fn leave_line(&mut self, node: NodeId) {
-        let Some(line) = self.nodes.get_mut(&node) else {
+        let Some(line) = self.lines.get_mut(&node) else {
             return;
         };
         line.leave(|id, place| is_in_line(&self.partitions, id, place));
@@ -554,7 +553,7 @@ impl SendablePartitions {
 
     /// The metadata changed: whatever waits for a leader, or for its turn at one, may belong elsewhere.
     fn reconsider_leaders(&mut self, turn: &Turn<'_>) {
-        let in_line = self.nodes.values().flat_map(Line::ids);
+        let in_line = self.lines.values().flat_map(Line::ids);
         let elsewhere = self.leaderless.iter().chain(&self.backing_off).copied();
         for id in elsewhere.chain(in_line).collect::<Vec<_>>() {
             self.reconsider(id, turn);
@@ -572,10 +571,10 @@ impl SendablePartitions {
 
 /// How many partitions are looked ahead at a time.
 const LOOK_AHEAD: usize = 16;
-/// So many spare boxes are kept: 2 MiB at most.
-const MOST_SPARE_BOXES: usize = 8 * 1024;
+/// How many spare boxes are kept at most: 2 MiB.
+const MAX_SPARE_BOXES: usize = 8 * 1024;
 /// A request is expected to have so many batches at most: room for more is made when there are more.
-const MOST_EXPECTED: usize = 64;
+const MAX_EXPECTED: usize = 64;
 
 /// What heads are taken out of their queues for: a request in the making.
 #[derive(Clone, Copy, Debug)]

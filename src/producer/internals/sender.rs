@@ -24,7 +24,7 @@ use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sendable_partitions::{Capacity, SendablePartitions, Turn};
-use crate::producer::internals::sender::produce_request::{Parcel, ProduceHandler};
+use crate::producer::internals::sender::produce_request::{OutgoingBatch, ProduceHandler};
 use crate::producer::internals::transaction_manager::TransactionManager;
 use crate::protocol::body::{RequestBody, ResponseBody};
 use crate::protocol::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
@@ -278,12 +278,12 @@ impl<C: KafkaClient> Sender<C> {
         let capacity = Capacity { max_size, version: self.record_version(node) };
         let drained =
             self.partitions.drain(node, capacity, self.transaction_manager.as_ref(), turn);
-        let parcels = match capacity.version {
+        let outgoing = match capacity.version {
             RecordVersion::V1 => self.down_convert(node, drained, turn),
             RecordVersion::V2 => self.without_too_large(drained, turn.now),
         };
-        if !parcels.is_empty() {
-            self.send_produce_request(node, parcels, turn);
+        if !outgoing.is_empty() {
+            self.send_produce_request(node, outgoing, turn);
         }
         if self.partitions.is_ready(node) {
             wait.not_at_all(); // there is more for this node: it may fit behind this request
@@ -291,9 +291,13 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// What may be sent of `drained`. Batches that the codec left larger than was expected are split.
-    fn without_too_large(&mut self, drained: Vec<Box<ProducerBatch>>, now: Instant) -> Vec<Parcel> {
+    fn without_too_large(
+        &mut self,
+        drained: Vec<Box<ProducerBatch>>,
+        now: Instant,
+    ) -> Vec<OutgoingBatch> {
         let limit = self.settings.max_request_size;
-        let mut parcels = Vec::with_capacity(drained.len());
+        let mut outgoing = Vec::with_capacity(drained.len());
         for batch in drained {
             if batch.is_unexpectedly_large(limit) {
                 let property = "max.request.size";
@@ -305,10 +309,10 @@ impl<C: KafkaClient> Sender<C> {
                 let kind = ErrorKind::RecordTooLarge { size: batch.size(), limit, property };
                 self.reenqueue_halves(batch, &Error::new(kind), now);
             } else {
-                parcels.push(Parcel::new(batch, None));
+                outgoing.push(OutgoingBatch::new(batch, None));
             }
         }
-        parcels
+        outgoing
     }
 
     /// Lets partitions go on whose sequences were in doubt.
@@ -359,7 +363,7 @@ impl<C: KafkaClient> Sender<C> {
             transactions.handle_producer_id_failed(now + wait);
         }
         if !is_worth_another_try && !error.is_retriable() {
-            self.fail_everything(&error, now);
+            self.fail_batches_without_producer_id(&error, now);
         }
         self.producer_id_error = Some(error);
     }
@@ -385,7 +389,7 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// No producer id can be had, so what waits for one fails; later records cause another attempt.
-    fn fail_everything(&mut self, error: &Error, now: Instant) {
+    fn fail_batches_without_producer_id(&mut self, error: &Error, now: Instant) {
         log::error!("no producer id: {error}");
         for batch in self.accumulator.take_all() {
             let partition = batch.partition_id();

@@ -16,9 +16,9 @@ thread_local! {
 pub(crate) struct SharedResult(Option<Arc<ProduceRequestResult>>);
 
 /// What this thread keeps, while it looks for a place for a record. Drop it with no lock held.
-pub(super) struct KeptReference(Option<Arc<ProduceRequestResult>>);
+pub(super) struct CachedResult(Option<Arc<ProduceRequestResult>>);
 
-impl KeptReference {
+impl CachedResult {
     #[inline(always)]
     pub(super) fn take() -> Self {
         Self(KEPT.try_with(Cell::take).unwrap_or_default()) // a thread that ends keeps none
@@ -41,7 +41,7 @@ impl KeptReference {
 
 /// Lets go of what this thread keeps, and so of the producer that it belongs to.
 pub(crate) fn release_kept_reference() {
-    drop(KeptReference::take());
+    drop(CachedResult::take());
 }
 
 impl SharedResult {

@@ -5,7 +5,7 @@ use std::{fmt, iter, mem};
 use crate::producer::callback::Callback;
 use crate::producer::internals::produce_request_result::RecordShare;
 
-/// Those callbacks that its records have, in order, each with the record whose outcome it has to be told.
+/// The callbacks of a batch, in the order of its records, each with what it is to be told of its record.
 ///
 /// They are most of what a record costs in memory beside its bytes, so they are kept small: indexes are counted from the
 /// one before, timestamps from a base, which is the batch's first one, and what does not fit into a slot is [kept
@@ -58,10 +58,10 @@ const _: () = assert!(size_of::<ThunkSlot>() == 24);
 const ODD_DELTA: i32 = i32::MIN;
 /// Up to so many times the memory that is expected to be needed is kept.
 const SPARE_TIMES: usize = 4;
-/// So many slots are made at the beginning, at most: callers may wait for the lock under which this runs.
-const MOST_OWN_SLOTS: usize = 4096;
+/// How many slots are made at the beginning, at most: callers may wait for the lock under which this runs.
+const MAX_OWN_SLOTS: usize = 4096;
 /// How many slots are made at a time, at least.
-const LEAST_SLOTS: usize = 4;
+const MIN_SLOTS: usize = 4;
 /// How many slots a block has. With more, those that stay empty would be a good part of what comes on top of a full
 /// `buffer.memory`.
 const BLOCK_SLOTS: usize = 128;
@@ -76,11 +76,11 @@ impl Thunks {
         callbacks.saturating_mul(size_of::<ThunkSlot>())
     }
 
-    /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks, up to [`MOST_OWN_SLOTS`].
+    /// Starts over, after [`drain`](Self::drain), with memory for `expected` callbacks, up to [`MAX_OWN_SLOTS`].
     pub(super) fn renew(&mut self, expected: usize) {
         self.clear();
-        let (count, expected) = (self.slots.len(), expected.min(MOST_OWN_SLOTS));
-        if count < expected || count > SPARE_TIMES * expected.max(LEAST_SLOTS) {
+        let (count, expected) = (self.slots.len(), expected.min(MAX_OWN_SLOTS));
+        if count < expected || count > SPARE_TIMES * expected.max(MIN_SLOTS) {
             self.slots = empty_slots(expected);
         }
     }
@@ -184,7 +184,7 @@ impl Thunks {
         let count = filled.len();
         if count < BLOCK_SLOTS {
             // A quarter: twice as many would be a good part of what comes on top of a full `buffer.memory`.
-            let more = (count / 4).max(LEAST_SLOTS);
+            let more = (count / 4).max(MIN_SLOTS);
             let mut slots = filled.into_vec();
             slots.reserve_exact(more);
             slots.extend(iter::repeat_with(ThunkSlot::empty).take(more));

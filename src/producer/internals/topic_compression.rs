@@ -23,7 +23,7 @@ pub(crate) struct TopicCompression {
 /// A batch that stays larger than this share of its size was not worth the work.
 const POOR_RATIO: f32 = 0.97;
 /// At most one batch of two to the power of this is tried where none is worth it.
-const LARGEST_SKIP_BITS: u32 = 4;
+const MAX_SKIP_BITS: u32 = 4;
 
 /// A batch whose records are as they will travel; its header is still to be written.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl TopicCompression {
             self.poor.store(0, Ordering::Relaxed);
             return;
         }
-        let bits = self.poor.load(Ordering::Relaxed).min(LARGEST_SKIP_BITS);
+        let bits = self.poor.load(Ordering::Relaxed).min(MAX_SKIP_BITS);
         self.skips.store((1 << bits) - 1, Ordering::Relaxed);
         self.poor.store(bits + 1, Ordering::Relaxed);
     }

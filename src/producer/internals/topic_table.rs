@@ -42,8 +42,8 @@ pub(crate) struct TopicEntry {
     info: ArcSwap<TopicInfo>,
 }
 
-const CHILDREN: usize = 1 << BITS_A_LEVEL;
-const BITS_A_LEVEL: u32 = 4;
+const CHILDREN: usize = 1 << BITS_PER_LEVEL;
+const BITS_PER_LEVEL: u32 = 4;
 
 impl TopicTable {
     /// What is known of `topic`.
@@ -104,7 +104,7 @@ impl TrieNode {
                 Some(child) if *child.topic.name != *topic => node = child,
                 _ => return place,
             }
-            bits >>= BITS_A_LEVEL;
+            bits >>= BITS_PER_LEVEL;
         }
     }
 }

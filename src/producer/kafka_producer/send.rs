@@ -32,11 +32,11 @@ pub(super) enum MayWait {
 }
 
 /// Serialized keys and values that are kept from one `send` to the next are at most this large.
-const MAX_KEPT_SCRATCH: usize = 64 * 1024;
+const MAX_KEPT_SCRATCH_BYTES: usize = 64 * 1024;
 
-/// So many callbacks run in one another at most, each told of a topic_error by the `send` of the one around it. One that sends
+/// How many callbacks run in one another at most, each told of a refusal by the `send` of the one around it. One that sends
 /// again whatever failed would go on until the stack ends: a producer that is closed refuses every record.
-const MOST_NESTED_REFUSALS: usize = 8;
+const MAX_NESTED_REFUSALS: usize = 8;
 
 thread_local! {
     /// In how many of them this thread is.
@@ -403,7 +403,7 @@ impl Scratch {
     fn clear(&mut self) {
         for buffer in [&mut self.key, &mut self.value] {
             buffer.clear();
-            buffer.shrink_to(MAX_KEPT_SCRATCH);
+            buffer.shrink_to(MAX_KEPT_SCRATCH_BYTES);
         }
     }
 }
@@ -423,7 +423,7 @@ fn largest_record(config: &ProducerConfig) -> usize {
 fn tell_of_refusal(callback: Callback, error: &Error) {
     let enter = |nested: &Cell<usize>| nested.replace(nested.get() + 1);
     let nested = NESTED_REFUSALS.try_with(enter).unwrap_or_default(); // a thread that ends
-    if nested < MOST_NESTED_REFUSALS {
+    if nested < MAX_NESTED_REFUSALS {
         run_callback(callback, Err(error));
     } else {
         log::error!(

@@ -40,7 +40,7 @@ impl Completion {
         let partition = PartitionRef::new(0, record.topic_partition.clone(), Arc::clone(signal));
         let result = ProduceRequestResult::new(&partition);
         // There is no sender that a waiting future could hurry.
-        result.set_drained();
+        result.set_attempted();
         Self { result: Arc::new(result), share, offset, callback }
     }
 
@@ -59,12 +59,12 @@ impl Completion {
                 BatchOutcome::failed(error.with_topic_partition(self.result.topic_partition()))
             }
         };
-        self.result.publish(outcome);
+        self.result.set_outcome(outcome);
         let answer = self.result.record_result(&self.share);
         if let (Some(callback), Some(answer)) = (self.callback, answer) {
             let signal = self.result.signal();
             signal.while_sender_thread(|| run_callback(callback, answer.as_ref()));
         }
-        self.result.finish();
+        self.result.done();
     }
 }

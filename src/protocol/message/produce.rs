@@ -40,7 +40,7 @@ pub(crate) struct PartitionProduceData<R> {
 }
 
 /// To copy fewer bytes than this costs less than what the system does for one more piece of memory to write.
-const LEAST_SPLICED_BYTES: usize = 1024;
+const MIN_SPLICED_BYTES: usize = 1024;
 
 impl<R: Pieces + Clone> ProduceRequest<R> {
     /// In one piece, as tests want it; the client splices the records in.
@@ -56,7 +56,7 @@ impl<R: Pieces + Clone> ProduceRequest<R> {
         let count = self.topics.iter().map(|topic| topic.partitions.len()).sum();
         let mut spliced = Vec::with_capacity(count);
         self.encode_with(version, out, &mut |records: &R, size, out| {
-            if size < LEAST_SPLICED_BYTES {
+            if size < MIN_SPLICED_BYTES {
                 put_pieces(records, out);
             } else {
                 spliced.push((out.len(), records.clone()));

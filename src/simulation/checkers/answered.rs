@@ -16,7 +16,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
     for batch in evidence.wire.batches.iter().filter(|batch| is_out_of_order(batch)) {
         *refused.entry(numbers(batch)).or_default() += 1;
     }
-    let insisting = refused.into_iter().filter(|(_, count)| *count > MOST_REFUSALS);
+    let insisting = refused.into_iter().filter(|(_, count)| *count > MAX_REFUSALS);
     insisting
         .filter(|(numbers, _)| !is_overtaken(evidence, numbers))
         .map(|(numbers, count)| {
@@ -26,7 +26,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
 }
 
 /// Once behind a batch that is in doubt, and once more after that one ran out of time: then sequences start anew.
-const MOST_REFUSALS: usize = 2;
+const MAX_REFUSALS: usize = 2;
 
 fn numbers(batch: &WireBatch) -> Numbers<'_> {
     let WireBatch { partition, producer_id, epoch, base_sequence, .. } = batch;

@@ -9,7 +9,7 @@ use crate::simulation::scenario::{Families, Settings};
 use crate::utils::clock::Instant;
 
 /// The most that chance takes from a backoff.
-const LEAST_OF_BACKOFF: f64 = 0.79;
+const MIN_OF_BACKOFF: f64 = 0.79;
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
     let mut complaints = Vec::new();
@@ -64,5 +64,5 @@ fn hurried_retries(evidence: &Evidence<'_>) -> Vec<String> {
 }
 
 fn least(initial: Duration, max: Duration) -> Duration {
-    initial.min(max).mul_f64(LEAST_OF_BACKOFF)
+    initial.min(max).mul_f64(MIN_OF_BACKOFF)
 }

@@ -12,7 +12,7 @@ pub(in crate::producer::internals) struct CallbackRate {
 
 impl CallbackRate {
     pub(in crate::producer::internals) fn callbacks_in(self, size: usize) -> usize {
-        let least = self.callbacks.saturating_mul(SMALLEST_RECORD); // bytes may be after a compression that is to come
+        let least = self.callbacks.saturating_mul(MIN_RECORD_BYTES); // bytes may be after a compression that is to come
         self.callbacks.saturating_mul(size) / self.bytes.max(least).max(1)
     }
 
@@ -23,4 +23,4 @@ impl CallbackRate {
 }
 
 /// A record takes so many bytes at least.
-const SMALLEST_RECORD: usize = 7;
+const MIN_RECORD_BYTES: usize = 7;

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::buffer_pool::Returned;
 use crate::producer::internals::produce_request_result::{
-    BatchOutcome, Kept, ProduceRequestResult,
+    BatchOutcome, OrphanedThunks, ProduceRequestResult,
 };
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::thunks::Thunks;
@@ -21,12 +21,12 @@ impl ProducerBatch {
     /// Runs on: the sender thread, with no lock held.
     pub(crate) fn complete(&mut self, outcome: BatchOutcome) {
         let result = Arc::clone(self.result());
-        let Some(outcome) = result.publish(outcome) else {
+        let Some(outcome) = result.set_outcome(outcome) else {
             return;
         };
         self.return_memory();
         run_callbacks(&result, &mut self.thunks, self.builder.base_timestamp_ms(), outcome);
-        result.finish();
+        result.done();
     }
 
     /// Gives the memory back to the pool, also that of records which only ever travelled in another form.
@@ -54,19 +54,22 @@ impl Drop for ProducerBatch {
     fn drop(&mut self) {
         if let Some(result) = self.result.as_ref().filter(|_| !self.thunks.is_empty()) {
             let thunks = mem::take(&mut self.thunks);
-            result.keep(Kept { thunks, base_ms: self.builder.base_timestamp_ms() });
+            result.store_orphaned(OrphanedThunks {
+                thunks,
+                base_ms: self.builder.base_timestamp_ms(),
+            });
         }
     }
 }
 
 /// Ends a batch that a panic dropped, as [`ProducerBatch::complete`] would have.
 pub(in crate::producer::internals) fn complete_orphan(result: &ProduceRequestResult, error: Error) {
-    result.publish(BatchOutcome::failed(error));
+    result.set_outcome(BatchOutcome::failed(error));
     if let Some(outcome) = result.outcome() {
-        let Kept { mut thunks, base_ms } = result.take_kept();
+        let OrphanedThunks { mut thunks, base_ms } = result.take_orphaned();
         run_callbacks(result, &mut thunks, base_ms, outcome);
     }
-    result.finish();
+    result.done();
 }
 
 /// One that panics does not keep the others from being told.

@@ -18,7 +18,7 @@ pub(crate) fn largest_batch(
     max_request_size: usize,
     is_split_harmless: bool,
 ) -> usize {
-    let multiple = if is_split_harmless { LARGEST_MULTIPLE } else { 1 };
+    let multiple = if is_split_harmless { MAX_MULTIPLE } else { 1 };
     batch_size.saturating_mul(multiple).min(max_request_size).max(batch_size)
 }
 
@@ -83,7 +83,7 @@ impl RecordAccumulator {
     /// At least `size` bytes, which are no more than `batch.size`: that divided by a power of two. Memory of few sizes is more
     /// often used again.
     fn size_class(&self, size: usize) -> usize {
-        let parts = (0..=LARGEST_DIVISOR_BITS).map(|bits| self.batch_size.div_ceil(1 << bits));
+        let parts = (0..=MAX_DIVISOR_BITS).map(|bits| self.batch_size.div_ceil(1 << bits));
         parts.take_while(|part| *part >= size).last().unwrap_or(self.batch_size)
     }
 
@@ -97,8 +97,8 @@ impl RecordAccumulator {
 
 /// A batch that waits may grow to so many times `batch.size`: more costs other partitions their turn, and
 /// saves little.
-const LARGEST_MULTIPLE: usize = 16;
+const MAX_MULTIPLE: usize = 16;
 /// Batches that grow before they are compressed take no more of `buffer.memory` than it divided by this.
 const UNCOMPRESSED_DIVISOR: usize = 4;
 /// A first batch begins with `batch.size` divided by two to the power of this.
-const LARGEST_DIVISOR_BITS: u32 = 4;
+const MAX_DIVISOR_BITS: u32 = 4;

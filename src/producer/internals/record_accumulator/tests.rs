@@ -378,7 +378,7 @@ fn nothing_is_left_of_the_load_of_a_queue_whose_batches_were_compressed() {
 // `batch.size`.
 #[test]
 fn a_batch_that_is_to_be_compressed_grows_behind_two_others() {
-    const BYTES_A_RECORD: usize = 107; // with a value of 100
+    const BYTES_PER_RECORD: usize = 107; // with a value of 100
     const LARGEST: usize = 32_000;
     for (ratio, full) in [(1.0, 2000), (0.5, 4000)] {
         let accumulator = accumulator_with(2000, 1 << 20)
@@ -393,7 +393,7 @@ fn a_batch_that_is_to_be_compressed_grows_behind_two_others() {
 
         let mut batches = accumulator.take_all();
         let sizes: Vec<_> =
-            batches.iter().map(|batch| batch.record_count() as usize * BYTES_A_RECORD).collect();
+            batches.iter().map(|batch| batch.record_count() as usize * BYTES_PER_RECORD).collect();
         let (first, others) = sizes.split_at(2);
         assert!(first.iter().all(|size| (full / 2..=full).contains(size)), "{sizes:?}");
         // They are expected to become smaller, but may not.

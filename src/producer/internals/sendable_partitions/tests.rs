@@ -53,7 +53,7 @@ fn whoever_comes_and_goes_leaves_no_places_behind() {
         partitions.reconsider(id, &turn(&metadata));
     }
 
-    let (waiting_for, places) = partitions.nodes[&NODE_1].lengths();
+    let (waiting_for, places) = partitions.lines[&NODE_1].lengths();
     assert_eq!(waiting_for, 2000);
     assert!(places < 5000, "{places}");
     let mut first =

@@ -18,7 +18,7 @@ use crate::utils::clock::Instant;
 
 /// What is known of a batch after its request ended.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct PartitionResponse {
     code: ErrorCode,
     /// The error that `code` stands for; `None` for success.
     error: Option<Error>,
@@ -31,7 +31,7 @@ pub(super) struct Answer {
     is_ambiguous: bool,
 }
 
-impl Answer {
+impl PartitionResponse {
     /// With `acks=0` nothing is known, and that is success.
     pub(super) fn not_expected() -> Self {
         Self::success(UNKNOWN, UNKNOWN)
@@ -109,7 +109,7 @@ impl Expired<'_> {
 }
 
 /// Who did not take a batch, and why.
-struct Refusal {
+struct FailedAttempt {
     node: NodeId,
     error: Error,
 }
@@ -119,7 +119,7 @@ impl<C: KafkaClient> Sender<C> {
     pub(super) fn complete_batch(
         &mut self,
         mut batch: Box<ProducerBatch>,
-        answer: &Answer,
+        answer: &PartitionResponse,
         node: NodeId,
         now: Instant,
     ) {
@@ -141,7 +141,7 @@ impl<C: KafkaClient> Sender<C> {
                     self.metadata.request_update_for_topic(batch.topic_partition().topic());
                 }
                 let error = error.clone().with_broker(self.broker_name(node));
-                self.retry_or_fail(batch, answer, Refusal { node, error }, now);
+                self.retry_or_fail(batch, answer, FailedAttempt { node, error }, now);
             }
         }
         if self.partitions.is_held(queue) {
@@ -150,7 +150,7 @@ impl<C: KafkaClient> Sender<C> {
     }
 
     /// Completes the batch; [`retire`](Self::retire) forgets it.
-    fn succeed(&mut self, mut batch: Box<ProducerBatch>, answer: &Answer, now: Instant) {
+    fn succeed(&mut self, mut batch: Box<ProducerBatch>, answer: &PartitionResponse, now: Instant) {
         if let (Some(transactions), Some(state)) =
             (&mut self.transaction_manager, batch.sealed_for())
         {
@@ -182,14 +182,14 @@ impl<C: KafkaClient> Sender<C> {
     fn retry_or_fail(
         &mut self,
         mut batch: Box<ProducerBatch>,
-        answer: &Answer,
-        refusal: Refusal,
+        answer: &PartitionResponse,
+        failed_attempt: FailedAttempt,
         now: Instant,
     ) {
         if batch.is_completed() {
             return; // it ran out of time while it was on its way
         }
-        let Refusal { node, error } = refusal;
+        let FailedAttempt { node, error } = failed_attempt;
         let was_refused =
             batch.retry().is_some_and(|retry| retry.error.persistence() == Persistence::Refused);
         // An attempt that never left does not undo that an earlier one did.
@@ -269,7 +269,7 @@ impl<C: KafkaClient> Sender<C> {
         accumulator.incomplete().remove(key);
     }
 
-    fn can_retry(&mut self, batch: &ProducerBatch, answer: &Answer) -> bool {
+    fn can_retry(&mut self, batch: &ProducerBatch, answer: &PartitionResponse) -> bool {
         if batch.attempts() > self.settings.retries {
             return false;
         }

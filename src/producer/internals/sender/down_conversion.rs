@@ -6,7 +6,9 @@ use crate::compress::CompressionType;
 use crate::error::{Error, ErrorKind};
 use crate::producer::internals::producer_batch::{NotConvertible, ProducerBatch, Split};
 use crate::producer::internals::sendable_partitions::Turn;
-use crate::producer::internals::sender::produce_request::{FIRST_PRODUCE_OF_BATCHES, Parcel};
+use crate::producer::internals::sender::produce_request::{
+    FIRST_PRODUCE_OF_BATCHES, OutgoingBatch,
+};
 use crate::producer::internals::sender::{RequestCompletionHandler, Sender};
 use crate::protocol::api_keys::ApiKey;
 use crate::record::record_version::RecordVersion;
@@ -40,10 +42,10 @@ impl<C: KafkaClient> Sender<C> {
         node: NodeId,
         drained: Vec<Box<ProducerBatch>>,
         turn: &Turn<'_>,
-    ) -> Vec<Parcel> {
+    ) -> Vec<OutgoingBatch> {
         let limit = self.settings.max_request_size;
         let mut size = 0;
-        let mut parcels = Vec::with_capacity(drained.len());
+        let mut outgoing = Vec::with_capacity(drained.len());
         for mut batch in drained {
             match batch.down_convert() {
                 Ok(bytes) if bytes.len() > limit && batch.record_count() > 1 => {
@@ -55,7 +57,7 @@ impl<C: KafkaClient> Sender<C> {
                 }
                 Ok(bytes) => {
                     size += bytes.len();
-                    parcels.push(Parcel::new(batch, Some(bytes)));
+                    outgoing.push(OutgoingBatch::new(batch, Some(bytes)));
                 }
                 Err(NotConvertible::SomeHaveHeaders) => {
                     let error = self.headers_error(node);
@@ -67,7 +69,7 @@ impl<C: KafkaClient> Sender<C> {
                 }
             }
         }
-        parcels
+        outgoing
     }
 
     /// Fails `batch`, but not before what is on its way of its partition: callbacks run in order.

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::producer::internals::partition_ref::PartitionKey;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sendable_partitions::Turn;
-use crate::producer::internals::sender::completion::{Answer, count};
+use crate::producer::internals::sender::completion::{PartitionResponse, count};
 use crate::producer::internals::sender::{RequestCompletionHandler, Sender};
 use crate::producer::internals::txn_partition_entry::LogIdentity;
 use crate::protocol::api_keys::ApiKey;
@@ -52,7 +52,7 @@ struct RequestTopics {
 
 /// A batch on its way out.
 #[derive(Debug)]
-pub(super) struct Parcel {
+pub(super) struct OutgoingBatch {
     /// The batch's, copied so that sorting does not touch batches.
     key: PartitionKey,
     pub(super) batch: Box<ProducerBatch>,
@@ -60,7 +60,7 @@ pub(super) struct Parcel {
     pub(super) message_set: Option<Vec<u8>>,
 }
 
-impl Parcel {
+impl OutgoingBatch {
     pub(super) fn new(batch: Box<ProducerBatch>, message_set: Option<Vec<u8>>) -> Self {
         Self { key: batch.key(), batch, message_set }
     }
@@ -72,26 +72,26 @@ pub(super) const FIRST_PRODUCE_OF_BATCHES: i16 = 3;
 const FIRST_PRODUCE_WITH_ZSTD: i16 = 7;
 
 impl<C: KafkaClient> Sender<C> {
-    /// Numbers and seals the batches of `parcels` and queues one request with all of them.
+    /// Numbers and seals the batches of `outgoing` and queues one request with all of them.
     pub(super) fn send_produce_request(
         &mut self,
         node: NodeId,
-        mut parcels: Vec<Parcel>,
+        mut outgoing: Vec<OutgoingBatch>,
         turn: &Turn<'_>,
     ) {
-        parcels.sort_unstable_by_key(|parcel| parcel.key);
-        let least_version = self.least_version(&parcels);
+        outgoing.sort_unstable_by_key(|batch| batch.key);
+        let least_version = self.least_version(&outgoing);
         let mut topics: Vec<TopicProduceData<SharedBytes>> = Vec::new();
         let mut numbers = RequestTopics::default();
-        for of_topic in parcels.chunk_by_mut(|left, right| left.key.topic == right.key.topic) {
-            let number = of_topic.first().map_or(0, |parcel| parcel.key.topic);
+        for of_topic in outgoing.chunk_by_mut(|left, right| left.key.topic == right.key.topic) {
+            let number = of_topic.first().map_or(0, |batch| batch.key.topic);
             if let Some(data) = self.topic_data(node, of_topic, turn) {
                 numbers.add(&data, number);
                 topics.push(data);
             }
         }
         numbers.sort();
-        let batches: Vec<_> = parcels.into_iter().map(|parcel| parcel.batch).collect();
+        let batches: Vec<_> = outgoing.into_iter().map(|it| it.batch).collect();
         let expires = batches.iter().map(|batch| batch.created()).min().unwrap_or(turn.now)
             + self.settings.delivery_timeout;
         let version = self.client.usable_version(node, ApiKey::Produce);
@@ -102,19 +102,19 @@ impl<C: KafkaClient> Sender<C> {
         self.handlers.insert(correlation_id, RequestCompletionHandler::Produce(handler));
     }
 
-    /// Numbers and seals the batches of `parcels`, which are of one topic; `None` if nothing is left of them.
+    /// Numbers and seals the batches of `outgoing`, which are of one topic; `None` if nothing is left of them.
     fn topic_data(
         &mut self,
         node: NodeId,
-        parcels: &mut [Parcel],
+        outgoing: &mut [OutgoingBatch],
         turn: &Turn<'_>,
     ) -> Option<TopicProduceData<SharedBytes>> {
-        let name = Arc::clone(parcels.first()?.batch.topic_partition().shared_topic());
+        let name = Arc::clone(outgoing.first()?.batch.topic_partition().shared_topic());
         let mut topic_id = Uuid::ZERO;
-        let mut partitions = Vec::with_capacity(parcels.len());
-        for parcels in parcels.chunks_mut(AT_ONE_STEP) {
-            touch_all(parcels.iter().map(|parcel| parcel.batch.touch_records()));
-            for Parcel { batch, message_set, .. } in parcels {
+        let mut partitions = Vec::with_capacity(outgoing.len());
+        for outgoing in outgoing.chunks_mut(BATCHES_PER_STEP) {
+            touch_all(outgoing.iter().map(|it| it.batch.touch_records()));
+            for OutgoingBatch { batch, message_set, .. } in outgoing {
                 let Some(log) = self.partitions.log_identity(batch.partition_id(), node, turn)
                 else {
                     continue; // what was drained has its place
@@ -148,9 +148,9 @@ impl<C: KafkaClient> Sender<C> {
         ClientRequest { node, body, expect_response, timeout, least_version: 0 }
     }
 
-    /// The version that a broker has to know for what is in `parcels`.
-    fn least_version(&self, parcels: &[Parcel]) -> i16 {
-        if parcels.iter().any(|parcel| parcel.message_set.is_some()) {
+    /// The version that a broker has to know for what is in `outgoing`.
+    fn least_version(&self, outgoing: &[OutgoingBatch]) -> i16 {
+        if outgoing.iter().any(|batch| batch.message_set.is_some()) {
             return 0;
         }
         match self.settings.codec {
@@ -191,12 +191,12 @@ impl<C: KafkaClient> Sender<C> {
         self.in_flight_expiry.remove(&(handler.expires, response.correlation_id));
         let answer = match response.outcome {
             ResponseOutcome::Answered(ResponseBody::Produce(answer)) => {
-                return self.handle_answers(handler, answer, now);
+                return self.complete_batches(handler, answer, now);
             }
-            ResponseOutcome::Sent => Answer::not_expected(),
+            ResponseOutcome::Sent => PartitionResponse::not_expected(),
             ResponseOutcome::UnsupportedVersion(error) => {
                 let error = self.explain(handler.version, error);
-                Answer::local(ErrorCode::UnsupportedVersion, error, false)
+                PartitionResponse::local(ErrorCode::UnsupportedVersion, error, false)
             }
             ResponseOutcome::Disconnected { error, timed_out, written } => {
                 let code = if timed_out {
@@ -204,12 +204,12 @@ impl<C: KafkaClient> Sender<C> {
                 } else {
                     ErrorCode::NetworkException
                 };
-                Answer::local(code, error, written)
+                PartitionResponse::local(code, error, written)
             }
             ResponseOutcome::Answered(body) => {
                 log::error!("a produce request was answered with {:?}", body.api());
                 let error = Error::broker_code(ErrorCode::NetworkException, None);
-                Answer::local(ErrorCode::NetworkException, error, true)
+                PartitionResponse::local(ErrorCode::NetworkException, error, true)
             }
         };
         for batch in handler.batches {
@@ -217,16 +217,23 @@ impl<C: KafkaClient> Sender<C> {
         }
     }
 
-    fn handle_answers(&mut self, handler: ProduceHandler, response: ProduceResponse, now: Instant) {
+    fn complete_batches(
+        &mut self,
+        handler: ProduceHandler,
+        response: ProduceResponse,
+        now: Instant,
+    ) {
         let ProduceHandler { node, batches, topics, .. } = handler;
-        let mut answers = Answers::new(&response, &topics);
+        let mut answers = ResponseIndex::new(&response, &topics);
         self.apply_leader_hints(&response, &answers, &topics, &batches);
         let mut batches = batches.into_iter();
-        let mut answered = Vec::with_capacity(AT_ONE_STEP.min(batches.len()));
+        let mut answered = Vec::with_capacity(BATCHES_PER_STEP.min(batches.len()));
         while !batches.as_slice().is_empty() {
             self.look_ahead(batches.as_slice());
-            for batch in batches.by_ref().take(AT_ONE_STEP) {
-                let answer = answers.of(&batch).map_or_else(Answer::missing, Answer::of_broker);
+            for batch in batches.by_ref().take(BATCHES_PER_STEP) {
+                let answer = answers
+                    .of(&batch)
+                    .map_or_else(PartitionResponse::missing, PartitionResponse::of_broker);
                 answered.push((batch, answer));
             }
             let succeed = answered.iter_mut().filter(|(_, answer)| answer.is_success());
@@ -245,7 +252,7 @@ impl<C: KafkaClient> Sender<C> {
     fn apply_leader_hints(
         &self,
         response: &ProduceResponse,
-        answers: &Answers<'_>,
+        answers: &ResponseIndex<'_>,
         topics: &RequestTopics,
         batches: &[Box<ProducerBatch>],
     ) {
@@ -274,7 +281,7 @@ impl<C: KafkaClient> Sender<C> {
 
     /// Fetches from memory what the next batches need to be completed.
     fn look_ahead(&self, batches: &[Box<ProducerBatch>]) {
-        let next = batches.iter().take(AT_ONE_STEP);
+        let next = batches.iter().take(BATCHES_PER_STEP);
         touch_all(next.map(|batch| {
             let transactions = self.transaction_manager.as_ref();
             transactions.map_or(0, |it| it.touch(batch.partition_id())) + batch.touch()
@@ -282,8 +289,8 @@ impl<C: KafkaClient> Sender<C> {
     }
 }
 
-/// So many batches go through each step together: what they need stays in the cache until they are done with.
-const AT_ONE_STEP: usize = 32;
+/// How many batches go through each step together: what they need stays in the cache until they are done with.
+const BATCHES_PER_STEP: usize = 32;
 
 impl RequestTopics {
     /// Call it in ascending order of the numbers.
@@ -337,7 +344,7 @@ fn node(endpoint: &NodeEndpoint) -> Option<Node> {
 }
 
 /// Finds the answer for each batch. Brokers answer in any order: Kafka's in that of a hash map.
-struct Answers<'a> {
+struct ResponseIndex<'a> {
     /// In ascending order, without topics that were not asked about.
     partitions: Vec<(PartitionKey, &'a PartitionProduceResponse)>,
     /// The place behind the answer that was found last.
@@ -347,7 +354,7 @@ struct Answers<'a> {
     used: usize,
 }
 
-impl<'a> Answers<'a> {
+impl<'a> ResponseIndex<'a> {
     fn new(response: &'a ProduceResponse, topics: &RequestTopics) -> Self {
         let count = response.topics.iter().map(|topic| topic.partitions.len()).sum();
         let mut partitions = Vec::with_capacity(count);

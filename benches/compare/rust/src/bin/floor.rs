@@ -11,7 +11,7 @@ use clap::Parser;
 use compare::{Options, Start, letters, print_latencies, print_throughput};
 use crc_fast::CrcAlgorithm;
 
-const BATCHES_A_REQUEST: i32 = 3;
+const BATCHES_PER_REQUEST: i32 = 3;
 const REQUESTS_ON_THEIR_WAY: usize = 5;
 const BATCH_HEADER: usize = 61;
 /// The most that a record takes beside its value.
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Start::now();
     let mut sent = 0;
     while sent < options.records {
-        sent += request.fill(BATCHES_A_REQUEST, options.batch, &value)?;
+        sent += request.fill(BATCHES_PER_REQUEST, options.batch, &value)?;
         if wire.unanswered == REQUESTS_ON_THEIR_WAY {
             wire.read_answer()?;
         }

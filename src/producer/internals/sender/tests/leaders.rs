@@ -147,7 +147,7 @@ fn a_topic_that_vanishes_from_the_metadata_disturbs_nobody_and_may_come_back() {
     let mut fixture = Setup::new().linger().start();
     let future = fixture.append(0, 10);
     fixture.rest();
-    let _ = fixture.metadata.request_update();
+    fixture.metadata.request_update();
     let mut without = fixture.metadata_response(&[]);
     without.topics.clear();
     let _ = fixture.metadata.next_request(fixture.now);

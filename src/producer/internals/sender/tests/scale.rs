@@ -7,7 +7,7 @@ const PARTITIONS: i32 = 20_000;
 /// How many partitions are used at a time.
 const SHARE: i32 = 50;
 /// What a partition may keep in memory, the topic's metadata included.
-const BYTES_A_PARTITION: i64 = 1024;
+const BYTES_PER_PARTITION: i64 = 1024;
 
 // MET-13
 #[test]
@@ -22,7 +22,7 @@ fn partitions_that_were_used_once_cost_little_memory_and_no_time() {
     });
 
     let bytes = taken.bytes_current / i64::from(PARTITIONS);
-    assert!(bytes < BYTES_A_PARTITION, "{bytes} bytes a partition");
+    assert!(bytes < BYTES_PER_PARTITION, "{bytes} bytes a partition");
     let (few, start) = (0..10, SystemClock.now());
     for _ in 0..10 {
         fixture.use_partitions(few.clone());
