@@ -131,31 +131,31 @@ impl Error {
         &self.0.kind
     }
 
-    /// The topic concerned.
+    /// The topic concerned; `None` where it is about none.
     #[must_use]
     pub fn topic(&self) -> Option<&str> {
         self.0.topic.as_deref()
     }
 
-    /// The partition concerned, once it was chosen.
+    /// The partition concerned, once it was chosen; `None` before that, or where it is about none.
     #[must_use]
     pub fn partition(&self) -> Option<i32> {
         self.0.partition
     }
 
-    /// The address of the broker concerned.
+    /// The address of the broker concerned, with its number if that is known; `None` where none had a part in it.
     #[must_use]
     pub fn broker(&self) -> Option<&str> {
         self.0.broker.as_deref()
     }
 
-    /// How often the record was sent.
+    /// How often the record was sent; 0 if never.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// How long the operation had run when it failed.
+    /// How long ago the record's batch had begun when it failed; `None` for what never got into a batch.
     #[must_use]
     pub fn elapsed(&self) -> Option<Duration> {
         self.0.elapsed

@@ -142,7 +142,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WouldBlock`] if there is no metadata or no memory yet. Then nothing was taken: send it again.
+    /// [`ErrorKind::WouldBlock`] if there is no metadata or no memory yet. Then nothing was taken: send it again. Every other
+    /// failure is in the future, as with [`send`](Self::send).
     pub fn try_send(
         &self,
         record: ProducerRecord<'_, K, V>,
@@ -155,7 +156,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// # Errors
     ///
     /// [`ErrorKind::WouldBlock`] if there is no metadata or no memory yet. Then nothing was taken, and `callback` was
-    /// dropped without being called.
+    /// dropped without being called. Every other failure is told to the callback and in the future.
     pub fn try_send_with_callback(
         &self,
         record: ProducerRecord<'_, K, V>,

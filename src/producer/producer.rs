@@ -36,20 +36,25 @@ pub trait Producer<K: ?Sized, V: ?Sized> {
     /// # Errors
     ///
     /// [`ErrorKind::CalledFromCallback`](crate::ErrorKind::CalledFromCallback) inside a callback: it would wait for
-    /// itself. That a record failed is no error here.
+    /// itself. [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if callbacks hold up the answers. That a record failed is
+    /// no error here.
     fn flush(&self) -> Result<(), Error>;
 
     /// The partitions of `topic`, by number.
     ///
     /// # Errors
     ///
-    /// Why they could not be learnt.
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the brokers do not describe the topic in time;
+    /// [`ErrorKind::Broker`](crate::ErrorKind::Broker) if its name is invalid or it may not be seen;
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed).
     fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error>;
 
     /// Takes no more records, and returns when those taken are answered. What is not within `timeout` fails.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::CalledFromCallback`](crate::ErrorKind::CalledFromCallback) inside a callback.
+    /// [`ErrorKind::CalledFromCallback`](crate::ErrorKind::CalledFromCallback) inside a callback;
+    /// [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) with [`Deadline::Call`](crate::Deadline::Call) if records had to
+    /// be failed.
     fn close(&self, timeout: Duration) -> Result<(), Error>;
 }

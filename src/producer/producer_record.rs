@@ -58,15 +58,16 @@ impl<'a, K: ?Sized, V: ?Sized> ProducerRecord<'a, K, V> {
         Self::new(topic, None, value)
     }
 
-    /// Sends the record to this partition and no other. A negative number is an error when it is sent.
+    /// Sends the record to this partition and no other. A negative number fails it with
+    /// [`ErrorKind::InvalidRecord`](crate::ErrorKind::InvalidRecord) when it is sent.
     #[must_use]
     pub fn partition(mut self, partition: i32) -> Self {
         self.partition = Some(partition);
         self
     }
 
-    /// Gives the record this time of creation, in milliseconds since 1970; the default is the time of `send`. A
-    /// negative number is an error when it is sent.
+    /// Gives the record this time of creation, in milliseconds since 1970; the default is the time of `send`. A negative
+    /// number fails it with [`ErrorKind::InvalidRecord`](crate::ErrorKind::InvalidRecord) when it is sent.
     #[must_use]
     pub fn timestamp(mut self, timestamp_ms: i64) -> Self {
         self.timestamp_ms = Some(timestamp_ms);

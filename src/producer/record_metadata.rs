@@ -48,7 +48,8 @@ impl RecordMetadata {
         self.offset != UNKNOWN
     }
 
-    /// The record's time in milliseconds since 1970: the broker's where the topic has `LogAppendTime`, else its own.
+    /// The record's time in milliseconds since 1970: the broker's where the topic has `LogAppendTime`, else its own; -1 where
+    /// it is not known, which only [`MockProducer`](crate::MockProducer) answers.
     #[must_use]
     pub fn timestamp(&self) -> i64 {
         self.timestamp_ms

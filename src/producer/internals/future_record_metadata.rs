@@ -40,12 +40,17 @@ impl FutureRecordMetadata {
     /// Waits for the acknowledgement: at most `delivery.timeout.ms`, which every record is answered within.
     ///
     /// Does not sit out `linger.ms`: the record's batch is sent at once, so that `send(..).get()` costs a round trip.
-    /// The record's callback, if it has one, has run when this returns.
+    /// The callbacks of all records that travelled with it have run when this returns.
     ///
     /// # Errors
     ///
-    /// What became of the record, if it was not acknowledged. [`ErrorKind::CalledFromCallback`] if called on the sender
-    /// thread before the answer is there: it would wait for itself.
+    /// What became of the record, if it was not acknowledged. It was not accepted: [`ErrorKind::Serialization`],
+    /// [`ErrorKind::InvalidRecord`], [`ErrorKind::RecordTooLarge`], [`ErrorKind::BufferExhausted`], [`ErrorKind::Closed`], or
+    /// [`ErrorKind::Timeout`] with [`Deadline::MaxBlock`]. Or it was: [`ErrorKind::Broker`], [`ErrorKind::Timeout`] with
+    /// [`Deadline::Delivery`], or what ended the producer. [`Error::persistence`] tells whether it may be in the log.
+    ///
+    /// [`ErrorKind::CalledFromCallback`] if called on the sender thread before the answer is there: it would wait for
+    /// itself.
     pub fn get(self) -> Result<RecordMetadata, Error> {
         self.wait(None)
     }

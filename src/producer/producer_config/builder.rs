@@ -92,10 +92,11 @@ impl ProducerConfigBuilder {
         self.property("acks", acks.property_value())
     }
 
-    /// Sets how many bytes of records for one partition travel together.
+    /// Sets how many bytes of records for one partition travel together. A batch that waits may grow to 16 times this within
+    /// `max_request_size`, where it does no harm if a broker finds it too large.
     ///
     /// - Property: `batch.size`.
-    /// - Default: 16384.
+    /// - Default: 16384 (16 KiB).
     /// - Valid: 0 to 2147483647; 0 sends every record by itself.
     /// - Since: 0.8.1.
     pub fn batch_size(self, bytes: usize) -> Self {
@@ -105,7 +106,7 @@ impl ProducerConfigBuilder {
     /// Limits the memory of records that wait to be sent or acknowledged, and of their callbacks without what these capture.
     ///
     /// - Property: `buffer.memory`.
-    /// - Default: 33554432.
+    /// - Default: 33554432 (32 MiB).
     /// - Valid: any. When all are taken, `send` waits, up to `max_block`.
     /// - Since: 0.8.1.
     pub fn buffer_memory(self, bytes: usize) -> Self {
@@ -311,7 +312,7 @@ impl ProducerConfigBuilder {
         self.property("partitioner.ignore.keys", ignore.to_string())
     }
 
-    /// Sets the size of a socket's receive buffer; `None` leaves it to the operating system.
+    /// Sets the size of a socket's receive buffer in bytes; `None` leaves it to the operating system.
     ///
     /// - Property: `receive.buffer.bytes`.
     /// - Default: 32768.
@@ -384,7 +385,8 @@ impl ProducerConfigBuilder {
         self.property("retry.backoff.max.ms", millis(duration))
     }
 
-    /// Sets the size of a socket's send buffer; `None` leaves it to the operating system.
+    /// Sets the size of a socket's send buffer in bytes; `None` leaves it to the operating system, which costs less where
+    /// requests are larger.
     ///
     /// - Property: `send.buffer.bytes`.
     /// - Default: 131072.

@@ -192,7 +192,8 @@ const WORKING: &[Property] = &[
         .default("131072")
         .at_least(-1)
         .medium()
-        .doc("The size of a socket's send buffer. `-1` leaves it to the operating system."),
+        .doc("The size of a socket's send buffer in bytes. `-1` leaves it to the operating system: where requests are larger \
+              than this, Linux makes room for more of them at once, which takes fewer system calls."),
     Property::long("socket.connection.setup.timeout.max.ms")
         .default("30000")
         .at_least(0)
