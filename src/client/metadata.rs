@@ -321,6 +321,7 @@ impl State {
             unused = self.forget_unused_topics(now);
             RequestedTopics::All(self.topics.keys().cloned().collect())
         } else {
+            self.give_up_unused_stale_topics(now);
             RequestedTopics::Some(self.new_topics.union(&self.stale_topics).cloned().collect())
         };
         self.need_full = false;
@@ -346,6 +347,12 @@ impl State {
             topic_errors.remove(topic);
         }
         unused
+    }
+
+    /// What does not exist stays stale: it would be asked for without end.
+    fn give_up_unused_stale_topics(&mut self, now: Instant) {
+        let Self { topics, stale_topics, .. } = self;
+        stale_topics.retain(|topic| topics.get(topic).is_some_and(|expires| *expires > now));
     }
 
     fn update(

@@ -79,10 +79,10 @@ impl TopicInfo {
         partitions.retain(|info| info.partition >= 0);
         partitions.sort_by_key(|info| info.partition);
         partitions.dedup_by_key(|info| info.partition);
-        let available =
-            partitions.iter().filter(|info| info.leader.is_some()).map(|info| info.partition);
-        let available = available.collect();
-        Self { name, id, is_internal, partitions: without_gaps(partitions), available }
+        let partitions = without_gaps(partitions);
+        let led = partitions.iter().filter(|info| info.leader.is_some());
+        let available = led.map(|info| info.partition).collect();
+        Self { name, id, is_internal, partitions, available }
     }
 
     /// The topic's name.
@@ -188,7 +188,10 @@ mod tests {
 
     #[test]
     fn a_number_out_of_all_proportion_does_not_fill_the_memory() {
-        assert_eq!(topic([(0, Some(1)), (i32::MAX, Some(1))]).partitions().len(), 1);
+        let topic = topic([(0, Some(1)), (i32::MAX, Some(1))]);
+
+        assert_eq!(topic.partitions().len(), 1);
+        assert_eq!(topic.available_partitions(), [0]);
     }
 
     fn topic<const N: usize>(partitions: [(i32, Option<i32>); N]) -> TopicInfo {

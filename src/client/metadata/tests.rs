@@ -300,6 +300,33 @@ fn a_topic_that_nobody_uses_is_forgotten() {
     assert_eq!(names(&metadata.next_request(at(302))), ["orders"]);
 }
 
+// MET-02
+#[test]
+fn a_topic_that_does_not_exist_is_asked_for_only_as_long_as_it_may_be_used() {
+    let max_age = Duration::from_secs(100_000); // asking for all of them forgets those that nobody uses
+    let metadata = Metadata::new(MetadataSettings { max_age, ..settings() }, Random::new(1));
+    metadata.add_topic(&"typo".into(), at(0));
+    let unknown = MetadataResponseTopic {
+        error_code: ErrorCode::UnknownTopicOrPartition,
+        ..topic("typo", &[])
+    };
+    let asked_at = |second| {
+        metadata.add_topic(&"orders".into(), at(second)); // that one is in use
+        let is_due = metadata.next_update().is_some_and(|due| due <= at(second));
+        is_due && {
+            let request = metadata.next_request(at(second));
+            let described = [topic("orders", &[(0, 1, 0)]), unknown.clone()];
+            metadata.handle_response(&response(&described), 13, at(second));
+            names(&request).contains(&"typo")
+        }
+    };
+
+    let asked: Vec<_> = (0..900).filter(|second| asked_at(*second)).collect();
+
+    let last = asked.last().copied();
+    assert!((290..300).contains(&last.unwrap_or_default()), "last asked for at {last:?} s");
+}
+
 #[test]
 fn a_failed_request_is_made_again_after_a_growing_backoff() {
     let metadata = with_topic("orders", &[(0, 1, 0)]);
@@ -404,14 +431,17 @@ fn going_back_to_the_configured_addresses_keeps_the_topics() {
 }
 
 fn metadata() -> Metadata {
-    let settings = MetadataSettings {
+    Metadata::new(settings(), Random::new(1))
+}
+
+fn settings() -> MetadataSettings {
+    MetadataSettings {
         bootstrap: vec![("first".into(), 9092), ("second".into(), 9093)],
         refresh_backoff: ExponentialBackoff::new(BACKOFF, Duration::from_secs(1)),
         max_age: MAX_AGE,
         max_idle: Duration::from_secs(300),
         rebootstrap_trigger: Some(Duration::from_secs(300)),
-    };
-    Metadata::new(settings, Random::new(1))
+    }
 }
 
 fn with_topic(name: &str, partitions: &[(i32, i32, i32)]) -> Metadata {
