@@ -18,7 +18,6 @@ use crate::utils::clock::Instant;
 pub(crate) struct InFlightRequests {
     queues: BTreeMap<NodeId, Queue>,
     max_per_connection: usize,
-    sender_requests: usize,
 }
 
 #[derive(Debug, Default)]
@@ -45,8 +44,11 @@ pub(crate) struct InFlightRequest {
     /// Whether every byte is with the socket.
     pub(crate) send_completed: bool,
     pub(crate) timeout: Duration,
-    /// `timeout` after it was sent, and the time for which the broker held back its answers.
-    pub(crate) deadline: Instant,
+    pub(crate) sent: Instant,
+    /// For how long the broker has held back its answers since.
+    pub(crate) throttled: Duration,
+    /// Whether somebody still waits for the answer.
+    pub(crate) is_awaited: bool,
 }
 
 /// Who waits for the answer.
@@ -64,13 +66,20 @@ impl InFlightRequest {
     pub(crate) fn api(&self) -> ApiKey {
         self.body.api()
     }
+
+    /// When it has waited for too long. The time that the broker holds back its answers does not count, as long as somebody
+    /// waits for this one.
+    fn deadline(&self) -> Instant {
+        let more = if self.is_awaited { self.throttled } else { Duration::ZERO };
+        self.sent + self.timeout + more
+    }
 }
 
 impl InFlightRequests {
     /// `max_per_connection` is `max.in.flight.requests.per.connection`.
     pub(crate) fn new(max_per_connection: usize) -> Self {
         assert!(max_per_connection > 0, "a connection must carry at least one request");
-        Self { queues: BTreeMap::new(), max_per_connection, sender_requests: 0 }
+        Self { queues: BTreeMap::new(), max_per_connection }
     }
 
     /// Appends `request` as the newest of `node`.
@@ -79,7 +88,6 @@ impl InFlightRequests {
         debug_assert!(queue.is_newest_written(), "one request is written at a time");
         if request.origin == Origin::Sender {
             queue.sender_requests += 1;
-            self.sender_requests += 1;
         }
         queue.requests.push_back(request);
     }
@@ -125,7 +133,6 @@ impl InFlightRequests {
     /// Removes every request of `node`, oldest first; its connection is gone.
     pub(crate) fn clear_all(&mut self, node: NodeId) -> VecDeque<InFlightRequest> {
         let queue = self.queues.remove(&node).unwrap_or_default();
-        self.sender_requests -= queue.sender_requests;
         queue.requests
     }
 
@@ -149,27 +156,30 @@ impl InFlightRequests {
         self.queues.get(&node).map_or(0, |queue| queue.requests.len())
     }
 
-    /// How many of the sender's requests are in flight, to whatever node.
-    pub(crate) fn sender_count(&self) -> usize {
-        self.sender_requests
-    }
-
     /// The moment at which the first request of `node` has waited for too long.
     pub(crate) fn next_deadline(&self, node: NodeId) -> Option<Instant> {
-        self.queues.get(&node)?.requests.iter().map(|request| request.deadline).min()
+        self.queues.get(&node)?.requests.iter().map(InFlightRequest::deadline).min()
     }
 
     /// The request of `node` whose deadline comes first.
     pub(crate) fn most_urgent(&self, node: NodeId) -> Option<&InFlightRequest> {
-        self.queues.get(&node)?.requests.iter().min_by_key(|request| request.deadline)
+        self.queues.get(&node)?.requests.iter().min_by_key(|request| request.deadline())
     }
 
     /// Gives the requests of `node` more time: the broker answers late on purpose.
     pub(crate) fn extend_deadlines(&mut self, node: NodeId, throttle: Duration) {
         for request in self.queues.get_mut(&node).into_iter().flat_map(|queue| &mut queue.requests)
         {
-            request.deadline = request.deadline + throttle;
+            request.throttled = request.throttled.saturating_add(throttle);
         }
+    }
+
+    /// Nobody waits for the answer to this request of `node` any more: throttling gives it no time. Returns its deadline.
+    pub(crate) fn set_unawaited(&mut self, node: NodeId, correlation_id: i32) -> Option<Instant> {
+        let requests = &mut self.queues.get_mut(&node)?.requests;
+        let request = requests.iter_mut().find(|it| it.correlation_id == correlation_id)?;
+        request.is_awaited = false;
+        Some(request.deadline())
     }
 
     fn remove(
@@ -181,7 +191,6 @@ impl InFlightRequests {
         let request = pop(&mut queue.requests)?;
         if request.origin == Origin::Sender {
             queue.sender_requests -= 1;
-            self.sender_requests -= 1;
         }
         Some(request)
     }
@@ -216,7 +225,6 @@ mod tests {
         let completed = std::iter::from_fn(|| requests.complete_next(NODE));
 
         assert_eq!(completed.map(|request| request.correlation_id).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!(requests.sender_count(), 0);
     }
 
     #[test]
@@ -265,7 +273,7 @@ mod tests {
         assert!(!requests.can_send_more(NODE));
         assert!(requests.can_send_internal(NODE));
         requests.add(NODE, InFlightRequest { origin: Origin::Metadata, ..written(1) });
-        assert_eq!((requests.count(NODE), requests.sender_count()), (2, 1));
+        assert_eq!(requests.count(NODE), 2);
     }
 
     #[test]
@@ -278,7 +286,6 @@ mod tests {
 
         assert_eq!(cleared.iter().map(|r| r.correlation_id).collect::<Vec<_>>(), [7, 8]);
         assert!(requests.can_send_more(NODE));
-        assert_eq!(requests.sender_count(), 0);
     }
 
     // SND-13
@@ -290,6 +297,19 @@ mod tests {
         requests.extend_deadlines(NODE, Duration::from_secs(5));
 
         assert_eq!(requests.next_deadline(NODE), Some(Instant::ZERO + Duration::from_secs(35)));
+    }
+
+    #[test]
+    fn time_spent_throttled_counts_where_nobody_waits_for_the_answer() {
+        let mut requests = InFlightRequests::new(2);
+        requests.add(NODE, written(7));
+        requests.extend_deadlines(NODE, Duration::from_secs(5));
+
+        let deadline = Some(Instant::ZERO + Duration::from_secs(30));
+        assert_eq!(requests.set_unawaited(NODE, 7), deadline);
+        requests.extend_deadlines(NODE, Duration::from_secs(5));
+        assert_eq!(requests.next_deadline(NODE), deadline);
+        assert_eq!(requests.set_unawaited(NODE, 8), None);
     }
 
     fn written(correlation_id: i32) -> InFlightRequest {
@@ -307,7 +327,9 @@ mod tests {
             expect_response: true,
             send_completed: false,
             timeout,
-            deadline: Instant::ZERO + timeout,
+            sent: Instant::ZERO,
+            throttled: Duration::ZERO,
+            is_awaited: true,
         }
     }
 }

@@ -33,15 +33,16 @@ pub(crate) trait KafkaClient {
     /// [`ResponseOutcome::Disconnected`](crate::client::client_response::ResponseOutcome::Disconnected).
     fn send(&mut self, request: ClientRequest, now: Instant) -> i32;
 
+    /// Nobody waits for the answer to this request of `node` any more, if it is still in flight: it is over after its own
+    /// timeout, however long the broker throttles.
+    fn set_unawaited(&mut self, node: NodeId, correlation_id: i32);
+
     /// Does all network work that is possible now; where there is none, waits for some, for a wake-up or for
     /// `timeout`, and without a timeout for as long as that takes.
     fn poll(&mut self, timeout: Option<Duration>, now: Instant) -> Polled;
 
     /// The node that would answer soonest, also one that has to be connected to first.
     fn least_loaded_node(&mut self, now: Instant) -> Option<NodeId>;
-
-    /// How many requests await their outcome; the client's own are not counted.
-    fn in_flight_request_count(&self) -> usize;
 
     /// Closes every connection. What was in flight gets no outcome any more.
     fn close(&mut self);

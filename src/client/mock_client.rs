@@ -35,6 +35,7 @@ struct State {
     panic_in_send: Option<&'static str>,
     failure: Option<Error>,
     sent_count: i32,
+    unawaited: Vec<i32>,
     is_closed: bool,
 }
 
@@ -106,6 +107,11 @@ impl MockClient {
         let state = self.0.lock();
         let requests = state.in_flight.iter();
         requests.map(|entry| (entry.correlation_id, entry.request.node)).collect()
+    }
+
+    /// The requests that [nobody waits for](KafkaClient::set_unawaited) any more, in this order.
+    pub(crate) fn unawaited(&self) -> Vec<i32> {
+        self.0.lock().unawaited.clone()
     }
 
     /// What `look` makes of a request in flight.
@@ -196,6 +202,10 @@ impl KafkaClient for MockClient {
         correlation_id
     }
 
+    fn set_unawaited(&mut self, _node: NodeId, correlation_id: i32) {
+        self.0.lock().unawaited.push(correlation_id);
+    }
+
     /// Never waits, and no time passes.
     fn poll(&mut self, timeout: Option<Duration>, now: Instant) -> Polled {
         let state = &mut *self.0.lock();
@@ -210,11 +220,6 @@ impl KafkaClient for MockClient {
 
     fn least_loaded_node(&mut self, _now: Instant) -> Option<NodeId> {
         self.0.lock().least_loaded
-    }
-
-    fn in_flight_request_count(&self) -> usize {
-        let state = self.0.lock();
-        state.in_flight.len() + state.responses.len()
     }
 
     fn close(&mut self) {

@@ -119,9 +119,9 @@ impl<S: Selectable> NetworkClient<S> {
         let Outgoing { correlation_id, origin, version, body, expect_response, timeout } = outgoing;
         let send = self.encode(&body, version, correlation_id)?;
         log::trace!("node {node}: sending {} v{version} ({correlation_id})", body.api());
-        let (deadline, size) = (now + timeout, send.size());
+        let size = send.size();
         self.selector.send(node, send);
-        self.timers.arm(node, deadline);
+        self.timers.arm(node, now + timeout);
         let request = InFlightRequest {
             correlation_id,
             origin,
@@ -131,7 +131,9 @@ impl<S: Selectable> NetworkClient<S> {
             expect_response,
             send_completed: false,
             timeout,
-            deadline,
+            sent: now,
+            throttled: Duration::ZERO,
+            is_awaited: true,
         };
         self.in_flight.add(node, request);
         Ok(())
@@ -287,12 +289,14 @@ impl<S: Selectable> KafkaClient for NetworkClient<S> {
         Polled { now, responses, failure: self.results.failure.take() }
     }
 
-    fn least_loaded_node(&mut self, now: Instant) -> Option<NodeId> {
-        self.find_least_loaded_node(now)
+    fn set_unawaited(&mut self, node: NodeId, correlation_id: i32) {
+        if let Some(deadline) = self.in_flight.set_unawaited(node, correlation_id) {
+            self.timers.arm(node, deadline);
+        }
     }
 
-    fn in_flight_request_count(&self) -> usize {
-        self.in_flight.sender_count() + self.responses.len()
+    fn least_loaded_node(&mut self, now: Instant) -> Option<NodeId> {
+        self.find_least_loaded_node(now)
     }
 
     fn close(&mut self) {

@@ -185,5 +185,9 @@ fn throttle_time(body: &ResponseBody, version: i16) -> Duration {
         ResponseBody::InitProducerId(response) => (1, response.throttle_time_ms),
     };
     let time_ms = if version >= first_version { time_ms } else { 0 };
-    Duration::from_millis(u64::try_from(time_ms).unwrap_or(0))
+    Duration::from_millis(u64::try_from(time_ms).unwrap_or(0)).min(MAX_THROTTLE)
 }
+
+/// For longer than this at a time no broker is left alone, nor its answers waited for. Kafka's own limit is the time that its
+/// quotas look back, 11 seconds if nobody changed it.
+const MAX_THROTTLE: Duration = Duration::from_secs(60);

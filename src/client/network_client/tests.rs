@@ -51,7 +51,7 @@ fn learns_the_brokers_versions_then_the_cluster_before_anybody_sends() {
 fn an_answer_comes_with_the_version_that_both_sides_know() {
     let mut setup = Setup::ready(9);
     let correlation_id = setup.send(produce(Uuid::ZERO));
-    assert_eq!(setup.client.in_flight_request_count(), 1);
+    assert_eq!(setup.client.in_flight.count(NODE), 1);
     setup.poll();
     assert_eq!(setup.last_request(), (NODE, ApiKey::Produce, 9));
 
@@ -59,7 +59,7 @@ fn an_answer_comes_with_the_version_that_both_sides_know() {
 
     assert_eq!(responses[0].correlation_id, correlation_id);
     assert!(matches!(responses[0].outcome, ResponseOutcome::Answered(_)));
-    assert_eq!(setup.client.in_flight_request_count(), 0);
+    assert_eq!(setup.client.in_flight.count(NODE), 0);
 }
 
 #[test]
@@ -409,6 +409,36 @@ fn a_throttled_node_is_left_alone_for_as_long_as_it_asks() {
     let until = setup.client.next_attempt(NODE, setup.now).expect("time alone will tell");
     assert_eq!(until, setup.now + Duration::from_secs(2));
     assert!(setup.client.ready(NODE, until));
+}
+
+#[test]
+fn no_broker_is_left_alone_for_days() {
+    let mut setup = Setup::ready(13);
+    setup.send(produce(Uuid::ZERO));
+    setup.poll();
+    setup.answer(&produce_response(i32::MAX));
+
+    let until = setup.client.next_attempt(NODE, setup.now).expect("time alone will tell");
+    assert_eq!(until, setup.now + Duration::from_secs(60));
+}
+
+#[test]
+fn a_request_whose_answer_nobody_waits_for_ends_in_time_however_long_the_broker_throttles() {
+    let mut setup = Setup::ready(13);
+    let answered = setup.send(produce(Uuid::ZERO));
+    setup.poll();
+    let unanswered = setup.send(produce(Uuid::ZERO));
+    setup.poll();
+    let frame = frame(answered, ApiKey::Produce, setup.last_request().2, &produce_response(20_000));
+    setup.client.selector.receive(NODE, frame);
+    assert_eq!(setup.poll().len(), 1);
+
+    setup.now = setup.now + REQUEST_TIMEOUT;
+    assert_eq!(setup.poll().len(), 0, "the broker may still answer");
+    setup.client.set_unawaited(NODE, unanswered);
+    let responses = setup.poll();
+
+    assert_eq!(responses.iter().map(|it| it.correlation_id).collect::<Vec<_>>(), [unanswered]);
 }
 
 #[test]

@@ -156,7 +156,7 @@ impl<C: KafkaClient> Sender<C> {
 
     /// Whether every accepted record is answered.
     pub(crate) fn is_drained(&self) -> bool {
-        self.accumulator.incomplete().is_empty() && self.client.in_flight_request_count() == 0
+        self.accumulator.incomplete().is_empty()
     }
 
     /// Why nothing can ever be sent again, if so: the thread then fails what is left.

@@ -377,6 +377,8 @@ impl<C: KafkaClient> Sender<C> {
         if let Some(oldest) = pending.map(|batch| batch.created()).min() {
             handler.expires = oldest + self.settings.delivery_timeout;
             self.in_flight_expiry.insert((handler.expires, correlation_id));
+        } else {
+            self.client.set_unawaited(handler.node, correlation_id);
         }
         self.handlers.insert(correlation_id, RequestCompletionHandler::Produce(handler));
     }

@@ -255,6 +255,27 @@ fn batches_of_one_request_expire_each_in_its_time() {
     assert_eq!((offset(&second), fixture.rest()), (5, None));
 }
 
+// A broker that throttled for long held back the partition, which waits for the end of what is in doubt, and `close`.
+#[test]
+fn nobody_waits_for_a_request_once_all_of_its_batches_are_out_of_time() {
+    let mut fixture = Setup::new().start();
+    fixture.client.set_ready(NODE_1, false);
+    fixture.append(0, 10);
+    fixture.advance(Duration::from_secs(10));
+    fixture.append(1, 10);
+    fixture.client.set_ready(NODE_1, true);
+    let request = fixture.sent();
+
+    fixture.advance(DELIVERY_TIMEOUT.saturating_sub(Duration::from_secs(10)));
+    fixture.rest();
+    assert_eq!((fixture.client.unawaited(), fixture.sender.is_drained()), (vec![], false));
+    fixture.advance(Duration::from_secs(10));
+    fixture.rest();
+
+    let unawaited = fixture.client.unawaited();
+    assert_eq!((unawaited, fixture.sender.is_drained()), (vec![request.id], true));
+}
+
 // A request with the time from before the callback had timed out when it left.
 #[test]
 fn what_is_sent_after_a_callback_of_an_expiry_has_the_time_after_it() {
