@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::network::wakeup::Wakeup;
 use crate::producer::internals::buffer_pool::BufferPool;
 use crate::producer::internals::built_in_partitioner::StickySettings;
+use crate::producer::internals::partition_ref::PartitionId;
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::producer::internals::record_accumulator::{
     RecordAccumulator, is_split_harmless, largest_batch,
@@ -125,7 +126,8 @@ impl Simulation {
             scenario.first_sequence().zip(sender.transaction_manager_mut())
         {
             known.handle_producer_id(ProducerIdAndEpoch { id: LONG_LIVED_PRODUCER, epoch: 0 });
-            (0..MAX_PARTITIONS).for_each(|queue| known.assume_sent(queue, first));
+            let partitions = (0..MAX_PARTITIONS).map(PartitionId::new);
+            partitions.for_each(|partition| known.assume_sent(partition, first));
         }
         Self { world, sender, producer, scenario, now: Instant::ZERO, idle_turns: 0 }
     }

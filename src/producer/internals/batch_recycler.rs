@@ -118,7 +118,7 @@ mod tests {
     use crate::common::topic_partition::TopicPartition;
     use crate::error::{Error, ErrorKind};
     use crate::producer::internals::buffer_pool::BufferPool;
-    use crate::producer::internals::partition_ref::PartitionRef;
+    use crate::producer::internals::partition_ref::{PartitionId, PartitionRef};
     use crate::producer::internals::produce_request_result::BatchOutcome;
     use crate::producer::internals::producer_batch::{BatchStart, Retry};
     use crate::producer::internals::sender_signal::SenderSignal;
@@ -146,7 +146,8 @@ mod tests {
 
         assert_eq!(Arc::as_ptr(batch.result()), result, "the same one");
         assert_eq!((batch.id(), batch.record_count(), batch.attempts()), (2, 0, 0));
-        assert_eq!((batch.partition_id(), batch.topic_partition()), (5, other.topic_partition()));
+        assert_eq!(batch.partition_id(), other.id());
+        assert_eq!(batch.topic_partition(), other.topic_partition());
         assert!(batch.retry().is_none() && batch.sealed_for().is_none());
         assert!(!batch.is_completed() && !batch.is_perhaps_persisted() && !batch.is_full());
         assert!(
@@ -251,7 +252,7 @@ mod tests {
 
     fn partition(number: i32) -> PartitionRef {
         let signal = SenderSignal::detached();
-        let id = usize::try_from(number).expect("small");
+        let id = PartitionId::new(usize::try_from(number).expect("small"));
         PartitionRef::new(id, TopicPartition::new("t", number), signal)
     }
 

@@ -209,7 +209,7 @@ mod tests {
     use crate::common::topic_partition::TopicPartition;
     use crate::common::uuid::Uuid;
     use crate::producer::internals::partition_queue::PartitionQueue;
-    use crate::producer::internals::partition_ref::PartitionRef;
+    use crate::producer::internals::partition_ref::{PartitionId, PartitionRef};
     use crate::producer::internals::sender_signal::SenderSignal;
 
     // PAR-01
@@ -359,10 +359,10 @@ mod tests {
             .iter()
             .zip(0..)
             .map(|(leader, partition)| PartitionInfo::new(partition, leader.map(NodeId)));
-        let new = (0..leaders.len()).map(|id| {
-            let number = i32::try_from(id).expect("small");
-            let partition = TopicPartition::new("t", number);
-            PartitionQueue::new(PartitionRef::new(id, partition, Arc::clone(&signal))).into()
+        let new = (0..leaders.len()).map(|index| {
+            let number = i32::try_from(index).expect("small");
+            let (id, name) = (PartitionId::new(index), TopicPartition::new("t", number));
+            PartitionQueue::new(PartitionRef::new(id, name, Arc::clone(&signal))).into()
         });
         let queues = PartitionQueues::default();
         queues.extend(new.collect());

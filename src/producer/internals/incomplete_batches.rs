@@ -83,7 +83,7 @@ fn in_order<R>(mut batches: Vec<(u64, R)>) -> Vec<R> {
 mod tests {
     use super::*;
     use crate::common::topic_partition::TopicPartition;
-    use crate::producer::internals::partition_ref::PartitionRef;
+    use crate::producer::internals::partition_ref::{PartitionId, PartitionRef};
     use crate::producer::internals::sender_signal::SenderSignal;
 
     // One that ran out of time on its way is removed then, and once more when its late answer comes.
@@ -108,7 +108,7 @@ mod tests {
 
     fn result() -> Arc<ProduceRequestResult> {
         let signal = SenderSignal::detached();
-        let partition = PartitionRef::new(0, TopicPartition::new("t", 0), signal);
+        let partition = PartitionRef::new(PartitionId::new(0), TopicPartition::new("t", 0), signal);
         Arc::new(ProduceRequestResult::new(&partition))
     }
 }

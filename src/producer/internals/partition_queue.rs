@@ -258,12 +258,12 @@ impl LockedQueue<'_> {
 mod tests {
     use super::*;
     use crate::common::topic_partition::TopicPartition;
+    use crate::producer::internals::partition_ref::PartitionId;
     use crate::producer::internals::sender_signal::SenderSignal;
 
     #[test]
     fn what_an_append_needs_lies_on_two_lines_of_memory() {
-        let signal = SenderSignal::detached();
-        let queue = PartitionQueue::new(PartitionRef::new(0, TopicPartition::new("t", 0), signal));
+        let queue = queue();
         let start = std::ptr::from_ref(&queue).addr();
 
         let batches = queue.lock();
@@ -275,8 +275,7 @@ mod tests {
 
     #[test]
     fn a_batch_with_half_of_the_memory_is_expected_to_get_half_of_the_callbacks() {
-        let signal = SenderSignal::detached();
-        let queue = PartitionQueue::new(PartitionRef::new(0, TopicPartition::new("t", 0), signal));
+        let queue = queue();
         assert_eq!(queue.lock().expected_callbacks(1000), 0);
         queue.expected_callbacks.store(30, Ordering::Relaxed);
         queue.expected_bytes.store(600, Ordering::Relaxed);
@@ -284,5 +283,10 @@ mod tests {
         let expected = [300, 600, 1000].map(|size| queue.lock().expected_callbacks(size));
 
         assert_eq!(expected, [15, 30, 30]);
+    }
+
+    fn queue() -> PartitionQueue {
+        let (id, name) = (PartitionId::new(0), TopicPartition::new("t", 0));
+        PartitionQueue::new(PartitionRef::new(id, name, SenderSignal::detached()))
     }
 }

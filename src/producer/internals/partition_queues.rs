@@ -57,7 +57,7 @@ impl PartitionQueues {
 mod tests {
     use super::*;
     use crate::common::topic_partition::TopicPartition;
-    use crate::producer::internals::partition_ref::PartitionRef;
+    use crate::producer::internals::partition_ref::{PartitionId, PartitionRef};
     use crate::producer::internals::sender_signal::SenderSignal;
 
     #[test]
@@ -71,13 +71,14 @@ mod tests {
 
         assert_eq!(queues.len(), 9);
         let ids = (0..9).map(|number| queues.get(number).map(|queue| queue.partition().id()));
-        assert_eq!(ids.collect::<Vec<_>>(), (0..9).map(Some).collect::<Vec<_>>());
+        assert!(ids.eq((0..9).map(|number| Some(PartitionId::new(number)))));
         assert!(queues.get(9).is_none());
     }
 
-    fn queue(id: usize) -> Arc<PartitionQueue> {
+    fn queue(index: usize) -> Arc<PartitionQueue> {
         let signal = SenderSignal::detached();
-        let number = i32::try_from(id).expect("small");
-        PartitionQueue::new(PartitionRef::new(id, TopicPartition::new("t", number), signal)).into()
+        let number = i32::try_from(index).expect("small");
+        let name = TopicPartition::new("t", number);
+        PartitionQueue::new(PartitionRef::new(PartitionId::new(index), name, signal)).into()
     }
 }

@@ -11,8 +11,7 @@ use crate::utils::clock::Instant;
 /// A partition's name, its number within the producer, and the way to make the sender look at it.
 #[derive(Debug)]
 pub(crate) struct PartitionRef {
-    /// Counts the partitions of a producer from 0: the sender keeps what it knows of them in tables.
-    id: usize,
+    id: PartitionId,
     topic_partition: TopicPartition,
     key: PartitionKey,
     /// Whether the sender was told to look and has not yet.
@@ -21,6 +20,10 @@ pub(crate) struct PartitionRef {
     /// `None` if batches travel uncompressed.
     compression: Option<Arc<TopicCompression>>,
 }
+
+/// The number of a partition within its producer, counted from 0: not the one that it has within its topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PartitionId(usize);
 
 /// A partition by two numbers, which are quicker to compare than names are: topics by their numbers within the producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +34,7 @@ pub(super) struct PartitionKey {
 
 impl PartitionRef {
     pub(crate) fn new(
-        id: usize,
+        id: PartitionId,
         topic_partition: TopicPartition,
         signal: Arc<SenderSignal>,
     ) -> Self {
@@ -55,7 +58,7 @@ impl PartitionRef {
         self.compression.as_ref()
     }
 
-    pub(crate) fn id(&self) -> usize {
+    pub(crate) fn id(&self) -> PartitionId {
         self.id
     }
 
@@ -87,5 +90,16 @@ impl PartitionRef {
     /// The sender is about to look: what changes from now on has to be announced again.
     pub(super) fn accept_announcement(&self) {
         self.is_announced.store(false, Ordering::SeqCst);
+    }
+}
+
+impl PartitionId {
+    pub(crate) fn new(index: usize) -> Self {
+        Self(index)
+    }
+
+    /// The place of the partition in tables of all.
+    pub(crate) fn index(self) -> usize {
+        self.0
     }
 }

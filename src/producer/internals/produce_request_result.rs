@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::common::topic_partition::TopicPartition;
 use crate::error::Error;
-use crate::producer::internals::partition_ref::PartitionRef;
+use crate::producer::internals::partition_ref::{PartitionId, PartitionRef};
 use crate::producer::internals::sender_signal::SenderSignal;
 use crate::producer::internals::thunks::Thunks;
 use crate::producer::record_metadata::{RecordMetadata, UNKNOWN};
@@ -21,8 +21,7 @@ use crate::utils::sync::{Condvar, Mutex};
 #[derive(Debug)]
 #[repr(C)] // what a batch's beginning touches comes first, beside the count of references
 pub(crate) struct ProduceRequestResult {
-    /// The partition's number within the producer.
-    partition_id: usize,
+    partition_id: PartitionId,
     topic_partition: TopicPartition,
     /// Somebody waits: the batch should not linger.
     is_urgent: AtomicBool,
@@ -130,7 +129,11 @@ impl ProduceRequestResult {
         Self::of(partition.id(), name, Arc::clone(partition.signal()))
     }
 
-    fn of(partition_id: usize, topic_partition: TopicPartition, signal: Arc<SenderSignal>) -> Self {
+    fn of(
+        partition_id: PartitionId,
+        topic_partition: TopicPartition,
+        signal: Arc<SenderSignal>,
+    ) -> Self {
         Self {
             partition_id,
             topic_partition,
@@ -397,7 +400,7 @@ mod tests {
 
     fn result() -> Arc<ProduceRequestResult> {
         let signal = SenderSignal::detached();
-        let partition = PartitionRef::new(0, TopicPartition::new("t", 0), signal);
+        let partition = PartitionRef::new(PartitionId::new(0), TopicPartition::new("t", 0), signal);
         Arc::new(ProduceRequestResult::new(&partition))
     }
 }

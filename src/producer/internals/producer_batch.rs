@@ -16,7 +16,7 @@ use crate::producer::callback::Callback;
 use crate::producer::internals::batch_compression::{CompressionJob, CompressionState};
 use crate::producer::internals::batch_recycler::RecycledBatch;
 use crate::producer::internals::incomplete_batches::{IncompleteBatches, IncompleteKey};
-use crate::producer::internals::partition_ref::{PartitionKey, PartitionRef};
+use crate::producer::internals::partition_ref::{PartitionId, PartitionKey, PartitionRef};
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::{ProduceRequestResult, RecordShare};
 use crate::producer::internals::thunks::{ThunkSlot, Thunks};
@@ -49,8 +49,7 @@ pub(crate) struct ProducerBatch {
     /// Unlike that of any other batch of the producer.
     id: u64,
     order: BatchOrder,
-    /// The number of its partition within the producer.
-    partition_id: usize,
+    partition_id: PartitionId,
     key: PartitionKey,
     created: Instant,
     /// Empty until the batch is compressed or sealed, as the builder fills the bytes; `None` once it is completed.
@@ -305,8 +304,7 @@ impl ProducerBatch {
         self.result.as_ref().expect("a result")
     }
 
-    /// The number of its partition within the producer.
-    pub(crate) fn partition_id(&self) -> usize {
+    pub(crate) fn partition_id(&self) -> PartitionId {
         self.partition_id
     }
 

@@ -21,6 +21,7 @@ use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
 use crate::producer::internals::incomplete_batches::IncompleteBatches;
 use crate::producer::internals::lane::Lane;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
+use crate::producer::internals::partition_ref::PartitionId;
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::RecordShare;
 use crate::producer::internals::producer_batch::{self, BatchStart, ProducerBatch};
@@ -386,9 +387,8 @@ impl RecordAccumulator {
         })
     }
 
-    /// The queue with this number.
-    pub(super) fn queue(&self, id: usize) -> Option<Arc<PartitionQueue>> {
-        self.registry.lock().queues.get(id).cloned()
+    pub(super) fn queue(&self, partition: PartitionId) -> Option<Arc<PartitionQueue>> {
+        self.registry.lock().queues.get(partition.index()).cloned()
     }
 
     /// A number that no other batch has.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::node::NodeId;
+use crate::producer::internals::partition_ref::PartitionId;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sendable_partitions::line::{Line, Place};
@@ -37,7 +38,7 @@ pub(crate) use crate::producer::internals::sendable_partitions::sender_partition
 #[derive(Debug)]
 pub(crate) struct SendablePartitions {
     rules: Rules,
-    /// By the queues' numbers.
+    /// By [`PartitionId`].
     partitions: Vec<Option<SenderPartition>>,
     /// For each leader the partitions with a sendable head, each once, longest waiting first. Lines stay when they are empty,
     /// for their memory.
@@ -52,10 +53,10 @@ pub(crate) struct SendablePartitions {
     /// Partitions whose head waits for company.
     lingering: Lingering,
     /// Partitions whose head waits for the end of its backoff, and when that is.
-    backing_off: BTreeSet<usize>,
+    backing_off: BTreeSet<PartitionId>,
     backoffs: Deadlines,
     /// Partitions with batches and no known leader.
-    leaderless: BTreeSet<usize>,
+    leaderless: BTreeSet<PartitionId>,
     /// Topics without leader that the sender was not told of since the metadata last changed.
     unreported: BTreeSet<Arc<str>>,
     /// Topics without leader that it was.
@@ -65,7 +66,7 @@ pub(crate) struct SendablePartitions {
     /// Reused from turn to turn.
     news: Announcements,
     /// Partitions that were drained and have more, while others are still in line.
-    rejoining: Vec<(usize, Assessment)>,
+    rejoining: Vec<(PartitionId, Assessment)>,
     expired: Vec<Box<ProducerBatch>>,
     /// The boxes of batches that are over, for those that are taken out of their queues next.
     spare_boxes: Vec<Box<ProducerBatch>>,
@@ -139,9 +140,9 @@ impl SendablePartitions {
 
     /// An empty queue got its first batch, at `created`. Lets it linger without a look, which would fetch the caller's
     /// cache lines; whatever ends that early is announced.
-    fn handle_first_batch(&mut self, id: usize, created: Instant, turn: &Turn<'_>) {
+    fn handle_first_batch(&mut self, id: PartitionId, created: Instant, turn: &Turn<'_>) {
         let until = created + self.rules.linger;
-        let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
+        let Some(partition) = self.partitions.get_mut(id.index()).and_then(Option::as_mut) else {
             return;
         };
         let may_linger = partition.state.waiting_for == WaitingFor::Idle
@@ -161,11 +162,11 @@ impl SendablePartitions {
         while let Some((id, until)) = self.lingering.pop_due(turn.now) {
             self.end_linger(id, until, turn);
         }
-        while let Some(id) = self.backoffs.pop_due(turn.now) {
+        while let Some(id) = self.backoffs.pop_due(turn.now).map(PartitionId::new) {
             self.reconsider(id, turn);
         }
         self.set_timers_in_line(turn);
-        while let Some(id) = self.expiries.pop_due(turn.now) {
+        while let Some(id) = self.expiries.pop_due(turn.now).map(PartitionId::new) {
             self.reconsider(id, turn);
         }
     }
@@ -176,24 +177,24 @@ impl SendablePartitions {
             return;
         }
         self.first_expiry_in_line = None;
-        for id in self.lines.values().flat_map(Line::ids) {
-            let partition = self.partitions.get_mut(id).and_then(Option::as_mut);
+        for id in self.lines.values().flat_map(Line::partitions) {
+            let partition = self.partitions.get_mut(id.index()).and_then(Option::as_mut);
             if let Some(SenderPartition { queue, state }) =
                 partition.filter(|it| matches!(it.state.waiting_for, WaitingFor::InLine(_)))
             {
                 state.is_timed = true;
                 let expires = queue.lock_patiently().head().map(|head| self.rules.expiry(head));
-                self.expiries.set(id, expires);
+                self.expiries.set(id.index(), expires);
             }
         }
     }
 
     /// Lets a partition take its place in line when its head has lingered for long enough, which is until `linger.ms` after
     /// its creation, without a look: nothing else became of it since, or it would have been announced.
-    fn end_linger(&mut self, id: usize, until: Instant, turn: &Turn<'_>) {
+    fn end_linger(&mut self, id: PartitionId, until: Instant, turn: &Turn<'_>) {
         let Rules { linger, delivery_timeout } = self.rules;
         let expiry = until + delivery_timeout.saturating_sub(linger);
-        let partition = self.partitions.get_mut(id).and_then(Option::as_mut);
+        let partition = self.partitions.get_mut(id.index()).and_then(Option::as_mut);
         let partition = partition.filter(|partition| !partition.state.is_muted);
         let leader = partition.and_then(|partition| partition.leader(turn.metadata));
         match leader.filter(|_| is_lingering(&self.partitions, id, until) && turn.now < expiry) {
@@ -206,7 +207,7 @@ impl SendablePartitions {
     }
 
     /// Looks at a partition that was taken out of [`Lingering`], if it still lingers until then.
-    fn stop_lingering(&mut self, id: usize, until: Instant, turn: &Turn<'_>) {
+    fn stop_lingering(&mut self, id: PartitionId, until: Instant, turn: &Turn<'_>) {
         if is_lingering(&self.partitions, id, until) {
             self.set_waiting_for(id, WaitingFor::Idle);
             self.reconsider(id, turn);
@@ -256,11 +257,11 @@ impl SendablePartitions {
     /// Where a batch of partition `id` goes that is sent to `node` in this turn.
     pub(super) fn log_identity(
         &mut self,
-        id: usize,
+        id: PartitionId,
         node: NodeId,
         turn: &Turn<'_>,
     ) -> Option<LogIdentity> {
-        let partition = self.partitions.get_mut(id).and_then(Option::as_mut)?;
+        let partition = self.partitions.get_mut(id.index()).and_then(Option::as_mut)?;
         Some(partition.log_identity(node, turn.metadata))
     }
 
@@ -324,18 +325,18 @@ impl SendablePartitions {
 
     /// Fetches from memory what taking the heads of the next partitions in line needs.
     fn look_ahead(&self, line: &Line, transactions: Option<&TransactionManager>) {
-        let next = line.ids().take(LOOK_AHEAD);
+        let next = line.partitions().take(LOOK_AHEAD);
         touch_all(next.map(|id| {
-            let partition = self.partitions.get(id).and_then(Option::as_ref);
+            let partition = self.partitions.get(id.index()).and_then(Option::as_ref);
             let queue = partition.map_or(0, |partition| partition.queue.touch());
             queue + transactions.map_or(0, |transactions| transactions.touch(id))
         }));
     }
 
     /// Takes the head of a partition that stands in line, and looks at what is behind it.
-    fn take_head(&mut self, id: usize, context: &DrainContext<'_>) -> Taken {
+    fn take_head(&mut self, id: PartitionId, context: &DrainContext<'_>) -> Taken {
         let DrainContext { node, version, room, transactions, turn } = *context;
-        let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
+        let Some(partition) = self.partitions.get_mut(id.index()).and_then(Option::as_mut) else {
             return Taken::Nothing;
         };
         let log = partition.log_identity(node, turn.metadata);
@@ -350,7 +351,7 @@ impl SendablePartitions {
         // Not by `set_waiting_for`: `drain` has taken the line out, and counts who left it.
         if head.is_compressing() || !transactions.is_none_or(may_go) {
             (state.waiting_for, state.is_timed) = (WaitingFor::Held, false);
-            self.expiries.set(id, Some(self.rules.expiry(head)));
+            self.expiries.set(id.index(), Some(self.rules.expiry(head)));
             return Taken::Nothing;
         }
         if head.size_in(version) > room {
@@ -387,7 +388,7 @@ impl SendablePartitions {
     /// Puts back batches that have to be sent again.
     pub(crate) fn reinsert(&mut self, batch: Box<ProducerBatch>, turn: &Turn<'_>) {
         let id = batch.partition_id();
-        if let Some(partition) = self.partitions.get(id).and_then(Option::as_ref) {
+        if let Some(partition) = self.partitions.get(id.index()).and_then(Option::as_ref) {
             partition.queue.lock_patiently().reinsert(batch);
         }
         self.reconsider(id, turn);
@@ -400,8 +401,8 @@ impl SendablePartitions {
     }
 
     /// Holds a partition back until [`unmute`](Self::unmute).
-    pub(crate) fn mute(&mut self, id: usize, turn: &Turn<'_>) {
-        let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
+    pub(crate) fn mute(&mut self, id: PartitionId, turn: &Turn<'_>) {
+        let Some(partition) = self.partitions.get_mut(id.index()).and_then(Option::as_mut) else {
             return;
         };
         partition.state.is_muted = true;
@@ -411,21 +412,21 @@ impl SendablePartitions {
     }
 
     /// Ends [`mute`](Self::mute). A partition that [`is_held`](Self::is_held) has to be reconsidered then.
-    pub(crate) fn unmute(&mut self, id: usize) {
-        if let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) {
+    pub(crate) fn unmute(&mut self, id: PartitionId) {
+        if let Some(partition) = self.partitions.get_mut(id.index()).and_then(Option::as_mut) {
             partition.state.is_muted = false;
         }
     }
 
     /// Whether a partition can go on only after an answer or an announcement.
-    pub(crate) fn is_held(&self, id: usize) -> bool {
-        let partition = self.partitions.get(id).and_then(Option::as_ref);
+    pub(crate) fn is_held(&self, id: PartitionId) -> bool {
+        let partition = self.partitions.get(id.index()).and_then(Option::as_ref);
         partition.is_some_and(|partition| partition.state.waiting_for == WaitingFor::Held)
     }
 
     /// Looks at one partition: takes out what ran out of time, and puts it where it belongs.
-    pub(crate) fn reconsider(&mut self, id: usize, turn: &Turn<'_>) {
-        let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
+    pub(crate) fn reconsider(&mut self, id: PartitionId, turn: &Turn<'_>) {
+        let Some(partition) = self.partitions.get_mut(id.index()).and_then(Option::as_mut) else {
             return;
         };
         let SenderPartition { queue, state } = partition;
@@ -442,8 +443,8 @@ impl SendablePartitions {
     }
 
     /// Notes what was found, and lets the partition wait for what it has to wait for.
-    fn apply(&mut self, id: usize, assessment: Assessment) {
-        let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
+    fn apply(&mut self, id: PartitionId, assessment: Assessment) {
+        let Some(partition) = self.partitions.get_mut(id.index()).and_then(Option::as_mut) else {
             return;
         };
         let waiting_for = match (assessment.action, partition.state.waiting_for) {
@@ -457,7 +458,7 @@ impl SendablePartitions {
             }
             (NextAction::Linger(until), _) => WaitingFor::Lingering(until),
             (NextAction::BackOff(until), _) => {
-                self.backoffs.set(id, Some(until));
+                self.backoffs.set(id.index(), Some(until));
                 WaitingFor::BackingOff
             }
             (NextAction::NoLeader, _) => {
@@ -470,24 +471,24 @@ impl SendablePartitions {
         match waiting_for {
             WaitingFor::InLine(_) => self.note_expiry_in_line(id, assessment.expires),
             WaitingFor::BackingOff | WaitingFor::Leaderless | WaitingFor::Held => {
-                self.expiries.set(id, assessment.expires);
+                self.expiries.set(id.index(), assessment.expires);
             }
             WaitingFor::Idle | WaitingFor::Lingering(_) => {} // what lingers moves on long before it expires
         }
     }
 
     /// The head of a partition in line runs out of time at `expires`.
-    fn note_expiry_in_line(&mut self, id: usize, expires: Option<Instant>) {
-        let partition = self.partitions.get(id).and_then(Option::as_ref);
+    fn note_expiry_in_line(&mut self, id: PartitionId, expires: Option<Instant>) {
+        let partition = self.partitions.get(id.index()).and_then(Option::as_ref);
         if partition.is_some_and(|partition| partition.state.is_timed) {
-            return self.expiries.set(id, expires);
+            return self.expiries.set(id.index(), expires);
         }
         self.first_expiry_in_line = self.first_expiry_in_line.into_iter().chain(expires).min();
     }
 
     /// Lets a partition wait for something else than before.
-    fn set_waiting_for(&mut self, id: usize, waiting_for: WaitingFor) {
-        let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) else {
+    fn set_waiting_for(&mut self, id: PartitionId, waiting_for: WaitingFor) {
+        let Some(partition) = self.partitions.get_mut(id.index()).and_then(Option::as_mut) else {
             return;
         };
         let before = std::mem::replace(&mut partition.state.waiting_for, waiting_for);
@@ -508,10 +509,11 @@ impl SendablePartitions {
         }
     }
 
-    fn stop_waiting_for(&mut self, id: usize, waiting_for: WaitingFor) {
+    fn stop_waiting_for(&mut self, id: PartitionId, waiting_for: WaitingFor) {
         match waiting_for {
             WaitingFor::InLine(Place { node, .. }) => {
-                if let Some(partition) = self.partitions.get_mut(id).and_then(Option::as_mut) {
+                let partition = self.partitions.get_mut(id.index()).and_then(Option::as_mut);
+                if let Some(partition) = partition {
                     partition.state.end_timer(id, &mut self.expiries);
                 }
                 self.leave_line(node);
@@ -521,14 +523,14 @@ impl SendablePartitions {
             }
             WaitingFor::BackingOff => {
                 self.backing_off.remove(&id);
-                self.backoffs.set(id, None);
-                self.expiries.set(id, None);
+                self.backoffs.set(id.index(), None);
+                self.expiries.set(id.index(), None);
             }
             WaitingFor::Leaderless => {
                 self.leaderless.remove(&id);
-                self.expiries.set(id, None);
+                self.expiries.set(id.index(), None);
             }
-            WaitingFor::Held => self.expiries.set(id, None),
+            WaitingFor::Held => self.expiries.set(id.index(), None),
             WaitingFor::Idle => {}
         }
     }
@@ -541,8 +543,8 @@ impl SendablePartitions {
         line.leave(|id, place| is_in_line(&self.partitions, id, place));
     }
 
-    fn report_leaderless(&mut self, id: usize) {
-        let Some(partition) = self.partitions.get(id).and_then(Option::as_ref) else {
+    fn report_leaderless(&mut self, id: PartitionId) {
+        let Some(partition) = self.partitions.get(id.index()).and_then(Option::as_ref) else {
             return;
         };
         let topic = partition.queue.partition().topic_partition().shared_topic();
@@ -553,15 +555,19 @@ impl SendablePartitions {
 
     /// The metadata changed: whatever waits for a leader, or for its turn at one, may belong elsewhere.
     fn reconsider_leaders(&mut self, turn: &Turn<'_>) {
-        let in_line = self.lines.values().flat_map(Line::ids);
+        let in_line = self.lines.values().flat_map(Line::partitions);
         let elsewhere = self.leaderless.iter().chain(&self.backing_off).copied();
         for id in elsewhere.chain(in_line).collect::<Vec<_>>() {
             self.reconsider(id, turn);
         }
     }
 
-    fn adopt(&mut self, id: usize, accumulator: &RecordAccumulator) -> Option<&SenderPartition> {
-        let partition = place_of(&mut self.partitions, id);
+    fn adopt(
+        &mut self,
+        id: PartitionId,
+        accumulator: &RecordAccumulator,
+    ) -> Option<&SenderPartition> {
+        let partition = place_of(&mut self.partitions, id.index());
         if partition.is_none() {
             *partition = Some(SenderPartition::new(accumulator.queue(id)?));
         }
@@ -597,22 +603,22 @@ enum Taken {
 }
 
 /// Whether a partition still has the place in line.
-fn is_in_line(partitions: &[Option<SenderPartition>], id: usize, place: Place) -> bool {
+fn is_in_line(partitions: &[Option<SenderPartition>], id: PartitionId, place: Place) -> bool {
     is_waiting_for(partitions, id, WaitingFor::InLine(place))
 }
 
 /// Whether a partition still lingers until then.
-fn is_lingering(partitions: &[Option<SenderPartition>], id: usize, until: Instant) -> bool {
+fn is_lingering(partitions: &[Option<SenderPartition>], id: PartitionId, until: Instant) -> bool {
     is_waiting_for(partitions, id, WaitingFor::Lingering(until))
 }
 
 fn is_waiting_for(
     partitions: &[Option<SenderPartition>],
-    id: usize,
+    id: PartitionId,
     waiting_for: WaitingFor,
 ) -> bool {
     partitions
-        .get(id)
+        .get(id.index())
         .and_then(Option::as_ref)
         .is_some_and(|partition| partition.state.waiting_for == waiting_for)
 }

@@ -318,8 +318,8 @@ impl<C: KafkaClient> Sender<C> {
     /// Lets partitions go on whose sequences were in doubt.
     fn settle_sequences(&mut self, turn: &Turn<'_>) {
         let settled = self.transaction_manager.as_mut().map(TransactionManager::resolve_sequences);
-        for queue in settled.unwrap_or_default() {
-            self.partitions.reconsider(queue, turn);
+        for partition in settled.unwrap_or_default() {
+            self.partitions.reconsider(partition, turn);
         }
     }
 

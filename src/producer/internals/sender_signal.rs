@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::network::wakeup::Wakeup;
+use crate::producer::internals::partition_ref::PartitionId;
 use crate::utils::clock::Instant;
 use crate::utils::sync::Mutex;
 
@@ -18,13 +19,13 @@ pub(crate) struct SenderSignal {
     wakeup: Wakeup,
 }
 
-/// What happened to partitions, known by their numbers, since the sender last looked.
+/// What happened to partitions since the sender last looked.
 #[derive(Debug, Default)]
 pub(super) struct Announcements {
     /// Those whose queue was empty and got a batch that is not full, with the time of its creation.
-    pub(super) first_batches: Vec<(usize, Instant)>,
+    pub(super) first_batches: Vec<(PartitionId, Instant)>,
     /// Those whose batches changed in another way, each once.
-    pub(super) changed: Vec<usize>,
+    pub(super) changed: Vec<PartitionId>,
 }
 
 static NEXT_PRODUCER: AtomicU64 = AtomicU64::new(1);
@@ -47,12 +48,12 @@ impl SenderSignal {
     }
 
     /// Makes the sender's next turn look at a partition; does not wake it.
-    pub(super) fn announce(&self, partition: usize) {
+    pub(super) fn announce(&self, partition: PartitionId) {
         self.announcements.lock().changed.push(partition);
     }
 
     /// Tells the sender's next turn of the first batch in a queue; does not wake it.
-    pub(super) fn announce_first_batch(&self, partition: usize, created: Instant) {
+    pub(super) fn announce_first_batch(&self, partition: PartitionId, created: Instant) {
         self.announcements.lock().first_batches.push((partition, created));
     }
 

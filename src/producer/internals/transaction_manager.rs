@@ -8,6 +8,7 @@ use std::time::Duration;
 #[cfg(test)]
 use crate::common::{node::NodeId, uuid::Uuid};
 use crate::error::{Error, ErrorCode};
+use crate::producer::internals::partition_ref::PartitionId;
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::producer::internals::txn_partition_entry::{
     LogIdentity, SendAttempt, TxnPartitionEntry,
@@ -17,16 +18,16 @@ use crate::record::default_record_batch::{NO_PRODUCER_EPOCH, NO_PRODUCER_ID, Pro
 use crate::utils::clock::Instant;
 use crate::utils::table::place_of;
 
-/// The producer id and the sequence numbers of every partition. Partitions are known by their queue's number.
+/// The producer id and the sequence numbers of every partition.
 #[derive(Debug)]
 pub(crate) struct TransactionManager {
     producer: ProducerId,
     /// How long after an acknowledgement a partition's leader surely remembers the producer.
     trusted_silence: Duration,
-    /// By the queues' numbers; `None` before the first batch.
+    /// By [`PartitionId`]; `None` before the first batch.
     partitions: Vec<Option<TxnPartitionEntry>>,
     /// Partitions whose sequences are in doubt or have to start anew.
-    troubled: BTreeSet<usize>,
+    troubled: BTreeSet<PartitionId>,
 }
 
 #[derive(Debug)]
@@ -91,16 +92,22 @@ impl TransactionManager {
         matches!(self.producer, ProducerId::Known(_))
     }
 
-    /// Whether batch `id` of `queue` may be sent; if not, an answer for that partition or
+    /// Whether batch `id` of `partition` may be sent; if not, an answer for that partition or
     /// [`resolve_sequences`](Self::resolve_sequences) will change it.
-    pub(crate) fn may_send(&self, queue: usize, id: u64, log: LogIdentity, now: Instant) -> bool {
+    pub(crate) fn may_send(
+        &self,
+        partition: PartitionId,
+        id: u64,
+        log: LogIdentity,
+        now: Instant,
+    ) -> bool {
         let ProducerId::Known(current) = self.producer else {
             return false;
         };
         let trusted_silence = self.trusted_silence;
         let attempt = SendAttempt { producer: current, log, now, trusted_silence };
         self.partitions
-            .get(queue)
+            .get(partition.index())
             .and_then(Option::as_ref)
             .is_none_or(|entry| entry.may_send(id, &attempt))
     }
@@ -108,7 +115,7 @@ impl TransactionManager {
     /// Numbers a batch that is about to be sent. Call it only if [`may_send`](Self::may_send).
     pub(crate) fn assign_sequence(
         &mut self,
-        queue: usize,
+        partition: PartitionId,
         id: u64,
         record_count: i32,
         log: LogIdentity,
@@ -117,20 +124,20 @@ impl TransactionManager {
             return ProducerState::NONE;
         };
         let new = || TxnPartitionEntry::new(current, log);
-        let entry = place_of(&mut self.partitions, queue).get_or_insert_with(new);
+        let entry = place_of(&mut self.partitions, partition.index()).get_or_insert_with(new);
         entry.assign_sequence(id, record_count, current, log)
     }
 
-    /// The request with a batch of `queue` ended.
-    pub(crate) fn handle_request_ended(&mut self, queue: usize) {
-        if let Some(entry) = self.entry(queue) {
+    /// The request with a batch of `partition` ended.
+    pub(crate) fn handle_request_ended(&mut self, partition: PartitionId) {
+        if let Some(entry) = self.entry(partition) {
             entry.handle_request_ended();
         }
     }
 
-    /// An attempt to send a batch of `queue` failed.
-    pub(crate) fn handle_attempt_failed(&mut self, queue: usize) {
-        if let Some(entry) = self.entry(queue) {
+    /// An attempt to send a batch of `partition` failed.
+    pub(crate) fn handle_attempt_failed(&mut self, partition: PartitionId) {
+        if let Some(entry) = self.entry(partition) {
             entry.handle_attempt_failed();
         }
     }
@@ -138,13 +145,13 @@ impl TransactionManager {
     /// The batch is in the log.
     pub(crate) fn handle_completed_batch(
         &mut self,
-        queue: usize,
+        partition: PartitionId,
         id: u64,
         record_count: i32,
         state: ProducerState,
         now: Instant,
     ) {
-        if let Some(entry) = self.entry(queue) {
+        if let Some(entry) = self.entry(partition) {
             entry.handle_completed_batch(id, record_count, state, now);
         }
     }
@@ -154,12 +161,12 @@ impl TransactionManager {
     /// Java: `canRetry`. `log_start_offset` is the answer's, -1 if it has none.
     pub(crate) fn can_retry(
         &mut self,
-        queue: usize,
+        partition: PartitionId,
         id: u64,
         code: ErrorCode,
         log_start_offset: i64,
     ) -> bool {
-        let Some(entry) = self.entry(queue) else {
+        let Some(entry) = self.entry(partition) else {
             return code.is_retriable();
         };
         let needs_bump = match code {
@@ -170,83 +177,91 @@ impl TransactionManager {
         };
         if needs_bump {
             entry.request_bump(id);
-            self.troubled.insert(queue);
+            self.troubled.insert(partition);
         }
         true
     }
 
     /// The batch was split into `parts`, given by their ids and record counts. `is_in_doubt` tells whether it may be in the
     /// log all the same.
-    pub(crate) fn split(&mut self, queue: usize, id: u64, parts: &[(u64, i32)], is_in_doubt: bool) {
-        if let Some(entry) = self.entry(queue) {
+    pub(crate) fn split(
+        &mut self,
+        partition: PartitionId,
+        id: u64,
+        parts: &[(u64, i32)],
+        is_in_doubt: bool,
+    ) {
+        if let Some(entry) = self.entry(partition) {
             entry.split(id, parts, is_in_doubt);
         }
     }
 
     /// The batch failed for good: its sequences are missing, so the partition starts anew, unless it was not sent with them.
-    pub(crate) fn handle_failed_batch(&mut self, queue: usize, id: u64) {
-        if let Some(entry) = self.entry(queue) {
+    pub(crate) fn handle_failed_batch(&mut self, partition: PartitionId, id: u64) {
+        if let Some(entry) = self.entry(partition) {
             if !entry.take_back_sequence(id) {
                 entry.request_bump(id);
                 entry.forget(id);
             }
-            self.troubled.insert(queue);
+            self.troubled.insert(partition);
         }
     }
 
     /// The batch ran out of time after it was sent at least once.
-    pub(crate) fn mark_sequence_unresolved(&mut self, queue: usize, id: u64) {
-        if let Some(entry) = self.entry(queue) {
+    pub(crate) fn mark_sequence_unresolved(&mut self, partition: PartitionId, id: u64) {
+        if let Some(entry) = self.entry(partition) {
             if !entry.take_back_sequence(id) {
                 entry.mark_sequence_unresolved(id);
             }
-            self.troubled.insert(queue);
+            self.troubled.insert(partition);
         }
     }
 
     /// Settles doubts and starts sequences anew where nothing is on the wire any more; returns the partitions that may
     /// go on.
-    pub(crate) fn resolve_sequences(&mut self) -> Vec<usize> {
+    pub(crate) fn resolve_sequences(&mut self) -> Vec<PartitionId> {
         let mut settled = Vec::new();
         let mut to_bump = Vec::new();
-        for queue in &self.troubled {
-            let Some(entry) = self.partitions.get_mut(*queue).and_then(Option::as_mut) else {
+        for partition in &self.troubled {
+            let entry = self.partitions.get_mut(partition.index()).and_then(Option::as_mut);
+            let Some(entry) = entry else {
                 continue;
             };
             entry.resolve();
             if entry.is_ready_to_bump() {
-                to_bump.push(*queue);
+                to_bump.push(*partition);
             } else if !entry.needs_bump() && !entry.is_unresolved() {
-                settled.push(*queue);
+                settled.push(*partition);
             }
         }
         if !to_bump.is_empty() && self.bump_epoch() {
             self.start_at_beginning(&to_bump);
             settled.extend(to_bump);
         }
-        for queue in &settled {
-            self.troubled.remove(queue);
+        for partition in &settled {
+            self.troubled.remove(partition);
         }
         settled
     }
 
     /// As if `record_count` records had been sent to the partition, and acknowledged, long ago.
     #[cfg(test)]
-    pub(crate) fn assume_sent(&mut self, queue: usize, record_count: i32) {
+    pub(crate) fn assume_sent(&mut self, partition: PartitionId, record_count: i32) {
         let id = u64::MAX; // no batch has it
         let log = LogIdentity { topic_id: Uuid::ZERO, leader: NodeId(-1), leader_epoch: None };
-        let state = self.assign_sequence(queue, id, record_count, log);
-        self.handle_request_ended(queue);
-        self.handle_completed_batch(queue, id, record_count, state, Instant::ZERO);
+        let state = self.assign_sequence(partition, id, record_count, log);
+        self.handle_request_ended(partition);
+        self.handle_completed_batch(partition, id, record_count, state, Instant::ZERO);
     }
 
     /// For a prefetch of what is known of a partition.
-    pub(super) fn touch(&self, queue: usize) -> usize {
-        self.partitions.get(queue).and_then(Option::as_ref).map_or(0, TxnPartitionEntry::touch)
+    pub(super) fn touch(&self, partition: PartitionId) -> usize {
+        let entry = self.partitions.get(partition.index()).and_then(Option::as_ref);
+        entry.map_or(0, TxnPartitionEntry::touch)
     }
 
-    fn entry(&mut self, queue: usize) -> Option<&mut TxnPartitionEntry> {
-        self.partitions.get_mut(queue).and_then(Option::as_mut)
+    fn entry(&mut self, partition: PartitionId) -> Option<&mut TxnPartitionEntry> {
+        self.partitions.get_mut(partition.index()).and_then(Option::as_mut)
     }
 
     /// Java: `bumpIdempotentProducerEpoch`. Returns whether there is a number to go on with.
@@ -262,12 +277,12 @@ impl TransactionManager {
         true
     }
 
-    fn start_at_beginning(&mut self, queues: &[usize]) {
+    fn start_at_beginning(&mut self, partitions: &[PartitionId]) {
         let ProducerId::Known(current) = self.producer else {
             return;
         };
-        for queue in queues {
-            if let Some(entry) = self.entry(*queue) {
+        for partition in partitions {
+            if let Some(entry) = self.entry(*partition) {
                 entry.start_at_beginning(current);
             }
         }

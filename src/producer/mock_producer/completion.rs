@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
-use crate::producer::internals::partition_ref::PartitionRef;
+use crate::producer::internals::partition_ref::{PartitionId, PartitionRef};
 use crate::producer::internals::produce_request_result::{
     BatchOutcome, ProduceRequestResult, RecordShare,
 };
@@ -37,7 +37,8 @@ impl Completion {
             key_size: size_of_field(record.key()),
             value_size: size_of_field(record.value()),
         };
-        let partition = PartitionRef::new(0, record.topic_partition.clone(), Arc::clone(signal));
+        let (id, name) = (PartitionId::new(0), record.topic_partition.clone());
+        let partition = PartitionRef::new(id, name, Arc::clone(signal));
         let result = ProduceRequestResult::new(&partition);
         // There is no sender that a waiting future could hurry.
         result.set_attempted();

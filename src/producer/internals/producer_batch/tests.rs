@@ -188,7 +188,7 @@ fn grown(pool: &Arc<BufferPool>, sizes: &[usize]) -> ProducerBatch {
 
 fn begin(pool: &Arc<BufferPool>) -> ProducerBatch {
     let signal = SenderSignal::detached();
-    let partition = PartitionRef::new(0, TopicPartition::new("t", 0), signal);
+    let partition = PartitionRef::new(PartitionId::new(0), TopicPartition::new("t", 0), signal);
     let buffer = pool.try_allocate(BATCH_SIZE / 4).expect("free");
     let start = BatchStart {
         id: 1,

@@ -147,8 +147,8 @@ fn every_full_batch_is_announced_when_keyless_records_move_on() {
         let appended = append(&accumulator, &topic, None, 30).expect("room");
         let mut news = Announcements::default();
         accumulator.signal().take_announcements(&mut news);
-        for id in news.changed {
-            let queue = accumulator.queue(id).expect("known");
+        for partition in news.changed {
+            let queue = accumulator.queue(partition).expect("known");
             queue.partition().accept_announcement();
             if queue.lock().tail().is_some_and(|tail| tail.is_full()) {
                 drop(queue.lock().take_all());
@@ -205,7 +205,7 @@ fn a_lone_batch_grows_as_far_as_those_before_it_did() {
         }
     };
     append_many();
-    let queue = accumulator.queue(0).expect("used");
+    let queue = accumulator.queue(PartitionId::new(0)).expect("used");
     while queue.lock().pop_head(&mut Vec::new()).is_some() {}
     let before = accumulator.pool().available();
 
@@ -254,7 +254,7 @@ fn while_nothing_is_sent_a_batch_counts_as_many_callbacks_as_the_one_before() {
 
     let used = append_tiny(&accumulator, || Some(Box::new(|_| {})));
 
-    let batches = accumulator.queue(0).expect("used").lock().len();
+    let batches = accumulator.queue(PartitionId::new(0)).expect("used").lock().len();
     let without = batches * (BATCH_SIZE + ProducerBatch::overhead(0));
     let least = without + Thunks::bytes_for(TINY_RECORDS) * 8 / 10;
     assert!(used >= least, "{used} bytes, {without} without callbacks");
@@ -273,8 +273,8 @@ fn many_partitions_share_the_memory_alike_each_time_it_is_full() {
             append_with(&accumulator, &topic, Some(*partition), 10, &mut callback).is_ok()
         });
         counts.push(taken.count());
-        for id in 0..accumulator.queue_count.load(Ordering::Relaxed) {
-            let queue = accumulator.queue(id).expect("used");
+        for index in 0..accumulator.queue_count.load(Ordering::Relaxed) {
+            let queue = accumulator.queue(PartitionId::new(index)).expect("used");
             while queue.lock().pop_head(&mut Vec::new()).is_some() {}
         }
     }
@@ -349,7 +349,7 @@ fn nothing_is_left_of_the_load_of_a_queue_that_is_emptied() {
         append(&accumulator, &topic(1), Some(0), size).expect("room");
     }
 
-    let queue = accumulator.queue(0).expect("used");
+    let queue = accumulator.queue(PartitionId::new(0)).expect("used");
     while queue.lock().pop_head(&mut Vec::new()).is_some() {}
 
     assert_eq!(queue.load(), 0);
@@ -368,7 +368,7 @@ fn nothing_is_left_of_the_load_of_a_queue_whose_batches_were_compressed() {
         append(&accumulator, &topic(1), Some(0), 10).expect("room");
     }
 
-    let queue = accumulator.queue(0).expect("used");
+    let queue = accumulator.queue(PartitionId::new(0)).expect("used");
     while queue.lock().pop_head(&mut Vec::new()).is_some() {}
 
     assert_eq!(queue.load(), 0);
@@ -432,7 +432,7 @@ fn a_caller_compresses_a_full_batch_before_it_waits_for_memory() {
 
     while append(&accumulator, &topic(1), Some(0), 100).is_ok() {}
 
-    let queue = accumulator.queue(0).expect("used");
+    let queue = accumulator.queue(PartitionId::new(0)).expect("used");
     let mut batches = queue.lock();
     assert!(batches.len() > 3, "{}", batches.len());
     assert!(batches.tail().expect("there").start_compression().is_none(), "it is compressed");
@@ -470,7 +470,7 @@ fn batches_that_are_kept_small_stay_small_whatever_they_were_before() {
         }
     };
     append_some();
-    let queue = accumulator.queue(0).expect("used");
+    let queue = accumulator.queue(PartitionId::new(0)).expect("used");
     let sizes = || {
         let batches = std::iter::from_fn(|| queue.lock().pop_head(&mut Vec::new()));
         batches.map(|batch| batch.size()).collect::<Vec<_>>()
@@ -593,7 +593,7 @@ fn append_tiny(accumulator: &RecordAccumulator, callback: fn() -> Option<Callbac
 
 /// Takes all batches of the first partition as the sender does, so that its queue knows what to expect.
 fn send_all(accumulator: &RecordAccumulator) {
-    let queue = accumulator.queue(0).expect("used");
+    let queue = accumulator.queue(PartitionId::new(0)).expect("used");
     while queue.lock().pop_head(&mut Vec::new()).is_some() {}
 }
 

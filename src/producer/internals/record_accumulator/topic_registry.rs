@@ -10,7 +10,7 @@ use crate::common::cluster::TopicInfo;
 use crate::common::topic_partition::TopicPartition;
 use crate::producer::internals::built_in_partitioner::BuiltInPartitioner;
 use crate::producer::internals::partition_queue::PartitionQueue;
-use crate::producer::internals::partition_ref::PartitionRef;
+use crate::producer::internals::partition_ref::{PartitionId, PartitionRef};
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::topic_compression::TopicCompression;
 use crate::producer::internals::topic_table::{TopicEntry, TopicTable};
@@ -20,7 +20,7 @@ use crate::utils::saturate::saturate_u32;
 /// Everything that ever was in the table.
 #[derive(Debug)]
 pub(super) struct TopicRegistry {
-    /// By number.
+    /// By [`PartitionId`].
     pub(super) queues: Vec<Arc<PartitionQueue>>,
     /// With their numbers.
     topics: BTreeMap<Arc<str>, u32>,
@@ -85,7 +85,7 @@ impl TopicRegistry {
         let new = info.partitions().iter().skip(entry.queue_count()).map(|partition| {
             let name = TopicPartition::new(Arc::clone(entry.name()), partition.partition());
             let signal = Arc::clone(&accumulator.signal);
-            let partition = PartitionRef::new(queues.len(), name, signal)
+            let partition = PartitionRef::new(PartitionId::new(queues.len()), name, signal)
                 .of_topic(topic)
                 .with_compression(entry.compression().cloned());
             queues.push(Arc::new(PartitionQueue::new(partition)));

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::common::node::NodeId;
+use crate::producer::internals::partition_ref::PartitionId;
 
 /// A place in the line of a node. Whoever comes back gets another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(super) struct Place {
 #[derive(Debug, Default)]
 pub(super) struct Line {
     /// Each place with the partition that took it, and may have left it since.
-    places: VecDeque<(usize, Place)>,
+    places: VecDeque<(PartitionId, Place)>,
     /// How many partitions stand in it.
     waiting: usize,
 }
@@ -25,26 +26,26 @@ pub(super) struct Line {
 const SPARE_PLACES: usize = 16;
 
 impl Line {
-    pub(super) fn join(&mut self, id: usize, place: Place) {
-        self.places.push_back((id, place));
+    pub(super) fn join(&mut self, partition: PartitionId, place: Place) {
+        self.places.push_back((partition, place));
         self.waiting += 1;
     }
 
     /// The partition whose place was taken earliest of all, with the place, which may be empty.
-    pub(super) fn next(&mut self) -> Option<(usize, Place)> {
+    pub(super) fn next(&mut self) -> Option<(PartitionId, Place)> {
         self.places.pop_front()
     }
 
     /// Puts back what [`next`](Self::next) gave.
-    pub(super) fn put_back(&mut self, id: usize, place: Place) {
-        self.places.push_front((id, place));
+    pub(super) fn put_back(&mut self, partition: PartitionId, place: Place) {
+        self.places.push_front((partition, place));
     }
 
     /// A partition has given up its place. `stands` tells whether one still has the place given.
-    pub(super) fn leave(&mut self, stands: impl Fn(usize, Place) -> bool) {
+    pub(super) fn leave(&mut self, stands: impl Fn(PartitionId, Place) -> bool) {
         self.waiting -= 1;
         if self.places.len() > 2 * self.waiting + SPARE_PLACES {
-            self.places.retain(|(id, place)| stands(*id, *place));
+            self.places.retain(|(partition, place)| stands(*partition, *place));
         }
     }
 
@@ -63,8 +64,8 @@ impl Line {
     }
 
     /// The partitions in line, and some that left it.
-    pub(super) fn ids(&self) -> impl Iterator<Item = usize> {
-        self.places.iter().map(|(id, _)| *id)
+    pub(super) fn partitions(&self) -> impl Iterator<Item = PartitionId> {
+        self.places.iter().map(|(partition, _)| *partition)
     }
 
     #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
 use crate::common::uuid::Uuid;
 use crate::producer::internals::partition_queue::{LockedQueue, PartitionQueue};
+use crate::producer::internals::partition_ref::PartitionId;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sendable_partitions::line::Place;
 use crate::producer::internals::txn_partition_entry::LogIdentity;
@@ -122,10 +123,10 @@ impl SenderPartition {
 }
 
 impl PartitionState {
-    /// Removes the timer that the partition, whose number is `id`, has while it stands in line, if it has one.
-    pub(super) fn end_timer(&mut self, id: usize, expiries: &mut Deadlines) {
+    /// Removes the timer that `partition`, whose state this is, has while it stands in line, if it has one.
+    pub(super) fn end_timer(&mut self, partition: PartitionId, expiries: &mut Deadlines) {
         if mem::take(&mut self.is_timed) {
-            expiries.set(id, None);
+            expiries.set(partition.index(), None);
         }
     }
 

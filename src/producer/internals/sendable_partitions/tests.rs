@@ -47,7 +47,7 @@ fn whoever_comes_and_goes_leaves_no_places_behind() {
     let metadata = led_by(NODE_1, 1);
     partitions.refresh(&accumulator, &turn(&metadata));
 
-    for id in (0..1900).cycle().take(20_000) {
+    for id in (0..1900).map(PartitionId::new).cycle().take(20_000) {
         partitions.mute(id, &turn(&metadata));
         partitions.unmute(id);
         partitions.reconsider(id, &turn(&metadata));
@@ -105,7 +105,7 @@ fn batches_that_fill_before_their_time_leave_no_timers_behind() {
             assert!(!drained.is_empty());
         }
         drop(accumulator.take_all());
-        partitions.reconsider(0, &turn(&metadata));
+        partitions.reconsider(PartitionId::new(0), &turn(&metadata));
     }
 
     assert!(partitions.lingering.len() < 50, "{}", partitions.lingering.len());
@@ -137,7 +137,8 @@ fn whoever_tells_late_of_a_beginning_holds_up_nothing() {
     partitions.refresh(&accumulator, &turn(&metadata));
     assert!(partitions.is_ready(NODE_1), "it is full");
 
-    accumulator.queue(0).expect("known").partition().announce_first_batch(Instant::ZERO);
+    let queue = accumulator.queue(PartitionId::new(0)).expect("known");
+    queue.partition().announce_first_batch(Instant::ZERO);
     partitions.refresh(&accumulator, &turn(&metadata));
 
     assert!(partitions.is_ready(NODE_1));
@@ -161,7 +162,8 @@ fn those_in_line_run_out_of_time_one_by_one() {
         assert_eq!(partitions.next_deadline(), Some(due));
         partitions.refresh(&accumulator, &at(due, &metadata));
         let expired = partitions.take_expired();
-        assert_eq!(expired.iter().map(|it| it.partition_id() as u64).collect::<Vec<_>>(), [number]);
+        let ids = expired.iter().map(|batch| batch.partition_id().index() as u64);
+        assert_eq!(ids.collect::<Vec<_>>(), [number]);
         assert_eq!(partitions.first_expiry_in_line, None, "the others have timers by now");
     }
 
@@ -189,13 +191,14 @@ fn who_leaves_a_line_leaves_no_timer_behind() {
 #[test]
 fn linger_ends_in_the_order_of_the_beginnings() {
     let mut lingering = Lingering::default();
-    for (id, second) in [(0, 1), (1, 4), (2, 3), (3, 5), (4, 2)] {
-        lingering.add(id, Instant::ZERO + Duration::from_secs(second));
+    for (number, second) in [(0, 1), (1, 4), (2, 3), (3, 5), (4, 2)] {
+        lingering.add(PartitionId::new(number), Instant::ZERO + Duration::from_secs(second));
     }
 
-    let ids = std::iter::from_fn(|| lingering.pop_due(Instant::FAR_FUTURE)).map(|(id, _)| id);
+    let taken = std::iter::from_fn(|| lingering.pop_due(Instant::FAR_FUTURE));
 
-    assert_eq!(ids.collect::<Vec<_>>(), [0, 4, 2, 1, 3]);
+    let order = taken.map(|(partition, _)| partition.index());
+    assert_eq!(order.collect::<Vec<_>>(), [0, 4, 2, 1, 3]);
 }
 
 fn turn(metadata: &MetadataSnapshot) -> Turn<'_> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::client::kafka_client::KafkaClient;
 use crate::common::node::NodeId;
 use crate::error::{Deadline, Error, ErrorCode, ErrorKind, Persistence};
+use crate::producer::internals::partition_ref::PartitionId;
 use crate::producer::internals::produce_request_result::BatchOutcome;
 use crate::producer::internals::producer_batch::{BatchOrder, ProducerBatch, Retry, Split};
 use crate::producer::internals::sendable_partitions::Turn;
@@ -123,16 +124,16 @@ impl<C: KafkaClient> Sender<C> {
         node: NodeId,
         now: Instant,
     ) {
-        let queue = batch.partition_id();
+        let partition = batch.partition_id();
         if let Some(transactions) = &mut self.transaction_manager {
-            transactions.handle_request_ended(queue);
+            transactions.handle_request_ended(partition);
         }
-        self.partitions.unmute(queue);
+        self.partitions.unmute(partition);
         match answer.failure() {
             None => self.succeed(batch, answer, now),
             Some(error) => {
                 if let Some(transactions) = &mut self.transaction_manager {
-                    transactions.handle_attempt_failed(queue);
+                    transactions.handle_attempt_failed(partition);
                 }
                 if answer.is_ambiguous {
                     batch.set_perhaps_persisted();
@@ -144,8 +145,8 @@ impl<C: KafkaClient> Sender<C> {
                 self.retry_or_fail(batch, answer, FailedAttempt { node, error }, now);
             }
         }
-        if self.partitions.is_held(queue) {
-            self.reconsider(queue, now);
+        if self.partitions.is_held(partition) {
+            self.reconsider(partition, now);
         }
     }
 
@@ -154,8 +155,8 @@ impl<C: KafkaClient> Sender<C> {
         if let (Some(transactions), Some(state)) =
             (&mut self.transaction_manager, batch.sealed_for())
         {
-            let (queue, id) = (batch.partition_id(), batch.id());
-            transactions.handle_completed_batch(queue, id, count(&batch), state, now);
+            let (partition, id) = (batch.partition_id(), batch.id());
+            transactions.handle_completed_batch(partition, id, count(&batch), state, now);
         }
         batch.complete(BatchOutcome::Appended {
             base_offset: answer.base_offset,
@@ -251,7 +252,7 @@ impl<C: KafkaClient> Sender<C> {
         error: &Error,
         now: Instant,
     ) {
-        let (queue, id, key) = (batch.partition_id(), batch.id(), batch.incomplete_key());
+        let (partition, id, key) = (batch.partition_id(), batch.id(), batch.incomplete_key());
         let is_in_doubt = batch.is_perhaps_persisted();
         let accumulator = Arc::clone(&self.accumulator);
         let parts = match batch.split(split, &|| accumulator.next_batch_id()) {
@@ -260,7 +261,7 @@ impl<C: KafkaClient> Sender<C> {
         };
         let numbers: Vec<_> = parts.iter().map(|part| (part.id(), count(part))).collect();
         if let Some(transactions) = &mut self.transaction_manager {
-            transactions.split(queue, id, &numbers, is_in_doubt);
+            transactions.split(partition, id, &numbers, is_in_doubt);
         }
         for mut part in parts {
             part.enroll(accumulator.incomplete());
@@ -296,13 +297,13 @@ impl<C: KafkaClient> Sender<C> {
         record_errors: &BTreeMap<u32, Error>,
         now: Instant,
     ) {
-        let queue = batch.partition_id();
+        let partition = batch.partition_id();
         // Also a batch that was never sent may hold sequences: those of the batch that it was split from.
         if let Some(transactions) = &mut self.transaction_manager {
             if batch.is_perhaps_persisted() {
-                transactions.mark_sequence_unresolved(queue, batch.id());
+                transactions.mark_sequence_unresolved(partition, batch.id());
             } else {
-                transactions.handle_failed_batch(queue, batch.id());
+                transactions.handle_failed_batch(partition, batch.id());
             }
         }
         let describe = |error: &Error| describe(&batch, error.clone(), now);
@@ -424,10 +425,10 @@ impl<C: KafkaClient> Sender<C> {
         self.partitions.reinsert(batch, &turn);
     }
 
-    pub(super) fn reconsider(&mut self, queue: usize, now: Instant) {
+    pub(super) fn reconsider(&mut self, partition: PartitionId, now: Instant) {
         let metadata = self.metadata.snapshot();
         let turn = Turn { now, metadata: &metadata, is_urgent: self.accumulator.is_closed() };
-        self.partitions.reconsider(queue, &turn);
+        self.partitions.reconsider(partition, &turn);
     }
 }
 

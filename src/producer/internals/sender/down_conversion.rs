@@ -4,6 +4,7 @@ use crate::client::kafka_client::KafkaClient;
 use crate::common::node::NodeId;
 use crate::compress::CompressionType;
 use crate::error::{Error, ErrorKind};
+use crate::producer::internals::partition_ref::PartitionId;
 use crate::producer::internals::producer_batch::{NotConvertible, ProducerBatch, Split};
 use crate::producer::internals::sendable_partitions::Turn;
 use crate::producer::internals::sender::produce_request::{
@@ -74,22 +75,22 @@ impl<C: KafkaClient> Sender<C> {
 
     /// Fails `batch`, but not before what is on its way of its partition: callbacks run in order.
     fn refuse_headers(&mut self, batch: Box<ProducerBatch>, node: NodeId, turn: &Turn<'_>) {
-        let queue = batch.partition_id();
-        if self.is_on_its_way(queue) {
+        let partition = batch.partition_id();
+        if self.is_on_its_way(partition) {
             self.partitions.reinsert(batch, turn);
-            self.partitions.mute(queue, turn); // until the next answer
+            self.partitions.mute(partition, turn); // until the next answer
             return;
         }
         let error = self.headers_error(node);
         self.fail(batch, &error, turn.now);
     }
 
-    /// Whether a request is on its way with records of the partition that are still to be answered.
-    fn is_on_its_way(&self, queue: usize) -> bool {
+    /// Whether a request is on its way with records of `partition` that are still to be answered.
+    fn is_on_its_way(&self, partition: PartitionId) -> bool {
         self.handlers.values().any(|handler| match handler {
             RequestCompletionHandler::Produce(handler) => {
                 let mut open = handler.batches.iter().filter(|batch| !batch.is_completed());
-                open.any(|batch| batch.partition_id() == queue)
+                open.any(|batch| batch.partition_id() == partition)
             }
             RequestCompletionHandler::InitProducerId => false,
         })

@@ -3,6 +3,7 @@
 use kafka_protocol::records::{Record, RecordBatchDecoder, RecordSet};
 
 use super::*;
+use crate::producer::internals::partition_ref::PartitionId;
 use crate::producer::internals::producer_batch::ProducerBatch;
 
 const CODECS: [(CompressionType, i16); 4] = [
@@ -79,7 +80,7 @@ fn a_batch_does_not_grow_beyond_the_memory_there_is() {
 
     let taken = (0..1000).map_while(|_| try_append(&fixture, 0, 100)).count();
 
-    let queue = fixture.accumulator.queue(0).expect("appended to");
+    let queue = fixture.accumulator.queue(PartitionId::new(0)).expect("appended to");
     let held: usize = queue.lock().newest_first().map(|batch| batch.written()).sum();
     assert!(taken > 5 && taken < 1000, "{taken} records in {memory} bytes");
     assert!(held <= memory, "{held} bytes in {memory}");
@@ -97,7 +98,7 @@ fn a_sender_at_work_leaves_full_batches_to_their_callers() {
 
     fixture.fill(0);
 
-    let queue = fixture.accumulator.queue(0).expect("appended to");
+    let queue = fixture.accumulator.queue(PartitionId::new(0)).expect("appended to");
     let mut batches = queue.lock();
     let tail = batches.tail().expect("a batch");
     assert!(tail.size() < 200, "{} bytes: it is compressed", tail.size());
@@ -108,7 +109,7 @@ fn a_sender_at_work_leaves_full_batches_to_their_callers() {
 fn a_batch_that_is_being_compressed_is_waited_for() {
     let mut fixture = lz4().linger().start();
     let future = fixture.append(0, 300);
-    let queue = fixture.accumulator.queue(0).expect("appended to");
+    let queue = fixture.accumulator.queue(PartitionId::new(0)).expect("appended to");
     let job =
         queue.lock().tail().and_then(ProducerBatch::start_compression).expect("not compressed yet");
 
@@ -129,7 +130,7 @@ fn a_batch_that_is_being_compressed_is_waited_for() {
 fn a_batch_that_fails_while_it_is_compressed_fails_once() {
     let mut fixture = lz4().linger().start();
     let future = fixture.append(0, 300);
-    let queue = fixture.accumulator.queue(0).expect("appended to");
+    let queue = fixture.accumulator.queue(PartitionId::new(0)).expect("appended to");
     let job =
         queue.lock().tail().and_then(ProducerBatch::start_compression).expect("not compressed yet");
 
@@ -200,7 +201,7 @@ fn a_compressed_batch_that_a_broker_finds_too_large_is_split_and_less_is_hoped_f
             }
         }
         assert_eq!(futures.iter().map(offset).collect::<Vec<_>>(), [0, 1, 2, 3], "{codec}");
-        let ratio = fixture.accumulator.queue(0).and_then(|queue| {
+        let ratio = fixture.accumulator.queue(PartitionId::new(0)).and_then(|queue| {
             queue.partition().compression().map(|compression| compression.estimation())
         });
         assert!(ratio.is_some_and(|ratio| ratio > 0.95), "{codec}: {ratio:?}");

@@ -3,6 +3,7 @@
 use super::*;
 use crate::common::header::Header;
 use crate::compress::decompress;
+use crate::producer::internals::partition_ref::PartitionId;
 use crate::utils::sync::Mutex;
 
 /// What Kafka 0.10 takes.
@@ -77,7 +78,7 @@ fn callers_leave_batches_to_the_sender_while_an_old_broker_is_connected() {
 
     fixture.fill(0);
 
-    let queue = fixture.accumulator.queue(0).expect("appended to");
+    let queue = fixture.accumulator.queue(PartitionId::new(0)).expect("appended to");
     let mut batches = queue.lock();
     assert!(
         batches.tail().expect("a batch").start_compression().is_some(),
