@@ -2,6 +2,7 @@
 
 mod batch_compression;
 mod batch_recycler;
+mod batch_ref;
 pub(crate) mod buffer_pool;
 pub(crate) mod built_in_partitioner;
 pub(crate) mod field_serializer;

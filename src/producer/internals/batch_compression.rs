@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::producer::internals::batch_ref::BatchId;
 use crate::producer::internals::topic_compression::{CompressedBatch, TopicCompression};
 use crate::record::compression_ratio_estimator::{compressed_size, uncompressed_size};
 use crate::record::default_record_batch::RECORD_BATCH_OVERHEAD;
@@ -24,8 +25,7 @@ pub(super) enum CompressionState {
 
 /// The records of a full batch, in the hands of the thread that compresses them.
 pub(super) struct CompressionJob {
-    /// The number of the batch.
-    pub(super) batch: u64,
+    pub(super) batch: BatchId,
     /// In one buffer or several, with the header's place in front.
     pub(super) records: Vec<Vec<u8>>,
     /// The size of the buffer that the batch is to end up in, if it fits.

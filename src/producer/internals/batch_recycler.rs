@@ -117,6 +117,7 @@ mod tests {
     use crate::common::node::NodeId;
     use crate::common::topic_partition::TopicPartition;
     use crate::error::{Error, ErrorKind};
+    use crate::producer::internals::batch_ref::BatchId;
     use crate::producer::internals::buffer_pool::BufferPool;
     use crate::producer::internals::partition_ref::{PartitionId, PartitionRef};
     use crate::producer::internals::produce_request_result::BatchOutcome;
@@ -145,7 +146,8 @@ mod tests {
         let mut batch = begin(2, &other, &pool, &recycler);
 
         assert_eq!(Arc::as_ptr(batch.result()), result, "the same one");
-        assert_eq!((batch.id(), batch.record_count(), batch.attempts()), (2, 0, 0));
+        assert_eq!(batch.id(), BatchId::new(2));
+        assert_eq!((batch.record_count(), batch.attempts()), (0, 0));
         assert_eq!(batch.partition_id(), other.id());
         assert_eq!(batch.topic_partition(), other.topic_partition());
         assert!(batch.retry().is_none() && batch.sealed_for().is_none());
@@ -181,8 +183,9 @@ mod tests {
     fn no_more_are_kept_than_are_likely_to_be_used() {
         let (recycler, pool) = (BatchRecycler::default(), pool());
         let many = MAX_BATCHES as u64 + 10;
-        let mut over: Vec<_> =
-            (0..many).map(|id| Box::new(begin(id, &partition(0), &pool, &recycler))).collect();
+        let mut over: Vec<_> = (0..many)
+            .map(|number| Box::new(begin(number, &partition(0), &pool, &recycler)))
+            .collect();
         for batch in &mut over {
             append(batch);
             batch.complete(BatchOutcome::Appended { base_offset: 7, log_append_time_ms: -1 });
@@ -233,12 +236,13 @@ mod tests {
     }
 
     fn begin(
-        id: u64,
+        number: u64,
         partition: &PartitionRef,
         pool: &Arc<BufferPool>,
         recycler: &BatchRecycler,
     ) -> ProducerBatch {
-        let (write_limit, callbacks, now) = (100, 50, Instant::ZERO);
+        let (id, now) = (BatchId::new(number), Instant::ZERO);
+        let (write_limit, callbacks) = (100, 50);
         let buffer = pool.try_allocate(write_limit).expect("free");
         let start = BatchStart { id, partition, buffer, write_limit, callbacks, now };
         ProducerBatch::new(start, recycler.take())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::producer::internals::BATCHES_PER_LOCK;
+use crate::producer::internals::batch_ref::BatchId;
 use crate::producer::internals::produce_request_result::ProduceRequestResult;
 use crate::utils::saturate::saturate_u32;
 use crate::utils::sync::Mutex;
@@ -14,21 +15,21 @@ pub(crate) struct IncompleteBatches(Mutex<Entries>);
 /// Where a batch is found, if it still is there: its place may be another one's by now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IncompleteKey {
-    id: u64,
+    id: BatchId,
     place: u32,
 }
 
 /// A table with the numbers of its empty places, which are used again.
 #[derive(Debug, Default)]
 struct Entries {
-    /// Each with the id of its batch. Later batches have greater ones.
-    entries: Vec<Option<(u64, Arc<ProduceRequestResult>)>>,
+    /// Each with the id of its batch.
+    entries: Vec<Option<(BatchId, Arc<ProduceRequestResult>)>>,
     empty: Vec<u32>,
 }
 
 impl IncompleteBatches {
     /// Adds the result of batch `id`; returns what [`remove`](Self::remove) knows it by.
-    pub(crate) fn add(&self, id: u64, result: Arc<ProduceRequestResult>) -> IncompleteKey {
+    pub(crate) fn add(&self, id: BatchId, result: Arc<ProduceRequestResult>) -> IncompleteKey {
         let Entries { entries, empty } = &mut *self.0.lock();
         if let Some(place) = empty.pop() {
             if let Some(entry) = entries.get_mut(place as usize) {
@@ -74,7 +75,7 @@ impl IncompleteBatches {
     }
 }
 
-fn in_order<R>(mut batches: Vec<(u64, R)>) -> Vec<R> {
+fn in_order<R>(mut batches: Vec<(BatchId, R)>) -> Vec<R> {
     batches.sort_unstable_by_key(|(id, _)| *id);
     batches.into_iter().map(|(_, result)| result).collect()
 }
@@ -91,11 +92,11 @@ mod tests {
     fn whoever_is_removed_twice_takes_nobody_else_along() {
         let batches = IncompleteBatches::default();
         let [first, second, third] = [(); 3].map(|()| result());
-        let gone = batches.add(1, Arc::clone(&first));
-        let stays = batches.add(2, Arc::clone(&second));
+        let gone = batches.add(BatchId::new(1), Arc::clone(&first));
+        let stays = batches.add(BatchId::new(2), Arc::clone(&second));
 
         batches.remove([gone, gone]);
-        let last = batches.add(3, Arc::clone(&third));
+        let last = batches.add(BatchId::new(3), Arc::clone(&third));
         assert_eq!(last.place, gone.place);
         batches.remove([gone]);
 

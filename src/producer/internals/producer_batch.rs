@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::producer::callback::Callback;
 use crate::producer::internals::batch_compression::{CompressionJob, CompressionState};
 use crate::producer::internals::batch_recycler::RecycledBatch;
+use crate::producer::internals::batch_ref::{BatchId, BatchRef};
 use crate::producer::internals::incomplete_batches::{IncompleteBatches, IncompleteKey};
 use crate::producer::internals::partition_ref::{PartitionId, PartitionKey, PartitionRef};
 use crate::producer::internals::pooled_buffer::PooledBuffer;
@@ -46,8 +47,7 @@ pub(crate) struct ProducerBatch {
     result: Option<Arc<ProduceRequestResult>>,
     /// The callbacks of those records that have one, in order.
     thunks: Thunks,
-    /// Unlike that of any other batch of the producer.
-    id: u64,
+    id: BatchId,
     order: BatchOrder,
     partition_id: PartitionId,
     key: PartitionKey,
@@ -76,7 +76,7 @@ pub(crate) struct ProducerBatch {
 /// What a batch begins with.
 #[derive(Debug)]
 pub(crate) struct BatchStart<'a> {
-    pub(crate) id: u64,
+    pub(crate) id: BatchId,
     pub(crate) partition: &'a PartitionRef,
     pub(crate) buffer: PooledBuffer,
     /// With how many bytes it is full.
@@ -89,8 +89,8 @@ pub(crate) struct BatchStart<'a> {
 /// Where a batch stands among those of its partition: by creation, and within a batch that was split by its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BatchOrder {
-    /// The number of the batch that first took its records.
-    original: u64,
+    /// The batch that first took its records.
+    original: BatchId,
     /// The index of its first record there.
     first_record: u32,
 }
@@ -277,8 +277,14 @@ impl ProducerBatch {
         CallbackRate { callbacks, bytes: self.builder.size() }
     }
 
-    pub(crate) fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> BatchId {
         self.id
+    }
+
+    /// The batch as far as its sequence numbers go.
+    pub(super) fn batch_ref(&self) -> BatchRef {
+        let record_count = i32::try_from(self.record_count()).unwrap_or(i32::MAX);
+        BatchRef { partition: self.partition_id, id: self.id, record_count }
     }
 
     /// Notes the batch among those that are not yet answered.

@@ -15,6 +15,7 @@ use crate::compress::{Compression, CompressionType, Compressors};
 use crate::error::{Error, ErrorKind, Persistence};
 use crate::producer::callback::Callback;
 use crate::producer::internals::batch_recycler::BatchRecycler;
+use crate::producer::internals::batch_ref::BatchId;
 use crate::producer::internals::buffer_pool::{AllocateError, BufferPool, Demand};
 use crate::producer::internals::built_in_partitioner::StickySettings;
 use crate::producer::internals::future_record_metadata::FutureRecordMetadata;
@@ -392,8 +393,8 @@ impl RecordAccumulator {
     }
 
     /// A number that no other batch has.
-    pub(super) fn next_batch_id(&self) -> u64 {
-        self.next_batch.fetch_add(1, Ordering::Relaxed)
+    pub(super) fn next_batch_id(&self) -> BatchId {
+        BatchId::new(self.next_batch.fetch_add(1, Ordering::Relaxed))
     }
 
     /// `batch.size`, in bytes.

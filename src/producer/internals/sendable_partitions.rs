@@ -347,7 +347,7 @@ impl SendablePartitions {
             state.end_timer(id, &mut self.expiries);
             return Taken::Nothing;
         };
-        let may_go = |it: &TransactionManager| it.may_send(id, head.id(), log, turn.now);
+        let may_go = |it: &TransactionManager| it.may_send(head.batch_ref(), log, turn.now);
         // Not by `set_waiting_for`: `drain` has taken the line out, and counts who left it.
         if head.is_compressing() || !transactions.is_none_or(may_go) {
             (state.waiting_for, state.is_timed) = (WaitingFor::Held, false);

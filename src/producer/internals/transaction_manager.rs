@@ -8,6 +8,9 @@ use std::time::Duration;
 #[cfg(test)]
 use crate::common::{node::NodeId, uuid::Uuid};
 use crate::error::{Error, ErrorCode};
+#[cfg(test)]
+use crate::producer::internals::batch_ref::BatchId;
+use crate::producer::internals::batch_ref::BatchRef;
 use crate::producer::internals::partition_ref::PartitionId;
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::producer::internals::txn_partition_entry::{
@@ -92,40 +95,28 @@ impl TransactionManager {
         matches!(self.producer, ProducerId::Known(_))
     }
 
-    /// Whether batch `id` of `partition` may be sent; if not, an answer for that partition or
+    /// Whether `batch` may be sent; if not, an answer for its partition or
     /// [`resolve_sequences`](Self::resolve_sequences) will change it.
-    pub(crate) fn may_send(
-        &self,
-        partition: PartitionId,
-        id: u64,
-        log: LogIdentity,
-        now: Instant,
-    ) -> bool {
+    pub(crate) fn may_send(&self, batch: BatchRef, log: LogIdentity, now: Instant) -> bool {
         let ProducerId::Known(current) = self.producer else {
             return false;
         };
         let trusted_silence = self.trusted_silence;
         let attempt = SendAttempt { producer: current, log, now, trusted_silence };
         self.partitions
-            .get(partition.index())
+            .get(batch.partition.index())
             .and_then(Option::as_ref)
-            .is_none_or(|entry| entry.may_send(id, &attempt))
+            .is_none_or(|entry| entry.may_send(batch.id, &attempt))
     }
 
     /// Numbers a batch that is about to be sent. Call it only if [`may_send`](Self::may_send).
-    pub(crate) fn assign_sequence(
-        &mut self,
-        partition: PartitionId,
-        id: u64,
-        record_count: i32,
-        log: LogIdentity,
-    ) -> ProducerState {
+    pub(crate) fn assign_sequence(&mut self, batch: BatchRef, log: LogIdentity) -> ProducerState {
         let ProducerId::Known(current) = self.producer else {
             return ProducerState::NONE;
         };
         let new = || TxnPartitionEntry::new(current, log);
-        let entry = place_of(&mut self.partitions, partition.index()).get_or_insert_with(new);
-        entry.assign_sequence(id, record_count, current, log)
+        let entry = place_of(&mut self.partitions, batch.partition.index()).get_or_insert_with(new);
+        entry.assign_sequence(batch, current, log)
     }
 
     /// The request with a batch of `partition` ended.
@@ -145,14 +136,12 @@ impl TransactionManager {
     /// The batch is in the log.
     pub(crate) fn handle_completed_batch(
         &mut self,
-        partition: PartitionId,
-        id: u64,
-        record_count: i32,
+        batch: BatchRef,
         state: ProducerState,
         now: Instant,
     ) {
-        if let Some(entry) = self.entry(partition) {
-            entry.handle_completed_batch(id, record_count, state, now);
+        if let Some(entry) = self.entry(batch.partition) {
+            entry.handle_completed_batch(batch, state, now);
         }
     }
 
@@ -161,11 +150,11 @@ impl TransactionManager {
     /// Java: `canRetry`. `log_start_offset` is the answer's, -1 if it has none.
     pub(crate) fn can_retry(
         &mut self,
-        partition: PartitionId,
-        id: u64,
+        batch: BatchRef,
         code: ErrorCode,
         log_start_offset: i64,
     ) -> bool {
+        let BatchRef { partition, id, .. } = batch;
         let Some(entry) = self.entry(partition) else {
             return code.is_retriable();
         };
@@ -182,22 +171,16 @@ impl TransactionManager {
         true
     }
 
-    /// The batch was split into `parts`, given by their ids and record counts. `is_in_doubt` tells whether it may be in the
-    /// log all the same.
-    pub(crate) fn split(
-        &mut self,
-        partition: PartitionId,
-        id: u64,
-        parts: &[(u64, i32)],
-        is_in_doubt: bool,
-    ) {
-        if let Some(entry) = self.entry(partition) {
-            entry.split(id, parts, is_in_doubt);
+    /// The batch was split into `parts`. `is_in_doubt` tells whether it may be in the log all the same.
+    pub(crate) fn split(&mut self, batch: BatchRef, parts: &[BatchRef], is_in_doubt: bool) {
+        if let Some(entry) = self.entry(batch.partition) {
+            entry.split(batch.id, parts, is_in_doubt);
         }
     }
 
     /// The batch failed for good: its sequences are missing, so the partition starts anew, unless it was not sent with them.
-    pub(crate) fn handle_failed_batch(&mut self, partition: PartitionId, id: u64) {
+    pub(crate) fn handle_failed_batch(&mut self, batch: BatchRef) {
+        let BatchRef { partition, id, .. } = batch;
         if let Some(entry) = self.entry(partition) {
             if !entry.take_back_sequence(id) {
                 entry.request_bump(id);
@@ -208,7 +191,8 @@ impl TransactionManager {
     }
 
     /// The batch ran out of time after it was sent at least once.
-    pub(crate) fn mark_sequence_unresolved(&mut self, partition: PartitionId, id: u64) {
+    pub(crate) fn mark_sequence_unresolved(&mut self, batch: BatchRef) {
+        let BatchRef { partition, id, .. } = batch;
         if let Some(entry) = self.entry(partition) {
             if !entry.take_back_sequence(id) {
                 entry.mark_sequence_unresolved(id);
@@ -247,11 +231,12 @@ impl TransactionManager {
     /// As if `record_count` records had been sent to the partition, and acknowledged, long ago.
     #[cfg(test)]
     pub(crate) fn assume_sent(&mut self, partition: PartitionId, record_count: i32) {
-        let id = u64::MAX; // no batch has it
+        let id = BatchId::new(u64::MAX); // no batch has it
+        let batch = BatchRef { partition, id, record_count };
         let log = LogIdentity { topic_id: Uuid::ZERO, leader: NodeId(-1), leader_epoch: None };
-        let state = self.assign_sequence(partition, id, record_count, log);
+        let state = self.assign_sequence(batch, log);
         self.handle_request_ended(partition);
-        self.handle_completed_batch(partition, id, record_count, state, Instant::ZERO);
+        self.handle_completed_batch(batch, state, Instant::ZERO);
     }
 
     /// For a prefetch of what is known of a partition.

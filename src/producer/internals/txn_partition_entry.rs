@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::common::node::NodeId;
 use crate::common::uuid::Uuid;
+use crate::producer::internals::batch_ref::{BatchId, BatchRef};
 use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::record::default_record_batch::ProducerState;
 use crate::utils::clock::Instant;
@@ -64,7 +65,7 @@ struct Confirmation {
 
 #[derive(Debug)]
 struct InFlightBatch {
-    id: u64,
+    id: BatchId,
     /// How many got sequences before it.
     number: u64,
     /// Where it was sent last.
@@ -117,7 +118,7 @@ impl TxnPartitionEntry {
     }
 
     /// Starts sequences anew from batch `id` on: its own will never be accepted.
-    pub(super) fn request_bump(&mut self, id: u64) {
+    pub(super) fn request_bump(&mut self, id: BatchId) {
         let Some(batch) = self.in_flight.iter().find(|batch| batch.id == id) else {
             return;
         };
@@ -137,7 +138,7 @@ impl TxnPartitionEntry {
     }
 
     /// Whether batch `id` may be sent.
-    pub(super) fn may_send(&self, id: u64, attempt: &SendAttempt) -> bool {
+    pub(super) fn may_send(&self, id: BatchId, attempt: &SendAttempt) -> bool {
         let position = self.in_flight.iter().position(|batch| batch.id == id);
         match (position, self.missing_from) {
             // After an error, batches are sent again one by one, in order.
@@ -174,14 +175,14 @@ impl TxnPartitionEntry {
         })
     }
 
-    /// The state that batch `id` carries; a batch that is sent for the first time takes the next sequences.
+    /// The state that `batch` carries; one that is sent for the first time takes the next sequences.
     pub(super) fn assign_sequence(
         &mut self,
-        id: u64,
-        record_count: i32,
+        batch: BatchRef,
         current: ProducerIdAndEpoch,
         log: LogIdentity,
     ) -> ProducerState {
+        let BatchRef { id, record_count, .. } = batch;
         self.on_wire += 1;
         if self.log != log {
             self.log = log;
@@ -222,14 +223,14 @@ impl TxnPartitionEntry {
         self.confirmation = None;
     }
 
-    /// Batch `id` is in the log.
+    /// The batch is in the log.
     pub(super) fn handle_completed_batch(
         &mut self,
-        id: u64,
-        record_count: i32,
+        batch: BatchRef,
         state: ProducerState,
         now: Instant,
     ) {
+        let BatchRef { id, record_count, .. } = batch;
         let batch = self.in_flight.iter().find(|batch| batch.id == id);
         let log_number = batch.map(|batch| batch.log_number);
         if let Some(whole) = batch.filter(|it| it.is_whole_in_doubt).map(|it| it.number) {
@@ -253,9 +254,9 @@ impl TxnPartitionEntry {
         }
     }
 
-    /// Batch `id` was split: `parts`, the ids and record counts of those that took its records over, share its sequences.
-    /// `is_in_doubt` tells whether it may be in the log all the same.
-    pub(super) fn split(&mut self, id: u64, parts: &[(u64, i32)], is_in_doubt: bool) {
+    /// Batch `id` was split: `parts`, which took its records over, share its sequences. `is_in_doubt` tells whether it may be
+    /// in the log all the same.
+    pub(super) fn split(&mut self, id: BatchId, parts: &[BatchRef], is_in_doubt: bool) {
         let Some(position) = self.in_flight.iter().position(|batch| batch.id == id) else {
             return;
         };
@@ -263,7 +264,7 @@ impl TxnPartitionEntry {
             return;
         };
         let mut base_sequence = whole.base_sequence;
-        for (offset, (id, record_count)) in parts.iter().enumerate() {
+        for (offset, BatchRef { id, record_count, .. }) in parts.iter().enumerate() {
             let part = InFlightBatch {
                 id: *id,
                 number: whole.number,
@@ -279,12 +280,12 @@ impl TxnPartitionEntry {
         }
     }
 
-    pub(super) fn forget(&mut self, id: u64) {
+    pub(super) fn forget(&mut self, id: BatchId) {
         self.in_flight.retain(|batch| batch.id != id);
     }
 
     /// Takes the sequences of batch `id` back if it was not sent with them: those behind it move up. Returns whether it did.
-    pub(super) fn take_back_sequence(&mut self, id: u64) -> bool {
+    pub(super) fn take_back_sequence(&mut self, id: BatchId) -> bool {
         let Some(position) = self.in_flight.iter().position(|batch| batch.id == id) else {
             return false;
         };
@@ -300,7 +301,7 @@ impl TxnPartitionEntry {
     }
 
     /// Batch `id` ran out of time with unknown outcome.
-    pub(super) fn mark_sequence_unresolved(&mut self, id: u64) {
+    pub(super) fn mark_sequence_unresolved(&mut self, id: BatchId) {
         if let Some(batch) = self.in_flight.iter().find(|batch| batch.id == id) {
             self.unresolved_before = Some(sequence_after(batch.base_sequence, batch.record_count));
             self.forget(id);
@@ -308,7 +309,7 @@ impl TxnPartitionEntry {
     }
 
     /// Whether an out-of-order answer for batch `id` proves that records before it are missing in the log for good.
-    pub(super) fn proves_a_gap(&self, id: u64) -> bool {
+    pub(super) fn proves_a_gap(&self, id: BatchId) -> bool {
         let Some(batch) = self.in_flight.iter().find(|batch| batch.id == id) else {
             return false;
         };
@@ -320,12 +321,12 @@ impl TxnPartitionEntry {
 
     /// Whether batch `id` is part of one that may be in the log as a whole: an out-of-order answer says nothing of it then, and
     /// under a new epoch its records could be there twice.
-    pub(super) fn is_whole_in_doubt(&self, id: u64) -> bool {
+    pub(super) fn is_whole_in_doubt(&self, id: BatchId) -> bool {
         self.in_flight.iter().any(|batch| batch.id == id && batch.is_whole_in_doubt)
     }
 
     /// Whether the sequence of batch `id` is not the first one it had.
-    pub(super) fn was_reset(&self, id: u64) -> bool {
+    pub(super) fn was_reset(&self, id: BatchId) -> bool {
         self.in_flight.iter().any(|batch| batch.id == id && batch.was_reset)
     }
 

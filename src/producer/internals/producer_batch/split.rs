@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::producer::internals::batch_compression::CompressionState;
+use crate::producer::internals::batch_ref::BatchId;
 use crate::producer::internals::buffer_pool::Demand;
 use crate::producer::internals::pooled_buffer::PooledBuffer;
 use crate::producer::internals::produce_request_result::RecordShare;
@@ -36,7 +37,7 @@ impl ProducerBatch {
     pub(in crate::producer::internals) fn split(
         mut self,
         split: Split,
-        next_id: &dyn Fn() -> u64,
+        next_id: &dyn Fn() -> BatchId,
     ) -> Result<Vec<Self>, Box<Self>> {
         let Some(mut parts) = self.parts(split, next_id) else {
             return Err(Box::new(self));
@@ -65,7 +66,7 @@ impl ProducerBatch {
     }
 
     /// Copies of the records in the batches that they are to be moved to.
-    fn parts(&self, split: Split, next_id: &dyn Fn() -> u64) -> Option<Vec<Self>> {
+    fn parts(&self, split: Split, next_id: &dyn Fn() -> BatchId) -> Option<Vec<Self>> {
         let buffer = self.buffer.as_ref()?;
         let plain = self.plain()?;
         let (max_size, expected_size) = match split {
@@ -104,7 +105,7 @@ impl ProducerBatch {
         }
     }
 
-    fn part(&self, first_index: u32, id: u64, max_size: usize, buffer: &PooledBuffer) -> Self {
+    fn part(&self, first_index: u32, id: BatchId, max_size: usize, buffer: &PooledBuffer) -> Self {
         let first_record = self.order.first_record + first_index;
         let mut builder = MemoryRecordsBuilder::new(Vec::new(), max_size, max_size);
         builder.close_for_appends(); // but for records that were in a batch already

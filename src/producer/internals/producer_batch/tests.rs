@@ -77,7 +77,7 @@ fn a_batch_in_several_buffers_can_be_split() {
     let mut batch = grown(&pool, &[300; 20]);
     batch.seal(STATE);
 
-    let mut parts = batch.split(Split::AtSize(2000), &|| 8).expect("not completed");
+    let mut parts = batch.split(Split::AtSize(2000), &|| BatchId::new(8)).expect("not completed");
 
     let counts: Vec<_> = parts.iter().map(ProducerBatch::record_count).collect();
     assert_eq!(counts, [6, 6, 6, 2]);
@@ -101,7 +101,7 @@ fn the_parts_of_a_batch_keep_the_loan_for_their_callbacks() {
     }
     batch.seal(STATE);
 
-    let mut parts = batch.split(Split::AtSize(1000), &|| 8).expect("not completed");
+    let mut parts = batch.split(Split::AtSize(1000), &|| BatchId::new(8)).expect("not completed");
 
     let demand = |part: &ProducerBatch| part.size() + Thunks::bytes_for(part.callback_count());
     assert_eq!(pool.available(), pool.total() - parts.iter().map(demand).sum::<usize>());
@@ -191,7 +191,7 @@ fn begin(pool: &Arc<BufferPool>) -> ProducerBatch {
     let partition = PartitionRef::new(PartitionId::new(0), TopicPartition::new("t", 0), signal);
     let buffer = pool.try_allocate(BATCH_SIZE / 4).expect("free");
     let start = BatchStart {
-        id: 1,
+        id: BatchId::new(1),
         partition: &partition,
         buffer,
         write_limit: BATCH_SIZE,

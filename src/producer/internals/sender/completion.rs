@@ -155,8 +155,7 @@ impl<C: KafkaClient> Sender<C> {
         if let (Some(transactions), Some(state)) =
             (&mut self.transaction_manager, batch.sealed_for())
         {
-            let (partition, id) = (batch.partition_id(), batch.id());
-            transactions.handle_completed_batch(partition, id, count(&batch), state, now);
+            transactions.handle_completed_batch(batch.batch_ref(), state, now);
         }
         batch.complete(BatchOutcome::Appended {
             base_offset: answer.base_offset,
@@ -252,16 +251,16 @@ impl<C: KafkaClient> Sender<C> {
         error: &Error,
         now: Instant,
     ) {
-        let (partition, id, key) = (batch.partition_id(), batch.id(), batch.incomplete_key());
+        let (whole, key) = (batch.batch_ref(), batch.incomplete_key());
         let is_in_doubt = batch.is_perhaps_persisted();
         let accumulator = Arc::clone(&self.accumulator);
         let parts = match batch.split(split, &|| accumulator.next_batch_id()) {
             Ok(parts) => parts,
             Err(batch) => return self.fail(batch, error, now),
         };
-        let numbers: Vec<_> = parts.iter().map(|part| (part.id(), count(part))).collect();
         if let Some(transactions) = &mut self.transaction_manager {
-            transactions.split(partition, id, &numbers, is_in_doubt);
+            let parts: Vec<_> = parts.iter().map(ProducerBatch::batch_ref).collect();
+            transactions.split(whole, &parts, is_in_doubt);
         }
         for mut part in parts {
             part.enroll(accumulator.incomplete());
@@ -275,12 +274,9 @@ impl<C: KafkaClient> Sender<C> {
             return false;
         }
         match &mut self.transaction_manager {
-            Some(transactions) => transactions.can_retry(
-                batch.partition_id(),
-                batch.id(),
-                answer.code,
-                answer.log_start_offset,
-            ),
+            Some(transactions) => {
+                transactions.can_retry(batch.batch_ref(), answer.code, answer.log_start_offset)
+            }
             None => answer.code.is_retriable(),
         }
     }
@@ -297,13 +293,12 @@ impl<C: KafkaClient> Sender<C> {
         record_errors: &BTreeMap<u32, Error>,
         now: Instant,
     ) {
-        let partition = batch.partition_id();
         // Also a batch that was never sent may hold sequences: those of the batch that it was split from.
         if let Some(transactions) = &mut self.transaction_manager {
             if batch.is_perhaps_persisted() {
-                transactions.mark_sequence_unresolved(partition, batch.id());
+                transactions.mark_sequence_unresolved(batch.batch_ref());
             } else {
-                transactions.handle_failed_batch(partition, batch.id());
+                transactions.handle_failed_batch(batch.batch_ref());
             }
         }
         let describe = |error: &Error| describe(&batch, error.clone(), now);
@@ -365,7 +360,7 @@ impl<C: KafkaClient> Sender<C> {
     fn fail_in_flight(&mut self, batch: &mut ProducerBatch, node: NodeId, now: Instant) {
         batch.set_perhaps_persisted();
         if let Some(transactions) = &mut self.transaction_manager {
-            transactions.mark_sequence_unresolved(batch.partition_id(), batch.id());
+            transactions.mark_sequence_unresolved(batch.batch_ref());
         }
         let error = self.expiry_error(batch, None);
         let error = describe(batch, error.with_broker(self.broker_name(node)), now);
@@ -430,11 +425,6 @@ impl<C: KafkaClient> Sender<C> {
         let turn = Turn { now, metadata: &metadata, is_urgent: self.accumulator.is_closed() };
         self.partitions.reconsider(partition, &turn);
     }
-}
-
-/// The number of records, as the protocol counts them.
-pub(super) fn count(batch: &ProducerBatch) -> i32 {
-    i32::try_from(batch.record_count()).unwrap_or(i32::MAX)
 }
 
 /// Adds what every error of a batch tells.

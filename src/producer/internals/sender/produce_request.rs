@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::producer::internals::partition_ref::PartitionKey;
 use crate::producer::internals::producer_batch::ProducerBatch;
 use crate::producer::internals::sendable_partitions::Turn;
-use crate::producer::internals::sender::completion::{PartitionResponse, count};
+use crate::producer::internals::sender::completion::PartitionResponse;
 use crate::producer::internals::sender::{RequestCompletionHandler, Sender};
 use crate::producer::internals::txn_partition_entry::LogIdentity;
 use crate::protocol::api_keys::ApiKey;
@@ -178,7 +178,7 @@ impl<C: KafkaClient> Sender<C> {
         let Some(transactions) = &mut self.transaction_manager else {
             return ProducerState::NONE;
         };
-        transactions.assign_sequence(batch.partition_id(), batch.id(), count(batch), log)
+        transactions.assign_sequence(batch.batch_ref(), log)
     }
 
     /// Java: `handleProduceResponse`.
