@@ -58,7 +58,7 @@ impl ClusterCore {
 
     /// `node` runs and is reached at `host` and `port`.
     pub(crate) fn start_node(&mut self, node: NodeId, host: String, port: u16) {
-        self.world.state.start(node, host, port);
+        self.world.start(node, host, port);
     }
 
     /// `node` runs no more: its connections close, and others lead where it led.

@@ -113,6 +113,17 @@ impl ClusterState {
         }
     }
 
+    /// The partitions that nobody leads, by their topics' ids.
+    pub(super) fn partitions_without_leader(&self) -> Vec<(Uuid, i32)> {
+        let of_topic = |topic: &Topic| {
+            let id = topic.id;
+            let numbered = (0..).zip(&topic.partitions);
+            let leaderless = numbered.filter(|(_, partition)| partition.leader.is_none());
+            leaderless.map(|(number, _)| (id, number)).collect::<Vec<_>>()
+        };
+        self.topics.values().flat_map(of_topic).collect()
+    }
+
     /// Takes a broker in: it is in sync at once wherever it is a replica.
     pub(super) fn start(&mut self, node: NodeId, host: String, port: u16) {
         self.brokers.insert(node, Broker { host, port, is_running: true });

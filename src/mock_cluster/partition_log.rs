@@ -93,6 +93,11 @@ impl PartitionLog {
         self.producers.forget();
     }
 
+    /// Its leader was started anew.
+    pub(super) fn forget_all_but_last_batches(&mut self) {
+        self.producers.forget_all_but_last_batches();
+    }
+
     fn keep(&mut self, bytes: Vec<u8>, retention_bytes: usize) {
         self.size_bytes += bytes.len();
         self.batches.push_back(bytes);

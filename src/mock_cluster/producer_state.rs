@@ -82,6 +82,13 @@ impl ProducerStates {
     pub(super) fn forget(&mut self) {
         self.producers.clear();
     }
+
+    /// Remembers no more than the last batch of each producer, which is all that a broker writes down when it stops.
+    pub(super) fn forget_all_but_last_batches(&mut self) {
+        for state in self.producers.values_mut() {
+            state.batches.drain(..state.batches.len().saturating_sub(1));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -180,6 +187,20 @@ mod tests {
         states.forget();
 
         assert_eq!(append(&mut states, 0, 8, 2), Ok(None));
+    }
+
+    #[test]
+    fn knows_the_last_batch_again_and_no_other_once_it_was_started_anew() {
+        let mut states = ProducerStates::default();
+        append(&mut states, 0, 0, 0).unwrap();
+        append(&mut states, 0, 2, 2).unwrap();
+
+        states.forget_all_but_last_batches();
+
+        let refusal = append(&mut states, 0, 0, 4).unwrap_err();
+        assert_eq!(refusal.code, ErrorCode::OutOfOrderSequenceNumber);
+        assert_eq!(append(&mut states, 0, 2, 4).unwrap().unwrap().base_offset, 2);
+        assert_eq!(append(&mut states, 0, 4, 4), Ok(None));
     }
 
     // IDEM-09

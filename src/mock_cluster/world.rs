@@ -190,6 +190,17 @@ impl World {
         self.log(topic, partition).map(PartitionLog::records).unwrap_or_default()
     }
 
+    /// `node` runs and is reached at `host` and `port`.
+    pub(super) fn start(&mut self, node: NodeId, host: String, port: u16) {
+        let leaderless = self.state.partitions_without_leader();
+        self.state.start(node, host, port);
+        for id in leaderless {
+            if let Some(log) = self.logs.get_mut(&id) {
+                log.forget_all_but_last_batches();
+            }
+        }
+    }
+
     /// Every partition forgets every producer.
     pub(super) fn forget_producers(&mut self) {
         self.logs.values_mut().for_each(PartitionLog::forget_producers);

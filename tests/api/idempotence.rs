@@ -16,6 +16,28 @@ use crate::setup::{
 /// So that several batches of a partition are on their way at once, each with one of [`long_numbers`].
 const SMALL_BATCHES: (&str, &str) = ("batch.size", "1");
 
+// A broker that was started anew remembers only the last batch of each producer, and calls the one before it out of order.
+// Sent again with new numbers, as by Java, both were in the log twice.
+#[test]
+fn a_broker_that_restarts_while_two_batches_are_unanswered_has_each_once() {
+    let cluster = cluster();
+    let settings = [SMALL_BATCHES, ("request.timeout.ms", "500"), ("delivery.timeout.ms", "2000")];
+    let producer = producer(&cluster, &settings);
+    offset(&producer.send(record("first")));
+    cluster.inject(Fault::hold().on(Api::Produce));
+    let second = producer.send(record("second"));
+    await_batches(&cluster, 2);
+    let third = producer.send(record("third"));
+    await_batches(&cluster, 3);
+
+    cluster.stop_node(NodeId(1));
+    cluster.start_node(NodeId(1)).expect("its port is free");
+
+    assert_eq!(offset(&third), 2);
+    assert_eq!(failure(&second).persistence(), Persistence::Perhaps);
+    assert_eq!(log(&cluster, 0), ["first", "second", "third"]);
+}
+
 // IDEM-01, INV-14
 #[test]
 fn sequences_start_at_0_and_have_no_gaps() {

@@ -158,14 +158,16 @@ impl TransactionManager {
         let Some(entry) = self.entry(partition) else {
             return code.is_retriable();
         };
-        let needs_bump = match code {
-            ErrorCode::UnknownProducerId => log_start_offset != -1 && !entry.was_reset(id),
+        let bump_from = match code {
+            ErrorCode::UnknownProducerId => {
+                (log_start_offset != -1 && !entry.was_reset(id)).then_some(id)
+            }
             ErrorCode::OutOfOrderSequenceNumber if entry.is_whole_in_doubt(id) => return false,
-            ErrorCode::OutOfOrderSequenceNumber => entry.proves_a_gap(id),
+            ErrorCode::OutOfOrderSequenceNumber => entry.handle_out_of_order(id),
             _ => return code.is_retriable(),
         };
-        if needs_bump {
-            entry.request_bump(id);
+        if let Some(first) = bump_from {
+            entry.request_bump(first);
             self.troubled.insert(partition);
         }
         true

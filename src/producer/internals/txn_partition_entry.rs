@@ -76,6 +76,10 @@ struct InFlightBatch {
     is_sent: bool,
     /// Whether the sequence is not the first one it had.
     was_reset: bool,
+    /// Whether the latest attempt was called out of order.
+    is_out_of_order: bool,
+    /// Whether an attempt was although all records before it seem to be in the log.
+    is_disputed: bool,
     /// Whether it is part of a batch that may be in the log as a whole. If that is so, the broker calls it out of order, for it
     /// knows only the whole again.
     is_whole_in_doubt: bool,
@@ -141,10 +145,10 @@ impl TxnPartitionEntry {
     pub(super) fn may_send(&self, id: BatchId, attempt: &SendAttempt) -> bool {
         let position = self.in_flight.iter().position(|batch| batch.id == id);
         match (position, self.missing_from) {
-            // After an error, batches are sent again one by one, in order.
-            (Some(position), None) => return position == 0,
+            (Some(position), None) => return self.may_send_again(position),
             (Some(position), Some(missing)) => {
-                return position == 0 && is_before(self.in_flight[0].base_sequence, missing);
+                let sequence = self.in_flight[position].base_sequence;
+                return self.may_send_again(position) && is_before(sequence, missing);
             }
             (None, Some(_)) => return false,
             (None, None) => {}
@@ -156,6 +160,19 @@ impl TxnPartitionEntry {
             && self.is_known_at(attempt)
             && !self.is_unresolved()
             && self.has_room()
+    }
+
+    /// After an error, batches are sent again one by one, in order. But behind one that should be next and is called out of
+    /// order the others follow at once, and it waits for their answers: [they tell](Self::handle_out_of_order) what became of
+    /// it.
+    fn may_send_again(&self, position: usize) -> bool {
+        let Some(first) = self.in_flight.front() else {
+            return false;
+        };
+        if position > 0 {
+            return first.is_disputed;
+        }
+        !first.is_out_of_order || self.on_wire == 0
     }
 
     /// Whether the broker remembers the oldest batch in flight for as long as it may be sent again, also if others were
@@ -192,6 +209,7 @@ impl TxnPartitionEntry {
         if let Some(batch) = self.in_flight.iter_mut().find(|batch| batch.id == id) {
             batch.log_number = log_number;
             batch.is_sent = true;
+            batch.is_out_of_order = false;
             return self.producer.at_sequence(batch.base_sequence);
         }
         if self.producer != current && self.in_flight.is_empty() {
@@ -207,6 +225,8 @@ impl TxnPartitionEntry {
             record_count,
             is_sent: true,
             was_reset: false,
+            is_out_of_order: false,
+            is_disputed: false,
             is_whole_in_doubt: false,
         });
         self.batch_count += 1;
@@ -273,6 +293,8 @@ impl TxnPartitionEntry {
                 record_count: *record_count,
                 is_sent: whole.is_sent,
                 was_reset: whole.was_reset,
+                is_out_of_order: false,
+                is_disputed: false,
                 is_whole_in_doubt: is_in_doubt || whole.is_whole_in_doubt,
             };
             self.in_flight.insert(position + offset, part);
@@ -308,15 +330,22 @@ impl TxnPartitionEntry {
         }
     }
 
-    /// Whether an out-of-order answer for batch `id` proves that records before it are missing in the log for good.
-    pub(super) fn proves_a_gap(&self, id: BatchId) -> bool {
-        let Some(batch) = self.in_flight.iter().find(|batch| batch.id == id) else {
-            return false;
-        };
-        match self.unresolved_before {
-            Some(sequence) => batch.base_sequence == sequence,
-            None => batch.base_sequence == self.expected_sequence(),
-        }
+    /// The broker called batch `id` out of order. If that proves that records before one of them are missing in the log for
+    /// good, returns the batch that should have come next.
+    ///
+    /// It does not while one behind that batch may be in the log, for then both are: a broker that was started anew
+    /// remembers only the last batch of each producer. What becomes of that one tells.
+    pub(super) fn handle_out_of_order(&mut self, id: BatchId) -> Option<BatchId> {
+        let position = self.in_flight.iter().position(|batch| batch.id == id)?;
+        self.in_flight[position].is_out_of_order = true;
+        let expected = self.unresolved_before.unwrap_or(self.expected_sequence());
+        let next = self.in_flight.iter().position(|batch| batch.base_sequence == expected)?;
+        self.in_flight[next].is_disputed |= position == next;
+        // By the log there is now: what another one said of a batch does not count.
+        let is_missing =
+            |it: &InFlightBatch| it.is_out_of_order && it.log_number == self.log_number;
+        let is_gap = self.in_flight.range(next..).all(|it| !it.is_sent || is_missing(it));
+        is_gap.then(|| self.in_flight[next].id)
     }
 
     /// Whether batch `id` is part of one that may be in the log as a whole: an out-of-order answer says nothing of it then, and
@@ -358,6 +387,7 @@ impl TxnPartitionEntry {
             batch.base_sequence = sequence;
             batch.is_sent = false;
             batch.was_reset = true;
+            (batch.is_out_of_order, batch.is_disputed) = (false, false);
             sequence = sequence_after(sequence, batch.record_count);
         }
         self.next_sequence = sequence;

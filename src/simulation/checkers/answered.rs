@@ -14,7 +14,9 @@ type Numbers<'a> = (&'a str, i32, i64, i16, i32);
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
     let mut refused = BTreeMap::<Numbers<'_>, usize>::new();
     for batch in evidence.wire.batches.iter().filter(|batch| is_out_of_order(batch)) {
-        *refused.entry(numbers(batch)).or_default() += 1;
+        if !is_one_behind_unanswered(evidence, batch) {
+            *refused.entry(numbers(batch)).or_default() += 1;
+        }
     }
     let insisting = refused.into_iter().filter(|(_, count)| *count > MAX_REFUSALS);
     insisting
@@ -23,6 +25,25 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
             format!("INV-14: refused {count} times as out of order: {numbers:?}")
         })
         .collect()
+}
+
+/// Whether a batch behind this one may have been in the log when this one was answered: then both may, and it is sent again until
+/// that one is answered.
+fn is_one_behind_unanswered(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
+    let (topic, partition, producer_id, epoch, base_sequence) = numbers(batch);
+    let Some(answered) = batch.answer.map(|answer| answer.at) else {
+        return false;
+    };
+    let mut latest = BTreeMap::new();
+    for other in evidence.wire.batches.iter().filter(|other| other.at <= answered) {
+        let is_later = is_before(base_sequence, other.base_sequence);
+        if is_later && numbers(other) == (topic, partition, producer_id, epoch, other.base_sequence)
+        {
+            let is_answered = other.answer.is_some_and(|answer| answer.at <= answered);
+            latest.insert(other.base_sequence, is_answered);
+        }
+    }
+    latest.into_values().any(|is_answered| !is_answered)
 }
 
 /// Once behind a batch that is in doubt, and once more after that one ran out of time: then sequences start anew.

@@ -202,7 +202,7 @@ fn a_batch_that_was_sent_with_its_sequence_is_not_withdrawn() {
     entry.mark_sequence_unresolved(id(2));
     assert!(entry.take_back_sequence(id(3)), "the one behind it was not sent");
     assert_eq!(entry.assign_sequence(batch(4, 4), SECOND, LOG), SECOND.at_sequence(3));
-    assert!(entry.proves_a_gap(id(4)));
+    assert_eq!(entry.handle_out_of_order(id(4)), Some(id(4)));
 }
 
 #[test]
@@ -245,11 +245,52 @@ fn a_batch_beyond_the_one_that_settles_a_doubt_may_prove_a_gap() {
     let behind = entry.assign_sequence(batch(3, 3), FIRST, LOG);
     entry.assign_sequence(batch(4, 3), FIRST, LOG);
     entry.mark_sequence_unresolved(id(2));
-    assert!(!entry.proves_a_gap(id(4)));
+    assert_eq!(entry.handle_out_of_order(id(4)), None);
 
     entry.handle_completed_batch(batch(3, 3), behind, Instant::ZERO);
 
-    assert!(entry.proves_a_gap(id(4)));
+    assert_eq!(entry.handle_out_of_order(id(4)), Some(id(4)));
+}
+
+// A broker that was started anew knows only the last batch again: under a new epoch it would take all of them twice.
+#[test]
+fn a_batch_that_is_called_out_of_order_is_missing_only_if_those_behind_it_are() {
+    let mut entry = confirmed();
+    for number in [2, 3, 4] {
+        entry.assign_sequence(batch(number, 3), FIRST, LOG);
+        entry.handle_request_ended();
+    }
+    assert!(entry.may_send(id(2), &ATTEMPT) && !entry.may_send(id(3), &ATTEMPT), "one by one");
+
+    assert_eq!(entry.handle_out_of_order(id(4)), None);
+    assert!(!entry.may_send(id(3), &ATTEMPT), "the first may be what it misses");
+    assert_eq!(entry.handle_out_of_order(id(2)), None);
+    assert!(entry.may_send(id(3), &ATTEMPT) && entry.may_send(id(4), &ATTEMPT));
+    entry.assign_sequence(batch(3, 3), FIRST, LOG);
+    assert!(!entry.may_send(id(2), &ATTEMPT), "that one may tell what became of it");
+    entry.handle_request_ended();
+
+    assert_eq!(entry.handle_out_of_order(id(3)), Some(id(2)));
+}
+
+#[test]
+fn what_one_log_said_of_a_batch_proves_no_gap_in_the_next_nor_while_it_is_on_its_way_again() {
+    let mut entry = confirmed();
+    for number in [2, 3] {
+        entry.assign_sequence(batch(number, 3), FIRST, LOG);
+        entry.handle_request_ended();
+    }
+    assert_eq!(entry.handle_out_of_order(id(2)), None);
+    entry.assign_sequence(batch(2, 3), FIRST, LOG);
+
+    assert_eq!(entry.handle_out_of_order(id(3)), None, "the first may be accepted now");
+
+    assert!(entry.may_send(id(3), &ATTEMPT));
+    let other_log = LogIdentity { leader: NodeId(9), ..LOG };
+    entry.assign_sequence(batch(2, 3), FIRST, other_log);
+    assert_eq!(entry.handle_out_of_order(id(2)), None, "the other log may have both");
+    entry.assign_sequence(batch(3, 3), FIRST, other_log);
+    assert_eq!(entry.handle_out_of_order(id(3)), Some(id(2)));
 }
 
 #[test]

@@ -524,3 +524,42 @@ fn parts_of_a_batch_that_may_be_in_the_log_fail_where_the_broker_does_not_know_t
     fixture.append(0, 10);
     assert_eq!(fixture.sent().sequence(), (0, 1, 0), "nothing is in doubt any more");
 }
+
+// Both batches are in the log, and the broker, started anew, remembers the last one only. Java starts sequences anew, and the
+// broker appends both a second time.
+#[test]
+fn a_batch_with_one_in_doubt_behind_it_keeps_its_number_until_that_one_is_answered() {
+    for is_behind_in_log in [true, false] {
+        let mut fixture = Setup::new().idempotent().start_with_producer_id();
+        let first = fixture.append(0, FULL);
+        let second = fixture.append(0, FULL);
+        fixture.rest();
+        for request in fixture.requests() {
+            fixture.disconnect(&request, true);
+        }
+        fixture.advance(BACKOFF.mul_f64(1.2));
+        let again = fixture.sent();
+        assert_eq!(again.sequence(), (0, 0, 1));
+        fixture.refuse(&again, ErrorCode::OutOfOrderSequenceNumber);
+        fixture.advance(BACKOFF.mul_f64(2.4));
+        fixture.rest();
+        let requests = fixture.requests();
+        let sequences = requests.iter().map(Sent::sequence);
+        assert_eq!(sequences.collect::<Vec<_>>(), [(0, 0, 1), (0, 0, 2)]);
+
+        fixture.refuse(&requests[0], ErrorCode::OutOfOrderSequenceNumber);
+        if is_behind_in_log {
+            fixture.acknowledge(&requests[1], 2);
+            fixture.advance(BACKOFF.mul_f64(4.8));
+            assert_eq!(fixture.sent().sequence(), (0, 0, 1), "it is in the log, too");
+            assert_eq!(offset(&second), 2);
+        } else {
+            fixture.refuse(&requests[1], ErrorCode::OutOfOrderSequenceNumber);
+            fixture.advance(BACKOFF.mul_f64(4.8));
+            let anew = fixture.sent();
+            assert_eq!(anew.sequence(), (0, 1, 0), "neither is");
+            fixture.acknowledge(&anew, 1);
+            assert_eq!(offset(&first), 1);
+        }
+    }
+}
