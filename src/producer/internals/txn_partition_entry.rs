@@ -72,7 +72,7 @@ struct InFlightBatch {
     log_number: u32,
     base_sequence: i32,
     record_count: i32,
-    /// Whether it was sent with this sequence.
+    /// Whether it was sent with this sequence, by itself or in a whole that may be in the log.
     is_sent: bool,
     /// Whether the sequence is not the first one it had.
     was_reset: bool,
@@ -283,6 +283,7 @@ impl TxnPartitionEntry {
         let Some(whole) = self.in_flight.remove(position) else {
             return;
         };
+        let is_whole_in_doubt = is_in_doubt || whole.is_whole_in_doubt;
         let mut base_sequence = whole.base_sequence;
         for (offset, BatchRef { id, record_count, .. }) in parts.iter().enumerate() {
             let part = InFlightBatch {
@@ -291,11 +292,11 @@ impl TxnPartitionEntry {
                 log_number: whole.log_number,
                 base_sequence,
                 record_count: *record_count,
-                is_sent: whole.is_sent,
+                is_sent: is_whole_in_doubt,
                 was_reset: whole.was_reset,
                 is_out_of_order: false,
                 is_disputed: false,
-                is_whole_in_doubt: is_in_doubt || whole.is_whole_in_doubt,
+                is_whole_in_doubt,
             };
             self.in_flight.insert(position + offset, part);
             base_sequence = sequence_after(base_sequence, *record_count);
