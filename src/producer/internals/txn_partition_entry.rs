@@ -72,8 +72,10 @@ struct InFlightBatch {
     log_number: u32,
     base_sequence: i32,
     record_count: i32,
-    /// Whether it was sent with this sequence, by itself or in a whole that may be in the log.
+    /// Whether it was sent with this sequence, by itself or as part of a whole.
     is_sent: bool,
+    /// Whether some log may have it with this sequence: not a part whose whole was refused.
+    is_in_doubt: bool,
     /// Whether the sequence is not the first one it had.
     was_reset: bool,
     /// Whether the latest attempt was called out of order.
@@ -208,7 +210,7 @@ impl TxnPartitionEntry {
         let log_number = self.log_number;
         if let Some(batch) = self.in_flight.iter_mut().find(|batch| batch.id == id) {
             batch.log_number = log_number;
-            batch.is_sent = true;
+            (batch.is_sent, batch.is_in_doubt) = (true, true);
             batch.is_out_of_order = false;
             return self.producer.at_sequence(batch.base_sequence);
         }
@@ -224,6 +226,7 @@ impl TxnPartitionEntry {
             base_sequence,
             record_count,
             is_sent: true,
+            is_in_doubt: true,
             was_reset: false,
             is_out_of_order: false,
             is_disputed: false,
@@ -292,7 +295,8 @@ impl TxnPartitionEntry {
                 log_number: whole.log_number,
                 base_sequence,
                 record_count: *record_count,
-                is_sent: is_whole_in_doubt,
+                is_sent: whole.is_sent,
+                is_in_doubt: is_whole_in_doubt,
                 was_reset: whole.was_reset,
                 is_out_of_order: false,
                 is_disputed: false,
@@ -345,7 +349,7 @@ impl TxnPartitionEntry {
         // By the log there is now: what another one said of a batch does not count.
         let is_missing =
             |it: &InFlightBatch| it.is_out_of_order && it.log_number == self.log_number;
-        let is_gap = self.in_flight.range(next..).all(|it| !it.is_sent || is_missing(it));
+        let is_gap = self.in_flight.range(next..).all(|it| !it.is_in_doubt || is_missing(it));
         is_gap.then(|| self.in_flight[next].id)
     }
 
@@ -386,7 +390,7 @@ impl TxnPartitionEntry {
         let mut sequence = first;
         for batch in self.in_flight.range_mut(position..) {
             batch.base_sequence = sequence;
-            batch.is_sent = false;
+            (batch.is_sent, batch.is_in_doubt) = (false, false);
             batch.was_reset = true;
             (batch.is_out_of_order, batch.is_disputed) = (false, false);
             sequence = sequence_after(sequence, batch.record_count);
