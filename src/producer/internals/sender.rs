@@ -144,7 +144,6 @@ impl<C: KafkaClient> Sender<C> {
         let (timeout, now) = self.send_producer_data(clock);
         let polled = self.client.poll(timeout, now);
         if let Some(error) = polled.failure {
-            log::error!("the producer ends: {error}");
             self.fatal = Some(error.into_fatal());
         }
         for response in polled.responses {

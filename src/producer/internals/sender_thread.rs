@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::client::kafka_client::KafkaClient;
 use crate::client::metadata::Metadata;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Persistence};
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sender::Sender;
 use crate::utils::clock::Clock;
@@ -105,17 +105,15 @@ fn run<C: KafkaClient>(mut sender: Sender<C>, shared: &SenderShared, lifecycle: 
     let ended = panic::catch_unwind(AssertUnwindSafe(|| drive(&mut sender, shared, lifecycle)));
     let reason = match ended {
         Ok(reason) => reason,
-        Err(panic) => {
-            let message = message_of(&*panic);
-            let text = "the sender thread panicked, every pending record fails";
-            contain(|| log::error!("{text}: {message}")); // a logger may be what panicked
-            Error::new(ErrorKind::SenderPanicked { message: message.into() })
-        }
+        Err(panic) => Error::new(ErrorKind::SenderPanicked { message: message_of(&*panic).into() }),
     };
     if *reason.kind() == ErrorKind::Closed {
         shared.accumulator.close();
     } else {
-        shared.accumulator.poison(reason.clone());
+        // A logger may be what panicked.
+        contain(|| log::error!("the producer ends, every pending record fails: {reason}"));
+        let unsent = reason.clone().with_persistence(Persistence::NeverSent);
+        shared.accumulator.poison(unsent); // what later records fail with
     }
     shared.metadata.close();
     if contain(|| sender.abort(&reason, shared.clock.now())).is_none() {

@@ -214,11 +214,12 @@ impl<C: KafkaClient> Sender<C> {
             return self.reinsert(batch, now);
         }
         let is_the_end = self.transaction_manager.is_some() && ends_idempotent_producer(&error);
+        let broker = self.broker_name(node);
         let error = if is_the_end { error.into_fatal() } else { error };
         if is_the_end {
-            self.fatal = Some(describe(&batch, error.clone(), now));
+            // Without what is this batch's own: other records fail with it.
+            self.fatal = Some(error.clone().with_broker(broker.clone()));
         }
-        let broker = self.broker_name(node);
         let records = answer.record_errors.iter();
         let record_errors =
             records.map(|(index, error)| (*index, error.clone().with_broker(broker.clone())));
