@@ -3,7 +3,7 @@
 mod error_code;
 mod error_kind;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -291,8 +291,10 @@ impl Inner {
         match (&self.topic, self.partition) {
             _ if effect.is_some_and(is_there) => {}
             (Some(topic), _) if topic.is_empty() => {} // then that is the error
-            (Some(topic), Some(partition)) => write!(formatter, "{topic}-{partition}: ")?,
-            (Some(topic), None) => write!(formatter, "topic {topic}: ")?,
+            (Some(topic), Some(partition)) => {
+                write!(formatter, "{}-{partition}: ", OneLine(topic))?;
+            }
+            (Some(topic), None) => write!(formatter, "topic {}: ", OneLine(topic))?,
             _ => {}
         }
         if let Some(broker) = &self.broker {
@@ -301,6 +303,25 @@ impl Inner {
         write!(formatter, "{}", self.kind)
     }
 }
+
+/// A name that somebody chose: neither breaks the line nor fills the screen.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut characters = self.0.chars();
+        for character in characters.by_ref().take(MAX_NAME_CHARACTERS) {
+            match character {
+                _ if character.is_control() => write!(formatter, "{}", character.escape_default())?,
+                _ => formatter.write_char(character)?,
+            }
+        }
+        if characters.next().is_some() { formatter.write_str("…") } else { Ok(()) }
+    }
+}
+
+/// As long as a topic's name may be.
+const MAX_NAME_CHARACTERS: usize = 249;
 
 impl fmt::Debug for Error {
     /// As `Display`: this is what a failed `main` or `expect` shows.
@@ -318,6 +339,16 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_topic_without_sense_neither_breaks_the_line_nor_fills_the_screen() {
+        let of_topic = |topic: &str| Error::new(ErrorKind::Closed).with_topic(&topic.into());
+
+        let broken = of_topic("a\0b\n").to_string();
+        assert!(broken.starts_with("topic a\\u{0}b\\n: "), "{broken}");
+        let long = of_topic(&"x".repeat(70_000)).to_string();
+        assert!(long.len() < 400 && long.contains("x…: "), "{long}");
+    }
 
     #[test]
     fn tells_where_what_and_why_in_one_line() {

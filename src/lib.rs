@@ -74,6 +74,7 @@ pub use common::topic_partition::TopicPartition;
 pub use common::uuid::Uuid;
 pub use compress::CompressionType;
 pub use error::{ConfigProblem, Deadline, Error, ErrorCode, ErrorKind, Persistence};
+pub use producer::internals::built_in_partitioner::partition_for_key;
 pub use producer::internals::future_record_metadata::FutureRecordMetadata;
 pub use producer::kafka_producer::{KafkaProducer, KafkaProducerBuilder};
 pub use producer::mock_producer::{MockProducer, MockProducerBuilder, SentRecord};

@@ -1,7 +1,8 @@
-//! What every example begins with: a cluster to talk to.
+//! What every example begins with: a logger, and a cluster to talk to.
 
 use std::io;
 
+use env_logger::Env;
 use kafka_producer::mock_cluster::MockCluster;
 
 /// The cluster that was asked for, or one of this process's own, which is gone when this is dropped.
@@ -12,8 +13,10 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Takes the value of `--bootstrap-server`; without one, starts the embedded cluster and says so.
+    /// Takes the value of `--bootstrap-server`; without one, starts the embedded cluster and says so. From now on warnings are
+    /// shown, or what `RUST_LOG` says.
     pub(crate) fn at(bootstrap_server: Option<String>) -> io::Result<Self> {
+        env_logger::Builder::from_env(Env::default().default_filter_or("warn")).init();
         if let Some(bootstrap_servers) = bootstrap_server {
             return Ok(Self { bootstrap_servers, _embedded: None });
         }

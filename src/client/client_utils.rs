@@ -6,7 +6,7 @@ const PROPERTY: &str = "bootstrap.servers";
 
 /// Splits each of `servers` into host and port.
 ///
-/// `host:port`, `[ip:v6]:port` and either of them behind `protocol://` are accepted.
+/// `host:port`, `[ip:v6]:port` and either of them behind `protocol://` are accepted, unless that is TLS or SASL.
 ///
 /// # Errors
 ///
@@ -33,7 +33,10 @@ pub(crate) fn parse_bootstrap_servers(
 }
 
 fn parse_address(server: &str) -> Result<(String, u16), String> {
-    let address = server.trim().split_once("://").map_or(server.trim(), |(_, address)| address);
+    let (scheme, address) = server.trim().split_once("://").unwrap_or(("", server.trim()));
+    if ["ssl", "sasl"].iter().any(|it| scheme.to_ascii_lowercase().contains(it)) {
+        return Err("asks for TLS or SASL, which are not built yet".into());
+    }
     let (host, port) = match address.strip_prefix('[') {
         Some(rest) => {
             let (host, rest) = rest.split_once(']').ok_or("has a [ without its ]")?;
@@ -87,7 +90,7 @@ mod tests {
             ("[::1]:9092", "::1", 9092),
             ("[fe80::1%eth0]:9092", "fe80::1%eth0", 9092),
             ("PLAINTEXT://broker:9092", "broker", 9092),
-            ("kafka+ssl://[2001:db8::1]:9093", "2001:db8::1", 9093),
+            ("kafka://[2001:db8::1]:9093", "2001:db8::1", 9093),
         ] {
             assert_eq!(parse(server), Ok(vec![(host.to_owned(), port)]), "{server}");
         }
@@ -98,6 +101,8 @@ mod tests {
     fn what_is_no_address_is_told_why() {
         for (server, reason) in [
             ("localhost", "has no port (Kafka's usual one is 9092: localhost:9092)"),
+            ("SASL_SSL://broker:9093", "asks for TLS or SASL, which are not built yet"),
+            ("kafka+ssl://broker:9093", "asks for TLS or SASL, which are not built yet"),
             ("[::1]", "has no port (Kafka's usual one is 9092: [::1]:9092)"),
             ("localhost:", "has the port \"\" (allowed: 1 to 65535)"),
             ("localhost:0", "has the port \"0\" (allowed: 1 to 65535)"),

@@ -38,8 +38,10 @@ use crate::utils::sync::Mutex;
 ///
 /// **Every record is answered exactly once**, through its future and its callback: with its place in the log, or with the
 /// reason why not, at the latest after `max.block.ms` and `delivery.timeout.ms`. Dropping the last handle waits, up to
-/// `delivery.timeout.ms`, until that has happened, so nothing is lost when `main` just returns. A callback that captures a
-/// handle keeps it until it has run: where there are such, [`close`](Self::close) before `main` returns.
+/// `delivery.timeout.ms`, until that has happened, so nothing is lost when `main` just returns. But nothing drops a handle in
+/// a `static`, one that a thread has which still runs, or any when `process::exit` is called, and a callback keeps the handle
+/// that it captures until it has run: where there are such, [`close`](Self::close) before `main` returns. Nor does the sender
+/// thread live on in a child after `fork`: build the producer there.
 ///
 /// ```no_run
 /// use std::time::Duration;

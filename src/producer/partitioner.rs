@@ -5,7 +5,7 @@ use crate::common::cluster::Cluster;
 /// Chooses the partition of each record that does not name one.
 ///
 /// Runs on: the threads that call `send`, concurrently. It takes the place of the built-in choice altogether, also
-/// for records with a key.
+/// for records with a key: [`partition_for_key`](crate::partition_for_key) is what they would have had.
 ///
 /// ```
 /// use kafka_producer::{Cluster, Partitioner};

@@ -36,7 +36,8 @@ impl RecordMetadata {
         &self.topic_partition
     }
 
-    /// The position in the partition; -1 where no broker told it (`acks=0`).
+    /// The position in the partition; -1 where no broker told it: with `acks=0`, or of a record that an earlier attempt had
+    /// written already, where the broker knows only that.
     #[must_use]
     pub fn offset(&self) -> i64 {
         self.offset

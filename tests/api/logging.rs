@@ -1,7 +1,7 @@
 //! Loggers are user code: one may send what is logged, with the producer that logs it, and one may panic.
 
 use std::cell::Cell;
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Mutex, OnceLock, mpsc};
 use std::{process, thread};
 
 use kafka_producer::mock_cluster::{Api, Fault};
@@ -97,4 +97,49 @@ fn a_logger_that_panics_over_a_panic_ends_nothing() {
 
         answer(&producer.send(record("b"))).expect("acknowledged");
     });
+}
+
+struct Warnings;
+
+static WARNED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+impl Log for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= Level::Warn
+    }
+
+    fn log(&self, message: &Record<'_>) {
+        if self.enabled(message.metadata()) {
+            WARNED.lock().expect("no panic").push(message.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+// For two minutes nothing told why nothing went on, and nothing at all that a producer had ended.
+#[test]
+fn what_is_refused_again_and_again_is_told_once_and_so_is_the_end_of_the_producer() {
+    run_alone(
+        "logging::what_is_refused_again_and_again_is_told_once_and_so_is_the_end_of_the_producer",
+        || {
+            log::set_logger(&Warnings).expect("the first");
+            log::set_max_level(LevelFilter::Debug);
+            let cluster = cluster();
+            let producer = producer(&cluster, &[]);
+            let not_enough = Fault::error(ErrorCode::NotEnoughReplicas).on(Api::Produce);
+            cluster.inject(not_enough.times(3));
+
+            answer(&producer.send(record("a"))).expect("acknowledged in the end");
+            let warned = std::mem::take(&mut *WARNED.lock().expect("no panic"));
+            assert_eq!(warned.len(), 1, "{warned:?}");
+            assert!(warned[0].contains("NOT_ENOUGH_REPLICAS") && warned[0].contains("again"));
+
+            cluster.inject(Fault::error(ErrorCode::ProducerFenced).on(Api::Produce));
+            failure(&producer.send(record("b")));
+            producer.close(LONG).expect("nothing is left");
+            let warned = WARNED.lock().expect("no panic");
+            assert!(warned.iter().any(|line| line.contains("the producer ends")), "{warned:?}");
+        },
+    );
 }

@@ -71,8 +71,18 @@ const NONE: i32 = -1;
 /// The weights of this many partitions are taken anew at every move; of n times as many at every n-th.
 const PARTITIONS_WEIGHED_PER_MOVE: usize = 64;
 
-/// The partition for a serialized key: the same one that every Java producer picks.
-pub(crate) fn partition_for_key(key: &[u8], partition_count: usize) -> i32 {
+/// The partition for a serialized key, of `partition_count` partitions: the one that every Java producer picks, by the
+/// murmur2 hash of the key. For a [`Partitioner`](crate::Partitioner) that treats some keys differently from the rest.
+///
+/// Java: `BuiltInPartitioner.partitionForKey`.
+///
+/// ```
+/// use kafka_producer::partition_for_key;
+///
+/// assert_eq!(partition_for_key(b"customer-7", 6), 1);
+/// ```
+#[must_use]
+pub fn partition_for_key(key: &[u8], partition_count: usize) -> i32 {
     let hash = (murmur2(key) & 0x7fff_ffff) as usize;
     i32::try_from(hash % partition_count.max(1)).unwrap_or(0)
 }

@@ -3,6 +3,7 @@
 mod completion;
 mod down_conversion;
 mod produce_request;
+mod retry_log;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use crate::producer::internals::producer_id_and_epoch::ProducerIdAndEpoch;
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sendable_partitions::{Capacity, SendablePartitions, Turn};
 use crate::producer::internals::sender::produce_request::{OutgoingBatch, ProduceHandler};
+use crate::producer::internals::sender::retry_log::RetryLog;
 use crate::producer::internals::transaction_manager::TransactionManager;
 use crate::protocol::body::{RequestBody, ResponseBody};
 use crate::protocol::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
@@ -60,6 +62,7 @@ pub(crate) struct Sender<C> {
     /// Why there is no producer id yet, if one was refused.
     producer_id_error: Option<Error>,
     random: Random,
+    retry_log: RetryLog,
     /// The batches of the answer at hand that succeeded. Reused.
     succeeded: Vec<Box<ProducerBatch>>,
     /// Their memory, on its way to the pool. Reused.
@@ -125,6 +128,7 @@ impl<C: KafkaClient> Sender<C> {
             producer_id_failures: 0,
             producer_id_error: None,
             random,
+            retry_log: RetryLog::default(),
             succeeded: Vec::new(),
             returned: Vec::new(),
             settings,

@@ -208,7 +208,7 @@ impl<C: KafkaClient> Sender<C> {
             }
         }
         if self.can_retry(&batch, answer) {
-            log::debug!("sending a batch of {} again: {error}", batch.topic_partition());
+            self.log_retry(batch.topic_partition(), &error, node, now);
             let wait = self.settings.retry_backoff.backoff(batch.attempts() - 1, &mut self.random);
             batch.reenqueued(Retry { at: now + wait, asked: node, error });
             return self.reinsert(batch, now);

@@ -1,0 +1,85 @@
+//! What the log is told of batches that are sent again. Java warns of each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::kafka_client::KafkaClient;
+use crate::common::node::NodeId;
+use crate::common::topic_partition::TopicPartition;
+use crate::error::{Error, ErrorCode, ErrorKind};
+use crate::producer::internals::sender::Sender;
+use crate::utils::clock::Instant;
+
+/// Warns of the first batch of a topic that is refused for a reason, and again once that warning is some time old: in between
+/// there may be thousands.
+#[derive(Debug, Default)]
+pub(super) struct RetryLog {
+    /// When a warning was given, by topic and reason.
+    warned: BTreeMap<(Arc<str>, ErrorCode), Instant>,
+}
+
+/// How long one warning is enough.
+const PAUSE: Duration = Duration::from_secs(60);
+
+impl RetryLog {
+    /// Whether this is worth a warning; then it is not for a while.
+    fn is_news(&mut self, topic: &Arc<str>, reason: ErrorCode, now: Instant) -> bool {
+        self.warned.retain(|_, at| now < *at + PAUSE);
+        let key = (Arc::clone(topic), reason);
+        let is_news = !self.warned.contains_key(&key);
+        if is_news {
+            self.warned.insert(key, now);
+        }
+        is_news
+    }
+}
+
+impl<C: KafkaClient> Sender<C> {
+    /// Tells that a batch is sent again after `node` refused it, or did not answer.
+    pub(super) fn log_retry(
+        &mut self,
+        topic_partition: &TopicPartition,
+        error: &Error,
+        node: NodeId,
+        now: Instant,
+    ) {
+        // What becomes of connections is told by the client.
+        let refusal = match error.kind() {
+            ErrorKind::Broker { code, .. } => Some(*code),
+            _ => None,
+        };
+        let topic = topic_partition.shared_topic();
+        if refusal.is_some_and(|code| self.retry_log.is_news(topic, code, now)) {
+            let error = error.clone().with_broker(self.broker_name(node));
+            log::warn!(
+                "sending a batch of {topic_partition} again, until delivery.timeout.ms: {error}"
+            );
+        } else {
+            log::debug!("sending a batch of {topic_partition} again: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_and_a_reason_are_news_once_a_minute() {
+        let mut log = RetryLog::default();
+        let (topic, other): (Arc<str>, Arc<str>) = ("orders".into(), "parcels".into());
+        let (reason, another) = (ErrorCode::NotEnoughReplicas, ErrorCode::NotLeaderOrFollower);
+        let start = Instant::ZERO;
+
+        assert!(log.is_news(&topic, reason, start) && !log.is_news(&topic, reason, start));
+        assert!(log.is_news(&other, reason, start) && log.is_news(&topic, another, start));
+        assert!(!log.is_news(
+            &topic,
+            reason,
+            start + PAUSE.saturating_sub(Duration::from_nanos(1))
+        ));
+        assert!(log.is_news(&topic, reason, start + PAUSE));
+        assert_eq!(log.warned.len(), 1, "old ones are forgotten");
+    }
+}
