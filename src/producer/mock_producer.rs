@@ -29,7 +29,7 @@ use crate::producer::producer::Producer;
 use crate::producer::producer_record::{Parts, ProducerRecord};
 use crate::producer::record_metadata::RecordMetadata;
 use crate::serialization::serializer::Serializer;
-use crate::utils::panics::contain;
+use crate::utils::panics::catch;
 use crate::utils::sync::Mutex;
 
 /// A producer for tests of your own code: it has no network and no thread, and remembers what was sent.
@@ -266,8 +266,8 @@ impl<K: ?Sized, V: ?Sized> Shared<K, V> {
             (Some(partition), _) => partition,
             (None, Some(partitioner)) => {
                 let (topic, key, value) = (record.topic(), key.as_deref(), value.as_deref());
-                contain(|| partitioner.partition(topic, key, value, &cluster))
-                    .ok_or_else(|| invalid("the partitioner panicked".to_owned()))?
+                catch(|| partitioner.partition(topic, key, value, &cluster))
+                    .map_err(|message| invalid(format!("the partitioner panicked: {message}")))?
             }
             (None, None) => 0,
         };

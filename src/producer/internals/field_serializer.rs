@@ -5,7 +5,7 @@ use std::fmt;
 use crate::common::header::Headers;
 use crate::error::{Error, ErrorKind};
 use crate::serialization::serializer::{PlainBytes, Serializer};
-use crate::utils::panics::contain;
+use crate::utils::panics::catch;
 
 /// A serializer, and what its errors call the data: the key or the value.
 pub(crate) struct FieldSerializer<T: ?Sized> {
@@ -60,10 +60,10 @@ impl<T: ?Sized> FieldSerializer<T> {
         data: &'a T,
         buffer: &'a mut Vec<u8>,
     ) -> Result<Option<&'a [u8]>, Error> {
-        match contain(|| self.serializer.serialize(topic, headers, data, buffer)) {
-            Some(Ok(bytes)) => Ok(bytes),
-            Some(Err(error)) => Err(self.error(error.message())),
-            None => Err(self.error("the serializer panicked")),
+        match catch(|| self.serializer.serialize(topic, headers, data, buffer)) {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(error)) => Err(self.error(error.message())),
+            Err(message) => Err(self.error(&format!("the serializer panicked: {message}"))),
         }
     }
 

@@ -1,8 +1,6 @@
 //! The thread around [`Sender`]. Mirrors `Sender.run` and `KafkaThread`.
 
-use std::any::Any;
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::{self, JoinHandle};
@@ -14,7 +12,7 @@ use crate::error::{Error, ErrorKind, Persistence};
 use crate::producer::internals::record_accumulator::RecordAccumulator;
 use crate::producer::internals::sender::Sender;
 use crate::utils::clock::Clock;
-use crate::utils::panics::contain;
+use crate::utils::panics::{catch, contain};
 use crate::utils::sync::{Condvar, Mutex};
 
 /// How far the life of a sender thread has come.
@@ -102,10 +100,9 @@ impl Drop for FinishOnDrop<'_> {
 fn run<C: KafkaClient>(mut sender: Sender<C>, shared: &SenderShared, lifecycle: &Lifecycle) {
     let _finish = FinishOnDrop(lifecycle);
     shared.accumulator.signal().enter_sender_thread();
-    let ended = panic::catch_unwind(AssertUnwindSafe(|| drive(&mut sender, shared, lifecycle)));
-    let reason = match ended {
+    let reason = match catch(|| drive(&mut sender, shared, lifecycle)) {
         Ok(reason) => reason,
-        Err(panic) => Error::new(ErrorKind::SenderPanicked { message: message_of(&*panic).into() }),
+        Err(message) => Error::new(ErrorKind::SenderPanicked { message: message.into() }),
     };
     if *reason.kind() == ErrorKind::Closed {
         shared.accumulator.close();
@@ -139,9 +136,4 @@ fn drive<C: KafkaClient>(
             return error.clone();
         }
     }
-}
-
-fn message_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

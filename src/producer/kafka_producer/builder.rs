@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use crate::client::host_resolver::SystemResolver;
 use crate::client::metadata::{Metadata, MetadataSettings};
 use crate::client::network_client::{NetworkClient, NetworkClientSettings};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::network::plaintext_transport_layer::SocketOptions;
 use crate::network::selector::{Selector, SelectorSettings};
 use crate::producer::internals::buffer_pool::BufferPool;
@@ -87,7 +87,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         });
         let mut random = Random::from_entropy();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let selector = selector(&config, &clock).map_err(|error| Error::io(&error))?;
+        let selector = selector(&config, &clock).map_err(|error| {
+            let message = format!("cannot open a poll descriptor: {error}").into();
+            Error::new(ErrorKind::Io { kind: error.kind(), message })
+        })?;
         let signal = Arc::new(SenderSignal::new(selector.wakeup()));
         let metadata = Arc::new(Metadata::new(metadata_settings(&config), random.fork()));
         let accumulator = Arc::new(accumulator(&config, &signal, random.fork()));

@@ -21,7 +21,7 @@ use crate::producer::producer_record::{Parts, ProducerRecord};
 use crate::record::default_record::RecordContents;
 use crate::serialization::serializer::PlainBytes;
 use crate::utils::clock::Clock;
-use crate::utils::panics::contain;
+use crate::utils::panics::{catch, contain};
 
 /// Whether a call may wait for metadata and memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,8 +281,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         let count = topic.partition_count;
         let metadata = self.metadata.snapshot();
         let choose = || partitioner.partition(topic.entry.name(), key, value, &metadata.cluster);
-        let chosen =
-            contain(choose).ok_or_else(|| invalid_record("the partitioner panicked".to_owned()))?;
+        let chosen = catch(choose)
+            .map_err(|message| invalid_record(format!("the partitioner panicked: {message}")))?;
         if usize::try_from(chosen).is_ok_and(|chosen| chosen < count) {
             return Ok(chosen);
         }

@@ -227,7 +227,10 @@ fn a_serializer_that_refuses_or_panics_fails_the_record() {
     };
 
     assert_eq!(message("bad"), "topic topic: serialization failed: key: not that");
-    assert_eq!(message("worse"), "topic topic: serialization failed: key: the serializer panicked");
+    assert_eq!(
+        message("worse"),
+        "topic topic: serialization failed: key: the serializer panicked: a serializer's own mistake"
+    );
     assert!(producer.send(record("good", "value")).get().is_ok());
     let sent = producer.history();
     assert_eq!(sent[0].headers().len(), 2, "a serializer may add headers");
