@@ -21,8 +21,7 @@ const SMALL_BATCHES: (&str, &str) = ("batch.size", "1");
 #[test]
 fn a_broker_that_restarts_while_two_batches_are_unanswered_has_each_once() {
     let cluster = cluster();
-    let settings = [SMALL_BATCHES, ("request.timeout.ms", "500"), ("delivery.timeout.ms", "2000")];
-    let producer = producer(&cluster, &settings);
+    let producer = producer(&cluster, &[SMALL_BATCHES]);
     offset(&producer.send(record("first")));
     cluster.inject(Fault::hold().on(Api::Produce));
     let second = producer.send(record("second"));

@@ -162,7 +162,11 @@ impl TransactionManager {
             ErrorCode::UnknownProducerId => {
                 (log_start_offset != -1 && !entry.was_reset(id)).then_some(id)
             }
-            ErrorCode::OutOfOrderSequenceNumber if entry.is_whole_in_doubt(id) => return false,
+            ErrorCode::OutOfOrderSequenceNumber
+                if entry.is_whole_in_doubt(id) || entry.is_overtaken(id) =>
+            {
+                return false;
+            }
             ErrorCode::OutOfOrderSequenceNumber => entry.handle_out_of_order(id),
             _ => return code.is_retriable(),
         };
@@ -185,14 +189,16 @@ impl TransactionManager {
         let BatchRef { partition, id, .. } = batch;
         if let Some(entry) = self.entry(partition) {
             if !entry.take_back_sequence(id) {
-                entry.request_bump(id);
+                if !entry.is_overtaken(id) {
+                    entry.request_bump(id);
+                }
                 entry.forget(id);
             }
             self.troubled.insert(partition);
         }
     }
 
-    /// The batch ran out of time after it was sent at least once.
+    /// The batch failed, and may be in the log all the same.
     pub(crate) fn mark_sequence_unresolved(&mut self, batch: BatchRef) {
         let BatchRef { partition, id, .. } = batch;
         if let Some(entry) = self.entry(partition) {

@@ -147,10 +147,10 @@ impl TxnPartitionEntry {
     pub(super) fn may_send(&self, id: BatchId, attempt: &SendAttempt) -> bool {
         let position = self.in_flight.iter().position(|batch| batch.id == id);
         match (position, self.missing_from) {
-            (Some(position), None) => return self.may_send_again(position),
+            (Some(position), None) => return self.may_send_again(position, attempt.log),
             (Some(position), Some(missing)) => {
                 let sequence = self.in_flight[position].base_sequence;
-                return self.may_send_again(position) && is_before(sequence, missing);
+                return self.may_send_again(position, attempt.log) && is_before(sequence, missing);
             }
             (None, Some(_)) => return false,
             (None, None) => {}
@@ -167,12 +167,14 @@ impl TxnPartitionEntry {
     /// After an error, batches are sent again one by one, in order. But behind one that should be next and is called out of
     /// order the others follow at once, and it waits for their answers: [they tell](Self::handle_out_of_order) what became of
     /// it.
-    fn may_send_again(&self, position: usize) -> bool {
+    fn may_send_again(&self, position: usize, log: LogIdentity) -> bool {
         let Some(first) = self.in_flight.front() else {
             return false;
         };
         if position > 0 {
-            return first.is_disputed;
+            // Another log may not know the producer, and take the second batch in place of the first.
+            let is_same_log = first.log_number == self.log_number && self.log == log;
+            return first.is_disputed && is_same_log;
         }
         !first.is_out_of_order || self.on_wire == 0
     }
@@ -209,6 +211,7 @@ impl TxnPartitionEntry {
         }
         let log_number = self.log_number;
         if let Some(batch) = self.in_flight.iter_mut().find(|batch| batch.id == id) {
+            batch.is_disputed &= batch.log_number == log_number; // what another log said is over
             batch.log_number = log_number;
             (batch.is_sent, batch.is_in_doubt) = (true, true);
             batch.is_out_of_order = false;
@@ -327,12 +330,25 @@ impl TxnPartitionEntry {
         true
     }
 
-    /// Batch `id` ran out of time with unknown outcome.
+    /// Batch `id` failed with unknown outcome.
     pub(super) fn mark_sequence_unresolved(&mut self, id: BatchId) {
-        if let Some(batch) = self.in_flight.iter().find(|batch| batch.id == id) {
-            self.unresolved_before = Some(sequence_after(batch.base_sequence, batch.record_count));
-            self.forget(id);
+        let Some(batch) = self.in_flight.iter().find(|batch| batch.id == id) else {
+            return;
+        };
+        let end = sequence_after(batch.base_sequence, batch.record_count);
+        let is_last = self.unresolved_before.is_none_or(|before| is_before(before, end));
+        if is_last && !self.is_overtaken(id) {
+            self.unresolved_before = Some(end);
         }
+        self.forget(id);
+    }
+
+    /// Whether one behind batch `id` was acknowledged with a sequence of the same epoch: the broker will not accept this one
+    /// any more, nor does it wait for it.
+    pub(super) fn is_overtaken(&self, id: BatchId) -> bool {
+        let batch = self.in_flight.iter().find(|batch| batch.id == id);
+        let acked = self.last_acked_sequence;
+        batch.zip(acked).is_some_and(|(batch, acked)| !is_before(acked, batch.base_sequence))
     }
 
     /// The broker called batch `id` out of order. If that proves that records before one of them are missing in the log for
@@ -349,8 +365,14 @@ impl TxnPartitionEntry {
         // By the log there is now: what another one said of a batch does not count.
         let is_missing =
             |it: &InFlightBatch| it.is_out_of_order && it.log_number == self.log_number;
-        let is_gap = self.in_flight.range(next..).all(|it| !it.is_in_doubt || is_missing(it));
-        is_gap.then(|| self.in_flight[next].id)
+        // And what is to get another number anyway is not asked after.
+        let has_number = |it: &&InFlightBatch| {
+            self.missing_from.is_none_or(|missing| is_before(it.base_sequence, missing))
+        };
+        let mut behind = self.in_flight.range(next + 1..).take_while(has_number);
+        let first = &self.in_flight[next];
+        let is_gap = is_missing(first) && behind.all(|it| !it.is_in_doubt || is_missing(it));
+        is_gap.then_some(first.id)
     }
 
     /// Whether batch `id` is part of one that may be in the log as a whole: an out-of-order answer says nothing of it then, and

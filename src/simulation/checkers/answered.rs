@@ -1,7 +1,8 @@
 //! What brokers' answers to batches show. INV-14: nobody insists on numbers that a broker finds out of order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::common::node::NodeId;
 use crate::error::{ErrorCode, Persistence};
 use crate::simulation::checkers::Evidence;
 use crate::simulation::coverage::Coverage;
@@ -12,18 +13,24 @@ use crate::utils::clock::Instant;
 type Numbers<'a> = (&'a str, i32, i64, i16, i32);
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
-    let mut refused = BTreeMap::<Numbers<'_>, usize>::new();
+    let mut refused = BTreeMap::<Numbers<'_>, (NodeId, usize)>::new();
+    let mut insisting = BTreeSet::new();
     for batch in evidence.wire.batches.iter().filter(|batch| is_out_of_order(batch)) {
-        if !is_one_behind_unanswered(evidence, batch) {
-            *refused.entry(numbers(batch)).or_default() += 1;
+        if is_one_behind_unanswered(evidence, batch) {
+            continue;
+        }
+        let (node, count) = refused.entry(numbers(batch)).or_insert((batch.node, 0));
+        // Another broker has to say so itself.
+        *count = if *node == batch.node { *count + 1 } else { 1 };
+        *node = batch.node;
+        if *count > MAX_REFUSALS {
+            insisting.insert(numbers(batch));
         }
     }
-    let insisting = refused.into_iter().filter(|(_, count)| *count > MAX_REFUSALS);
     insisting
-        .filter(|(numbers, _)| !is_overtaken(evidence, numbers))
-        .map(|(numbers, count)| {
-            format!("INV-14: refused {count} times as out of order: {numbers:?}")
-        })
+        .into_iter()
+        .filter(|numbers| !is_overtaken(evidence, numbers))
+        .map(|numbers| format!("INV-14: sent on although it is out of order: {numbers:?}"))
         .collect()
 }
 

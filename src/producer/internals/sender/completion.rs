@@ -139,7 +139,9 @@ impl<C: KafkaClient> Sender<C> {
                     batch.set_perhaps_persisted();
                 }
                 if answer.code.is_stale_metadata() {
-                    self.metadata.request_update_for_topic(batch.topic_partition().topic());
+                    let topic = batch.topic_partition().shared_topic();
+                    self.metadata.add_topic(topic, now); // it is in use, if nobody sends to it any more
+                    self.metadata.request_update_for_topic(topic);
                 }
                 let error = error.clone().with_broker(self.broker_name(node));
                 self.retry_or_fail(batch, answer, FailedAttempt { node, error }, now);

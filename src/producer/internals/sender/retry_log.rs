@@ -17,6 +17,8 @@ use crate::utils::clock::Instant;
 pub(super) struct RetryLog {
     /// When a warning was given, by topic and reason.
     warned: BTreeMap<(Arc<str>, ErrorCode), Instant>,
+    /// When old ones are to be forgotten.
+    next_cleaning: Instant,
 }
 
 /// How long one warning is enough.
@@ -25,9 +27,12 @@ const PAUSE: Duration = Duration::from_secs(60);
 impl RetryLog {
     /// Whether this is worth a warning; then it is not for a while.
     fn is_news(&mut self, topic: &Arc<str>, reason: ErrorCode, now: Instant) -> bool {
-        self.warned.retain(|_, at| now < *at + PAUSE);
+        if now >= self.next_cleaning {
+            self.warned.retain(|_, at| now < *at + PAUSE);
+            self.next_cleaning = now + PAUSE;
+        }
         let key = (Arc::clone(topic), reason);
-        let is_news = !self.warned.contains_key(&key);
+        let is_news = self.warned.get(&key).is_none_or(|at| now >= *at + PAUSE);
         if is_news {
             self.warned.insert(key, now);
         }

@@ -551,8 +551,12 @@ fn a_batch_with_one_in_doubt_behind_it_keeps_its_number_until_that_one_is_answer
         if is_behind_in_log {
             fixture.acknowledge(&requests[1], 2);
             fixture.advance(BACKOFF.mul_f64(4.8));
-            assert_eq!(fixture.sent().sequence(), (0, 0, 1), "it is in the log, too");
-            assert_eq!(offset(&second), 2);
+            let last = fixture.sent();
+            assert_eq!((last.sequence(), offset(&second)), ((0, 0, 1), 2));
+            fixture.refuse(&last, ErrorCode::OutOfOrderSequenceNumber);
+            assert_eq!(error(&first).persistence(), Persistence::Perhaps, "it is there, too");
+            fixture.append(0, 10);
+            assert_eq!(fixture.sent().sequence(), (0, 0, 3), "and all goes on");
         } else {
             fixture.refuse(&requests[1], ErrorCode::OutOfOrderSequenceNumber);
             fixture.advance(BACKOFF.mul_f64(4.8));
