@@ -294,6 +294,63 @@ fn what_one_log_said_of_a_batch_proves_no_gap_in_the_next_nor_while_it_is_on_its
 }
 
 #[test]
+fn the_end_of_what_is_in_doubt_does_not_move_back() {
+    let mut entry = confirmed();
+    for number in [2, 3, 4] {
+        entry.assign_sequence(batch(number, 3), FIRST, LOG);
+        entry.handle_request_ended();
+    }
+    entry.mark_sequence_unresolved(id(4));
+    entry.mark_sequence_unresolved(id(2));
+
+    assert_eq!(
+        entry.handle_out_of_order(id(3)),
+        None,
+        "the last one may be in the log, and so this one"
+    );
+}
+
+#[test]
+fn a_batch_that_was_overtaken_leaves_no_doubt_behind() {
+    let mut entry = confirmed();
+    entry.assign_sequence(batch(2, 3), FIRST, LOG);
+    let behind = entry.assign_sequence(batch(3, 3), FIRST, LOG);
+    assert!(!entry.is_overtaken(id(2)));
+
+    entry.handle_completed_batch(batch(3, 3), behind, Instant::ZERO);
+
+    assert!(entry.is_overtaken(id(2)));
+    entry.mark_sequence_unresolved(id(2));
+    assert!(!entry.is_unresolved());
+}
+
+#[test]
+fn the_parts_of_a_batch_that_was_refused_are_not_missing_but_to_come() {
+    let mut entry = confirmed();
+    for number in [2, 3] {
+        entry.assign_sequence(batch(number, 6), FIRST, LOG);
+        entry.handle_request_ended();
+    }
+    entry.split(id(2), &[batch(5, 2), batch(6, 4)], false);
+
+    assert_eq!(entry.handle_out_of_order(id(3)), None);
+    assert_eq!(entry.handle_out_of_order(id(5)), Some(id(5)), "but then nothing is before it");
+}
+
+#[test]
+fn what_gets_another_number_anyway_is_not_asked_after() {
+    let mut entry = confirmed();
+    for number in [2, 3, 4] {
+        entry.assign_sequence(batch(number, 3), FIRST, LOG);
+        entry.handle_request_ended();
+    }
+    entry.request_bump(id(3));
+    entry.forget(id(3));
+
+    assert_eq!(entry.handle_out_of_order(id(2)), Some(id(2)));
+}
+
+#[test]
 fn an_expired_batch_with_nothing_behind_it_costs_an_epoch() {
     let mut entry = confirmed();
     entry.assign_sequence(batch(2, 3), FIRST, LOG);

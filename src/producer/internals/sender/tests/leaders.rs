@@ -140,6 +140,23 @@ fn new_metadata_with_the_same_leader_does_not_end_the_backoff() {
     assert_eq!(fixture.requests().len(), 0);
 }
 
+// With a short `metadata.max.idle.ms` its new leader was not asked for any more.
+#[test]
+fn a_topic_with_a_batch_that_was_refused_is_in_use() {
+    let mut fixture = Setup::new().start();
+    fixture.append(0, 10);
+    let request = fixture.sent();
+    fixture.advance(DELIVERY_TIMEOUT / 2);
+
+    fixture.refuse(&request, ErrorCode::NotLeaderOrFollower);
+
+    let idle = Duration::from_secs(3000); // since it was sent to last
+    let wanted =
+        fixture.metadata.next_request(fixture.now + idle.saturating_sub(DELIVERY_TIMEOUT / 4));
+    let topics = wanted.topics.into_iter().flatten().filter_map(|topic| topic.name);
+    assert_eq!(topics.collect::<Vec<_>>(), [TOPIC]);
+}
+
 // ACC-17
 // Java: RecordAccumulatorTest.testDrainWithANodeThatDoesntHostAnyPartitions
 #[test]
