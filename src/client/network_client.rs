@@ -4,9 +4,10 @@
 //! requests, and in that a turn costs what happened in it and not what there is.
 
 mod connecting;
+mod connection_errors;
+mod failure_log;
 mod node_timers;
 mod receiving;
-mod troubles;
 mod updating;
 
 use std::sync::Arc;
@@ -21,8 +22,8 @@ use crate::client::in_flight_requests::{InFlightRequest, InFlightRequests, Origi
 use crate::client::kafka_client::{KafkaClient, Polled};
 use crate::client::metadata::Metadata;
 use crate::client::metadata_updater::MetadataUpdater;
+use crate::client::network_client::failure_log::FailureLog;
 use crate::client::network_client::node_timers::NodeTimers;
-use crate::client::network_client::troubles::Troubles;
 use crate::client::node_api_versions;
 use crate::common::node::NodeId;
 use crate::error::{Error, ErrorKind};
@@ -49,7 +50,7 @@ pub(crate) struct NetworkClient<S: Selectable = Selector> {
     api_versions: ApiVersions,
     in_flight: InFlightRequests,
     timers: NodeTimers,
-    troubles: Troubles,
+    failure_log: FailureLog,
     client_id: Arc<str>,
     request_timeout: Duration,
     next_correlation_id: i32,
@@ -100,7 +101,7 @@ impl<S: Selectable> NetworkClient<S> {
             api_versions: ApiVersions::default(),
             in_flight: InFlightRequests::new(settings.max_in_flight),
             timers: NodeTimers::default(),
-            troubles: Troubles::default(),
+            failure_log: FailureLog::default(),
             client_id: settings.client_id,
             request_timeout: settings.request_timeout,
             next_correlation_id: 0,

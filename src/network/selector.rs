@@ -196,8 +196,8 @@ impl Selector {
             self.wakeup.nap(NAP);
         }
         let sleeps = match dozes {
-            true => self.wakeup.doze_off(),
-            false => may_sleep && self.wakeup.fall_asleep(),
+            true => self.wakeup.try_to_doze(),
+            false => may_sleep && self.wakeup.try_to_sleep(),
         };
         // The system counts milliseconds in 32 bits.
         let longest = if dozes { self.max_doze } else { MAX_WAIT };
@@ -207,7 +207,7 @@ impl Selector {
             timeout => Some(timeout.map_or(longest, |timeout| timeout.min(longest))),
         };
         let polled = self.poll.poll(&mut self.events, timeout);
-        let is_woken = self.wakeup.awake();
+        let is_woken = self.wakeup.end_wait();
         self.may_doze &= is_woken || !self.events.is_empty();
         match polled {
             Ok(()) => self.take_events(),
@@ -297,7 +297,8 @@ impl Selectable for Selector {
         results.clear();
         results.disconnected.append(&mut self.stillborn);
         self.run_channels(now, results);
-        self.spins = if self.wakeup.is_waited_for() { 2 } else { self.spins.saturating_sub(1) };
+        self.spins =
+            if self.wakeup.has_waiting_callers() { 2 } else { self.spins.saturating_sub(1) };
         // That a request has left can wait for the next answer, or for more to send: to look at once after every request
         // makes the next one small.
         let is_unhurried = self.all_are_answered && self.may_doze && self.spins == 0;

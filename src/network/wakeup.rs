@@ -21,7 +21,7 @@ struct Shared {
     /// One of [`AWAKE`], [`NAPPING`], [`DOZING`] and [`ASLEEP`].
     state: AtomicU8,
     /// How many threads wait for an answer.
-    waiting: AtomicU32,
+    waiting_callers: AtomicU32,
     /// `None` where nothing ever sleeps.
     waker: Option<mio::Waker>,
     /// The loop's, once it napped.
@@ -53,7 +53,7 @@ impl Wakeup {
             requested: AtomicBool::new(false),
             hints: AtomicU32::new(0),
             state: AtomicU8::new(AWAKE),
-            waiting: AtomicU32::new(0),
+            waiting_callers: AtomicU32::new(0),
             waker,
             thread: OnceLock::new(),
         }))
@@ -79,7 +79,7 @@ impl Wakeup {
 
     /// As [`wake`](Self::wake), for what can wait for a moment: a loop that only dozes or naps is left alone until there
     /// is more of it.
-    pub(crate) fn hint(&self) {
+    pub(crate) fn wake_lazily(&self) {
         let shared = &*self.0;
         let hints = shared.hints.fetch_add(1, Ordering::SeqCst).saturating_add(1);
         match shared.state.load(Ordering::SeqCst) {
@@ -89,8 +89,8 @@ impl Wakeup {
         }
     }
 
-    /// As [`hint`](Self::hint), for what can wait for as long as a loop dozes.
-    pub(crate) fn note(&self) {
+    /// As [`wake_lazily`](Self::wake_lazily), for what can wait for as long as a loop dozes.
+    pub(crate) fn wake_if_asleep(&self) {
         self.0.hints.fetch_max(1, Ordering::SeqCst);
         if self.0.state.load(Ordering::SeqCst) == ASLEEP {
             self.wake();
@@ -98,25 +98,25 @@ impl Wakeup {
     }
 
     /// Whether the loop waits, if only for a moment, as it was a moment ago.
-    pub(crate) fn is_waiting(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.0.state.load(Ordering::Relaxed) != AWAKE
     }
 
-    /// Notes that the calling thread waits for an answer, until [`stop_waiting`](Self::stop_waiting).
-    pub(crate) fn start_waiting(&self) {
-        self.0.waiting.fetch_add(1, Ordering::SeqCst);
+    /// Notes that the calling thread waits for an answer, until [`caller_goes_on`](Self::caller_goes_on).
+    pub(crate) fn caller_waits(&self) {
+        self.0.waiting_callers.fetch_add(1, Ordering::SeqCst);
         if self.0.state.load(Ordering::SeqCst) == NAPPING {
             self.0.end_nap();
         }
     }
 
-    pub(crate) fn stop_waiting(&self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn caller_goes_on(&self) {
+        self.0.waiting_callers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether a thread waits for an answer.
-    pub(super) fn is_waited_for(&self) -> bool {
-        self.0.waiting.load(Ordering::SeqCst) > 0
+    pub(super) fn has_waiting_callers(&self) -> bool {
+        self.0.waiting_callers.load(Ordering::SeqCst) > 0
     }
 
     /// Whether the loop was asked to take a turn, if only by many hints.
@@ -125,31 +125,31 @@ impl Wakeup {
         self.0.requested.load(Ordering::SeqCst) || hints >= HINTS_PER_WAKE
     }
 
-    /// Sleeps for up to `limit`, or until somebody waits, or asks for a turn by more than a few hints. [`doze_off`](Self::doze_off) or
-    /// [`fall_asleep`](Self::fall_asleep) comes next, and sees what was asked for meanwhile.
+    /// Sleeps for up to `limit`, or until somebody waits, or asks for a turn by more than a few hints. [`try_to_doze`](Self::try_to_doze) or
+    /// [`try_to_sleep`](Self::try_to_sleep) comes next, and sees what was asked for meanwhile.
     pub(super) fn nap(&self, limit: Duration) {
         self.0.thread.get_or_init(thread::current);
         self.0.state.store(NAPPING, Ordering::SeqCst);
-        if !self.is_requested() && !self.is_waited_for() {
+        if !self.is_requested() && !self.has_waiting_callers() {
             thread::park_timeout(limit);
         }
     }
 
     /// Announces that the loop is about to wait; `false` means that it must not.
-    pub(super) fn fall_asleep(&self) -> bool {
+    pub(super) fn try_to_sleep(&self) -> bool {
         self.0.state.store(ASLEEP, Ordering::SeqCst);
         !self.0.requested.load(Ordering::SeqCst) && self.0.hints.load(Ordering::SeqCst) == 0
     }
 
     /// Announces that the loop is about to wait for a moment; `false` means that it must not.
-    pub(super) fn doze_off(&self) -> bool {
+    pub(super) fn try_to_doze(&self) -> bool {
         self.0.state.store(DOZING, Ordering::SeqCst);
         !self.is_requested()
     }
 
     /// Ends the wait; returns whether anybody asked for that. The flags fall before the turn, so that a later request
     /// is kept for the next wait.
-    pub(super) fn awake(&self) -> bool {
+    pub(super) fn end_wait(&self) -> bool {
         self.0.state.store(AWAKE, Ordering::SeqCst);
         let hints = self.0.hints.swap(0, Ordering::SeqCst);
         self.0.requested.swap(false, Ordering::SeqCst) || hints > 0
@@ -158,7 +158,7 @@ impl Wakeup {
     /// Takes the request, if there is one.
     #[cfg(test)]
     pub(crate) fn take(&self) -> bool {
-        self.awake()
+        self.end_wait()
     }
 }
 
@@ -189,40 +189,40 @@ mod tests {
         wakeup.wake();
         wakeup.wake();
 
-        assert!(!wakeup.fall_asleep());
-        assert!(wakeup.awake());
-        assert!(wakeup.fall_asleep());
+        assert!(!wakeup.try_to_sleep());
+        assert!(wakeup.end_wait());
+        assert!(wakeup.try_to_sleep());
     }
 
     #[test]
     fn a_few_hints_keep_nobody_from_dozing_but_from_sleeping() {
         let wakeup = Wakeup::detached();
         for _ in 1..HINTS_PER_WAKE {
-            wakeup.hint();
+            wakeup.wake_lazily();
         }
-        assert!(wakeup.doze_off());
-        assert!(!wakeup.fall_asleep());
+        assert!(wakeup.try_to_doze());
+        assert!(!wakeup.try_to_sleep());
 
-        wakeup.hint();
+        wakeup.wake_lazily();
 
-        assert!(!wakeup.doze_off());
-        assert!(wakeup.awake());
-        assert!(wakeup.fall_asleep());
+        assert!(!wakeup.try_to_doze());
+        assert!(wakeup.end_wait());
+        assert!(wakeup.try_to_sleep());
     }
 
     #[test]
     fn a_note_wakes_who_sleeps_and_nobody_else() {
         let wakeup = Wakeup::detached();
-        assert!(wakeup.doze_off());
+        assert!(wakeup.try_to_doze());
         for _ in 0..2 * HINTS_PER_WAKE {
-            wakeup.note();
+            wakeup.wake_if_asleep();
         }
         assert!(!wakeup.is_requested());
-        assert!(!wakeup.fall_asleep(), "it would not be seen");
-        wakeup.awake();
+        assert!(!wakeup.try_to_sleep(), "it would not be seen");
+        wakeup.end_wait();
 
-        assert!(wakeup.fall_asleep());
-        wakeup.note();
+        assert!(wakeup.try_to_sleep());
+        wakeup.wake_if_asleep();
         assert!(wakeup.is_requested());
     }
 
@@ -230,17 +230,17 @@ mod tests {
     fn a_hint_wakes_who_sleeps_and_only_a_lot_of_them_who_dozes() {
         let is_woken = |wakeup: &Wakeup| wakeup.0.requested.load(Ordering::SeqCst);
         let wakeup = Wakeup::detached();
-        assert!(wakeup.fall_asleep());
-        wakeup.hint();
+        assert!(wakeup.try_to_sleep());
+        wakeup.wake_lazily();
         assert!(is_woken(&wakeup));
-        wakeup.awake();
+        wakeup.end_wait();
 
-        assert!(wakeup.doze_off());
+        assert!(wakeup.try_to_doze());
         for _ in 1..HINTS_PER_WAKE {
-            wakeup.hint();
+            wakeup.wake_lazily();
         }
         assert!(!is_woken(&wakeup));
-        wakeup.hint();
+        wakeup.wake_lazily();
         assert!(is_woken(&wakeup));
     }
 
@@ -248,14 +248,14 @@ mod tests {
     #[test]
     fn a_nap_ends_when_somebody_asks_or_waits() {
         const HOUR: Duration = Duration::from_secs(3600);
-        let hint_often = |wakeup: &Wakeup| (0..HINTS_PER_WAKE).for_each(|_| wakeup.hint());
-        let others: [fn(&Wakeup); 3] = [Wakeup::wake, hint_often, Wakeup::start_waiting];
+        let hint_often = |wakeup: &Wakeup| (0..HINTS_PER_WAKE).for_each(|_| wakeup.wake_lazily());
+        let others: [fn(&Wakeup); 3] = [Wakeup::wake, hint_often, Wakeup::caller_waits];
         for ask in others {
             let wakeup = Wakeup::detached();
             thread::scope(|scope| {
                 let napper = scope.spawn(|| {
                     wakeup.nap(HOUR);
-                    wakeup.awake();
+                    wakeup.end_wait();
                 });
                 while wakeup.0.state.load(Ordering::SeqCst) != NAPPING && !napper.is_finished() {
                     thread::yield_now();
@@ -268,14 +268,14 @@ mod tests {
     #[test]
     fn knows_whether_anybody_waits() {
         let wakeup = Wakeup::detached();
-        assert!(!wakeup.is_waited_for());
+        assert!(!wakeup.has_waiting_callers());
 
-        wakeup.start_waiting();
-        wakeup.start_waiting();
-        wakeup.stop_waiting();
-        assert!(wakeup.is_waited_for());
+        wakeup.caller_waits();
+        wakeup.caller_waits();
+        wakeup.caller_goes_on();
+        assert!(wakeup.has_waiting_callers());
 
-        wakeup.stop_waiting();
-        assert!(!wakeup.is_waited_for());
+        wakeup.caller_goes_on();
+        assert!(!wakeup.has_waiting_callers());
     }
 }

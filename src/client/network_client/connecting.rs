@@ -6,7 +6,7 @@ use crate::client::client_response::ResponseOutcome;
 use crate::client::cluster_connection_states::{ConnectionState, NextStep};
 use crate::client::host_resolver::Resolved;
 use crate::client::in_flight_requests::Origin;
-use crate::client::network_client::troubles::{
+use crate::client::network_client::connection_errors::{
     connection_error, is_hang_up, request_timeout, setup_timeout,
 };
 use crate::client::network_client::{NetworkClient, Outgoing, next_deadline};
@@ -19,7 +19,7 @@ use crate::utils::clock::Instant;
 
 /// How a connection ended, as far as its requests are concerned.
 #[derive(Debug)]
-pub(super) struct Loss {
+pub(super) struct ConnectionFailure {
     pub(super) error: Error,
     pub(super) timed_out: bool,
     /// Whether a part of the request being written had left.
@@ -62,7 +62,7 @@ impl<S: Selectable> NetworkClient<S> {
                 }
                 Err(error) => {
                     if self.connections.lookup_failed(node, &host) {
-                        self.lose(node, Loss::of(error), now);
+                        self.fail_connection(node, ConnectionFailure::of(error), now);
                     }
                 }
             }
@@ -117,17 +117,17 @@ impl<S: Selectable> NetworkClient<S> {
                 && self.connections.api_versions_unanswered(node);
             let largest = self.in_flight.largest(node);
             let error = connection_error(state, cause, largest);
-            let loss = Loss { error, timed_out: false, send_started };
+            let failure = ConnectionFailure { error, timed_out: false, send_started };
             if is_expected {
                 log::debug!("node {node}: the connection was not used and is closed");
-                self.forget(node, &loss, now);
+                self.process_disconnection(node, &failure, now);
             } else if is_refused_version {
                 log::debug!(
                     "node {node}: hung up on ApiVersions, is to be asked in an older version"
                 );
-                self.note_loss(node, loss, now);
+                self.record_failure(node, failure, now);
             } else {
-                self.lose(node, loss, now);
+                self.fail_connection(node, failure, now);
             }
             if !is_idle {
                 self.metadata().request_update();
@@ -150,7 +150,11 @@ impl<S: Selectable> NetworkClient<S> {
                 continue;
             };
             let send_started = self.selector.close(node);
-            self.lose(node, Loss { error, timed_out: true, send_started }, now);
+            self.fail_connection(
+                node,
+                ConnectionFailure { error, timed_out: true, send_started },
+                now,
+            );
             self.metadata().request_update();
         }
     }
@@ -158,23 +162,36 @@ impl<S: Selectable> NetworkClient<S> {
     /// Closes the connection to a peer that cannot be talked to.
     pub(super) fn close_connection(&mut self, node: NodeId, error: Error, now: Instant) {
         let send_started = self.selector.close(node);
-        self.lose(node, Loss { error, timed_out: false, send_started }, now);
+        self.fail_connection(
+            node,
+            ConnectionFailure { error, timed_out: false, send_started },
+            now,
+        );
         self.metadata().request_update();
     }
 
     /// Takes note that a connection is gone, or did not come about, and tells why.
-    pub(super) fn lose(&mut self, node: NodeId, loss: Loss, now: Instant) {
-        let error = self.note_loss(node, loss, now);
-        self.troubles.tell(node, &error);
+    pub(super) fn fail_connection(
+        &mut self,
+        node: NodeId,
+        failure: ConnectionFailure,
+        now: Instant,
+    ) {
+        let error = self.record_failure(node, failure, now);
+        self.failure_log.warn_once(node, &error);
     }
 
-    /// As [`lose`](Self::lose), without telling; returns what there is to tell.
-    fn note_loss(&mut self, node: NodeId, loss: Loss, now: Instant) -> Error {
-        let error = loss.error.with_broker(self.connections.broker(node));
+    /// As [`fail_connection`](Self::fail_connection), without telling; returns what there is to tell.
+    fn record_failure(&mut self, node: NodeId, failure: ConnectionFailure, now: Instant) -> Error {
+        let error = failure.error.with_broker(self.connections.broker(node));
         self.connections.set_last_error(node, error.clone());
         self.metadata().set_last_error(error.clone());
         let was_usable = self.connections.state(node) == ConnectionState::Ready;
-        self.forget(node, &Loss { error: error.clone(), ..loss }, now);
+        self.process_disconnection(
+            node,
+            &ConnectionFailure { error: error.clone(), ..failure },
+            now,
+        );
         if !was_usable && self.metadata_updater.is_due(now) && !self.has_better_node(node, now) {
             self.metadata_updater.handle_failure(now);
         }
@@ -192,16 +209,16 @@ impl<S: Selectable> NetworkClient<S> {
     }
 
     /// Ends the requests of a connection that is gone.
-    fn forget(&mut self, node: NodeId, loss: &Loss, now: Instant) {
+    fn process_disconnection(&mut self, node: NodeId, failure: &ConnectionFailure, now: Instant) {
         self.connections.disconnected(node, now);
         self.api_versions.remove(node);
         for request in self.in_flight.clear_all(node) {
             match request.origin {
                 Origin::Sender => {
                     let outcome = ResponseOutcome::Disconnected {
-                        error: loss.error.clone(),
-                        timed_out: loss.timed_out,
-                        written: request.send_completed || loss.send_started,
+                        error: failure.error.clone(),
+                        timed_out: failure.timed_out,
+                        written: request.send_completed || failure.send_started,
                     };
                     self.respond(&request, outcome);
                 }
@@ -212,7 +229,7 @@ impl<S: Selectable> NetworkClient<S> {
     }
 }
 
-impl Loss {
+impl ConnectionFailure {
     /// Before anything was sent.
     fn of(error: Error) -> Self {
         Self { error, timed_out: false, send_started: false }

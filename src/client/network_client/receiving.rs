@@ -6,7 +6,7 @@ use crate::client::client_response::ResponseOutcome;
 use crate::client::cluster_connection_states::ConnectionState;
 use crate::client::in_flight_requests::{InFlightRequest, Origin};
 use crate::client::network_client::NetworkClient;
-use crate::client::network_client::troubles::protocol_error;
+use crate::client::network_client::connection_errors::protocol_error;
 use crate::client::node_api_versions::NodeApiVersions;
 use crate::common::node::NodeId;
 use crate::error::{Error, ErrorCode};
@@ -106,7 +106,7 @@ impl<S: Selectable> NetworkClient<S> {
         let in_use = |node: NodeId| node.0 < 0 || snapshot.cluster.nodes.contains_key(&node);
         self.connections.forget_departed(in_use, now);
         let connections = &self.connections;
-        self.troubles.forget_departed(|node| connections.is_known(node));
+        self.failure_log.forget_departed(|node| connections.is_known(node));
     }
 
     /// A broker that does not know the version of the question answers in version 0 (KIP-511).
@@ -125,7 +125,7 @@ impl<S: Selectable> NetworkClient<S> {
                 }
                 self.api_versions.update(node, NodeApiVersions::new(&response.api_keys));
                 self.connections.ready(node);
-                self.troubles.is_well(node);
+                self.failure_log.is_well(node);
                 log::debug!("node {node}: ready");
             }
             ErrorCode::UnsupportedVersion if version > 0 => {

@@ -628,7 +628,7 @@ impl Setup {
         self.poll();
     }
 
-    fn lose(&mut self, node: NodeId) {
+    fn fail_connection(&mut self, node: NodeId) {
         self.client.selector.disconnect(node, DisconnectCause::EndOfStream);
         self.poll();
     }

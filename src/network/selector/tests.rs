@@ -304,7 +304,7 @@ fn that_a_request_has_left_is_told_at_once_where_no_answer_follows() {
 #[test]
 fn that_a_request_has_left_is_told_at_once_where_somebody_waits() {
     let mut setup = Setup::leisurely();
-    setup.selector.wakeup().start_waiting();
+    setup.selector.wakeup().caller_waits();
     let deadline = setup.now + PATIENCE;
 
     setup.selector.send(NODE, send(b"ping", &[]));

@@ -62,26 +62,26 @@ impl SenderSignal {
         self.wakeup.wake();
     }
 
-    /// As [`wake`](Self::wake), for what can wait for the sender's next event, if that is near.
-    pub(crate) fn hint(&self) {
-        self.wakeup.hint();
+    /// As [`wake`](Self::wake), if the sender sleeps. One that only dozes or naps is left alone until there is more of it.
+    pub(crate) fn wake_lazily(&self) {
+        self.wakeup.wake_lazily();
     }
 
-    /// As [`wake`](Self::wake), for what can wait for a moment in any case.
-    pub(crate) fn note(&self) {
-        self.wakeup.note();
+    /// As [`wake`](Self::wake), if the sender sleeps. One that dozes or naps is left alone however much there is of it.
+    pub(crate) fn wake_if_asleep(&self) {
+        self.wakeup.wake_if_asleep();
     }
 
     /// Waits by `wait`, of which the sender knows as long as it takes: it stays awake for a while longer then.
     pub(super) fn while_waiting(&self, wait: impl FnOnce()) {
-        self.wakeup.start_waiting();
+        self.wakeup.caller_waits();
         wait();
-        self.wakeup.stop_waiting();
+        self.wakeup.caller_goes_on();
     }
 
     /// Whether the sender thread has nothing to do, if only for a moment.
     pub(super) fn is_sender_idle(&self) -> bool {
-        self.wakeup.is_waiting()
+        self.wakeup.is_idle()
     }
 
     /// What was announced, into `taken`, which has to be empty.

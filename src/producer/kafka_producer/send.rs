@@ -342,8 +342,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Inner<K, V> {
         let signal = self.accumulator.signal();
         match news {
             _ if self.config.linger().is_zero() => signal.wake(),
-            News::FirstBatch => signal.note(),
-            _ => signal.hint(),
+            News::FirstBatch => signal.wake_if_asleep(),
+            _ => signal.wake_lazily(),
         }
     }
 

@@ -65,10 +65,10 @@ fn a_broker_is_asked_in_the_version_that_it_announced_last_time() {
         let api_key = ApiKey::ApiVersions.id();
         response.api_keys.retain(|api| api.api_key != api_key);
         response.api_keys.push(ApiVersion { api_key, min_version: 0, max_version: announced });
-        setup.lose(NODE);
+        setup.fail_connection(NODE);
         setup.ask(NODE);
         setup.answer(&ResponseBody::ApiVersions(response));
-        setup.lose(NODE);
+        setup.fail_connection(NODE);
 
         setup.ask(NODE);
 

@@ -1,50 +1,16 @@
-//! What to tell of a connection's end, and how often.
+//! The errors that connections end with.
 
 use std::io;
-use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
 use crate::client::cluster_connection_states::ConnectionState;
-use crate::common::node::NodeId;
 use crate::error::{Deadline, Error, ErrorKind};
 use crate::network::selectable::DisconnectCause;
 use crate::protocol::api_keys::ApiKey;
-use crate::utils::hash::HashMap;
 
 /// A request from this size on may be what its connection ended for. Just below the least that a broker is known to
 /// take, Azure Event Hubs with 1,046,528 bytes.
 const LARGE_REQUEST_BYTES: usize = 1_000_000;
-
-/// The troubles that were told of, by node, so that each is told once until the node is well again.
-#[derive(Debug, Default)]
-pub(super) struct Troubles {
-    told: HashMap<NodeId, Vec<Discriminant<ErrorKind>>>,
-}
-
-impl Troubles {
-    /// Warns of `error` unless one of its kind was told of already; then it is a detail.
-    pub(super) fn tell(&mut self, node: NodeId, error: &Error) {
-        let told = self.told.entry(node).or_default();
-        let kind = discriminant(error.kind());
-        if told.contains(&kind) {
-            log::debug!("node {node}: {error}");
-        } else {
-            told.push(kind);
-            log::warn!("node {node}: {error}");
-        }
-    }
-
-    /// Forgets the brokers that are not known any more.
-    pub(super) fn forget_departed(&mut self, is_known: impl Fn(NodeId) -> bool) {
-        self.told.retain(|node, _| is_known(*node));
-    }
-
-    pub(super) fn is_well(&mut self, node: NodeId) {
-        if self.told.remove(&node).is_some() {
-            log::info!("node {node} can be used again");
-        }
-    }
-}
 
 /// Why a connection in `state` ended, on which the largest request without an answer had `largest` bytes.
 pub(super) fn connection_error(
@@ -131,18 +97,6 @@ fn answer_to(api: ApiKey) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn troubles_of_brokers_that_left_are_forgotten() {
-        let mut troubles = Troubles::default();
-        for node in [NodeId(1), NodeId(2)] {
-            troubles.tell(node, &Error::new(ErrorKind::Disconnected));
-        }
-
-        troubles.forget_departed(|node| node == NodeId(1));
-
-        assert_eq!(troubles.told.keys().copied().collect::<Vec<_>>(), [NodeId(1)]);
-    }
 
     // NET-16
     // It said "the connection was lost" where connecting and the end were seen in one poll.
