@@ -126,10 +126,10 @@ impl TransactionManager {
         }
     }
 
-    /// An attempt to send a batch of `partition` failed.
-    pub(crate) fn handle_attempt_failed(&mut self, partition: PartitionId) {
-        if let Some(entry) = self.entry(partition) {
-            entry.handle_attempt_failed();
+    /// An attempt to send the batch failed. `is_in_doubt` tells whether it may be in the log all the same.
+    pub(crate) fn handle_attempt_failed(&mut self, batch: BatchRef, is_in_doubt: bool) {
+        if let Some(entry) = self.entry(batch.partition) {
+            entry.handle_attempt_failed(batch.id, is_in_doubt);
         }
     }
 

@@ -74,7 +74,7 @@ struct InFlightBatch {
     record_count: i32,
     /// Whether it was sent with this sequence, by itself or as part of a whole.
     is_sent: bool,
-    /// Whether some log may have it with this sequence: not a part whose whole was refused.
+    /// Whether some log may have it with this sequence: on its way it may, and so may a part of a whole that may.
     is_in_doubt: bool,
     /// Whether the sequence is not the first one it had.
     was_reset: bool,
@@ -244,9 +244,13 @@ impl TxnPartitionEntry {
         self.on_wire = self.on_wire.saturating_sub(1);
     }
 
-    /// An attempt to send a batch failed: who knows what became of the log.
-    pub(super) fn handle_attempt_failed(&mut self) {
+    /// An attempt to send batch `id` failed: who knows what became of the log. `is_in_doubt` tells whether the batch may be in
+    /// it all the same.
+    pub(super) fn handle_attempt_failed(&mut self, id: BatchId, is_in_doubt: bool) {
         self.confirmation = None;
+        if let Some(batch) = self.in_flight.iter_mut().find(|batch| batch.id == id) {
+            batch.is_in_doubt = is_in_doubt;
+        }
     }
 
     /// The batch is in the log.

@@ -132,11 +132,12 @@ impl<C: KafkaClient> Sender<C> {
         match answer.failure() {
             None => self.succeed(batch, answer, now),
             Some(error) => {
-                if let Some(transactions) = &mut self.transaction_manager {
-                    transactions.handle_attempt_failed(partition);
-                }
                 if answer.is_ambiguous {
                     batch.set_perhaps_persisted();
+                }
+                if let Some(transactions) = &mut self.transaction_manager {
+                    let is_in_doubt = batch.is_perhaps_persisted();
+                    transactions.handle_attempt_failed(batch.batch_ref(), is_in_doubt);
                 }
                 if answer.code.is_stale_metadata() {
                     let topic = batch.topic_partition().shared_topic();

@@ -338,6 +338,19 @@ fn the_parts_of_a_batch_that_was_refused_are_not_missing_but_to_come() {
 }
 
 #[test]
+fn a_batch_that_was_refused_for_good_need_not_be_asked_after() {
+    let mut entry = confirmed();
+    for number in [2, 3] {
+        entry.assign_sequence(batch(number, 3), FIRST, LOG);
+        entry.handle_request_ended();
+    }
+    entry.handle_attempt_failed(id(2), true);
+    entry.handle_attempt_failed(id(3), false);
+
+    assert_eq!(entry.handle_out_of_order(id(2)), Some(id(2)));
+}
+
+#[test]
 fn what_gets_another_number_anyway_is_not_asked_after() {
     let mut entry = confirmed();
     for number in [2, 3, 4] {
