@@ -157,6 +157,8 @@ impl World {
                 continue;
             };
             let announced_leader = snapshot.cluster.leader(&topic, partition);
+            let described = snapshot.topic(&topic).and_then(|topic| topic.partition(partition));
+            let announced_epoch = described.and_then(|described| described.leader_epoch);
             let sequence = i64::from(batch.base_sequence);
             self.trace.explain(|| {
                 format!(
@@ -173,6 +175,7 @@ impl World {
                 topic_id,
                 partition,
                 announced_leader,
+                announced_epoch,
                 ..batch
             });
         }

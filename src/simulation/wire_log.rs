@@ -48,6 +48,8 @@ pub(super) struct WireBatch {
     pub(super) records_hash: u64,
     /// Whom the producer's own metadata calls the leader.
     pub(super) announced_leader: Option<NodeId>,
+    /// Since when, by the same metadata.
+    pub(super) announced_epoch: Option<i32>,
     /// What the broker answered, if that came back.
     pub(super) answer: Option<WireAnswer>,
 }
@@ -209,6 +211,7 @@ impl WireBatch {
             is_message_set: false,
             records_hash: 0,
             announced_leader: None,
+            announced_epoch: None,
             answer: None,
         }
     }

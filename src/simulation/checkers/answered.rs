@@ -13,16 +13,17 @@ use crate::utils::clock::Instant;
 type Numbers<'a> = (&'a str, i32, i64, i16, i32);
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
-    let mut refused = BTreeMap::<Numbers<'_>, (NodeId, usize)>::new();
+    let mut refused = BTreeMap::<Numbers<'_>, ((NodeId, Option<i32>), usize)>::new();
     let mut insisting = BTreeSet::new();
     for batch in evidence.wire.batches.iter().filter(|batch| is_out_of_order(batch)) {
         if is_one_behind_unanswered(evidence, batch) {
             continue;
         }
-        let (node, count) = refused.entry(numbers(batch)).or_insert((batch.node, 0));
-        // Another broker has to say so itself.
-        *count = if *node == batch.node { *count + 1 } else { 1 };
-        *node = batch.node;
+        let log = (batch.node, batch.announced_epoch);
+        let (latest, count) = refused.entry(numbers(batch)).or_insert((log, 0));
+        // A broker that leads anew may have another log, and has to say so again.
+        *count = if *latest == log { *count + 1 } else { 1 };
+        *latest = log;
         if *count > MAX_REFUSALS {
             insisting.insert(numbers(batch));
         }
@@ -62,7 +63,7 @@ fn numbers(batch: &WireBatch) -> Numbers<'_> {
 }
 
 /// Whether a batch that was sent later, with a later number under the same epoch, was acknowledged, or ended in doubt. Then
-/// this one may be in the log: its numbers are insisted on, as Java does, until it runs out of time.
+/// this one may be in the log, and sequences do not start anew with it: it fails, or is sent until it runs out of time.
 fn is_overtaken(evidence: &Evidence<'_>, numbers_of_one: &Numbers<'_>) -> bool {
     let (topic, partition, producer_id, epoch, base_sequence) = *numbers_of_one;
     let since = evidence.wire.batches.iter().skip_while(|batch| numbers(batch) != *numbers_of_one);

@@ -458,6 +458,7 @@ fn batch(base_sequence: i32, milliseconds: u64) -> WireBatch {
         is_message_set: false,
         records_hash: u64::from(base_sequence.unsigned_abs()),
         announced_leader: Some(NodeId(1)),
+        announced_epoch: Some(1),
         answer: None,
     }
 }
