@@ -126,10 +126,10 @@ impl TransactionManager {
         }
     }
 
-    /// An attempt to send the batch failed. `is_in_doubt` tells whether it may be in the log all the same.
-    pub(crate) fn handle_attempt_failed(&mut self, batch: BatchRef, is_in_doubt: bool) {
+    /// An attempt to send the batch failed. `is_ambiguous` tells whether it may be in the log all the same.
+    pub(crate) fn handle_attempt_failed(&mut self, batch: BatchRef, is_ambiguous: bool) {
         if let Some(entry) = self.entry(batch.partition) {
-            entry.handle_attempt_failed(batch.id, is_in_doubt);
+            entry.handle_attempt_failed(batch.id, is_ambiguous);
         }
     }
 

@@ -74,7 +74,9 @@ struct InFlightBatch {
     record_count: i32,
     /// Whether it was sent with this sequence, by itself or as part of a whole.
     is_sent: bool,
-    /// Whether some log may have it with this sequence: on its way it may, and so may a part of a whole that may.
+    /// Whether it is on its way, with this sequence.
+    is_on_wire: bool,
+    /// Whether an attempt with this sequence, of its own or of its whole, ended with unknown outcome.
     is_in_doubt: bool,
     /// Whether the sequence is not the first one it had.
     was_reset: bool,
@@ -213,7 +215,7 @@ impl TxnPartitionEntry {
         if let Some(batch) = self.in_flight.iter_mut().find(|batch| batch.id == id) {
             batch.is_disputed &= batch.log_number == log_number; // what another log said is over
             batch.log_number = log_number;
-            (batch.is_sent, batch.is_in_doubt) = (true, true);
+            (batch.is_sent, batch.is_on_wire) = (true, true);
             batch.is_out_of_order = false;
             return self.producer.at_sequence(batch.base_sequence);
         }
@@ -229,7 +231,8 @@ impl TxnPartitionEntry {
             base_sequence,
             record_count,
             is_sent: true,
-            is_in_doubt: true,
+            is_on_wire: true,
+            is_in_doubt: false,
             was_reset: false,
             is_out_of_order: false,
             is_disputed: false,
@@ -244,12 +247,13 @@ impl TxnPartitionEntry {
         self.on_wire = self.on_wire.saturating_sub(1);
     }
 
-    /// An attempt to send batch `id` failed: who knows what became of the log. `is_in_doubt` tells whether the batch may be in
+    /// An attempt to send batch `id` failed: who knows what became of the log. `is_ambiguous` tells whether the batch may be in
     /// it all the same.
-    pub(super) fn handle_attempt_failed(&mut self, id: BatchId, is_in_doubt: bool) {
+    pub(super) fn handle_attempt_failed(&mut self, id: BatchId, is_ambiguous: bool) {
         self.confirmation = None;
         if let Some(batch) = self.in_flight.iter_mut().find(|batch| batch.id == id) {
-            batch.is_in_doubt = is_in_doubt;
+            batch.is_on_wire = false;
+            batch.is_in_doubt |= is_ambiguous;
         }
     }
 
@@ -303,6 +307,7 @@ impl TxnPartitionEntry {
                 base_sequence,
                 record_count: *record_count,
                 is_sent: whole.is_sent,
+                is_on_wire: false,
                 is_in_doubt: is_whole_in_doubt,
                 was_reset: whole.was_reset,
                 is_out_of_order: false,
@@ -375,7 +380,8 @@ impl TxnPartitionEntry {
         };
         let mut behind = self.in_flight.range(next + 1..).take_while(has_number);
         let first = &self.in_flight[next];
-        let is_gap = is_missing(first) && behind.all(|it| !it.is_in_doubt || is_missing(it));
+        let is_gap = is_missing(first)
+            && behind.all(|it| !(it.is_in_doubt || it.is_on_wire) || is_missing(it));
         is_gap.then_some(first.id)
     }
 
@@ -416,7 +422,7 @@ impl TxnPartitionEntry {
         let mut sequence = first;
         for batch in self.in_flight.range_mut(position..) {
             batch.base_sequence = sequence;
-            (batch.is_sent, batch.is_in_doubt) = (false, false);
+            (batch.is_sent, batch.is_on_wire, batch.is_in_doubt) = (false, false, false);
             batch.was_reset = true;
             (batch.is_out_of_order, batch.is_disputed) = (false, false);
             sequence = sequence_after(sequence, batch.record_count);

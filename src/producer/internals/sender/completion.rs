@@ -136,8 +136,7 @@ impl<C: KafkaClient> Sender<C> {
                     batch.set_perhaps_persisted();
                 }
                 if let Some(transactions) = &mut self.transaction_manager {
-                    let is_in_doubt = batch.is_perhaps_persisted();
-                    transactions.handle_attempt_failed(batch.batch_ref(), is_in_doubt);
+                    transactions.handle_attempt_failed(batch.batch_ref(), answer.is_ambiguous);
                 }
                 if answer.code.is_stale_metadata() {
                     let topic = batch.topic_partition().shared_topic();
