@@ -16,7 +16,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
     let mut refused = BTreeMap::<Numbers<'_>, ((NodeId, Option<i32>), usize)>::new();
     let mut insisting = BTreeSet::new();
     for batch in evidence.wire.batches.iter().filter(|batch| is_out_of_order(batch)) {
-        if is_one_behind_unanswered(evidence, batch) {
+        if is_one_behind_in_doubt(evidence, batch) {
             continue;
         }
         let log = (batch.node, batch.announced_epoch);
@@ -37,7 +37,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<String> {
 
 /// Whether a batch behind this one may have been in the log when this one was answered: then both may, and it is sent again until
 /// that one is answered.
-fn is_one_behind_unanswered(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
+fn is_one_behind_in_doubt(evidence: &Evidence<'_>, batch: &WireBatch) -> bool {
     let (topic, partition, producer_id, epoch, base_sequence) = numbers(batch);
     let Some(answered) = batch.answer.map(|answer| answer.at) else {
         return false;
@@ -47,11 +47,15 @@ fn is_one_behind_unanswered(evidence: &Evidence<'_>, batch: &WireBatch) -> bool 
         let is_later = is_before(base_sequence, other.base_sequence);
         if is_later && numbers(other) == (topic, partition, producer_id, epoch, other.base_sequence)
         {
-            let is_answered = other.answer.is_some_and(|answer| answer.at <= answered);
-            latest.insert(other.base_sequence, is_answered);
+            // Other errors, as that of a leader that has lost its place, leave open whether it was appended before.
+            let is_settled = other.answer.is_some_and(|answer| {
+                let is_told = answer.code.is_ok() || is_out_of_order(other);
+                is_told && answer.at <= answered
+            });
+            latest.insert(other.base_sequence, is_settled);
         }
     }
-    latest.into_values().any(|is_answered| !is_answered)
+    latest.into_values().any(|is_settled| !is_settled)
 }
 
 /// Once behind a batch that is in doubt, and once more after that one ran out of time: then sequences start anew.
