@@ -39,7 +39,8 @@ const WORKING: &[Property] = &[
         .valid(Valid::NonEmptyUniqueList)
         .high()
         .doc("Brokers to ask for the rest of the cluster, as `host:port`, separated by commas. IPv6 addresses go in \
-              brackets: `[::1]:9092`. One is enough; more help when it is down."),
+              brackets: `[::1]:9092`. One is enough; more help when it is down. A scheme in front, as in \
+              `PLAINTEXT://`, is left aside, unless it stands for TLS or SASL."),
     Property::long("buffer.memory")
         .default("33554432")
         .at_least(0)

@@ -210,18 +210,17 @@ impl<C: KafkaClient> Sender<C> {
             }
         }
         if self.can_retry(&batch, answer) {
-            self.log_retry(batch.topic_partition(), &error, node, now);
+            self.retry_log.note(batch.topic_partition(), &error, now);
             let wait = self.settings.retry_backoff.backoff(batch.attempts() - 1, &mut self.random);
             batch.reenqueued(Retry { at: now + wait, asked: node, error });
             return self.reinsert(batch, now);
         }
         let is_the_end = self.transaction_manager.is_some() && ends_idempotent_producer(&error);
-        let broker = self.broker_name(node);
         let error = if is_the_end { error.into_fatal() } else { error };
         if is_the_end {
-            // Without what is this batch's own: other records fail with it.
-            self.fatal = Some(error.clone().with_broker(broker.clone()));
+            self.fatal = Some(error.clone()); // without what is this batch's own: other records fail with it
         }
+        let broker = self.broker_name(node);
         let records = answer.record_errors.iter();
         let record_errors =
             records.map(|(index, error)| (*index, error.clone().with_broker(broker.clone())));

@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::kafka_client::KafkaClient;
-use crate::common::node::NodeId;
 use crate::common::topic_partition::TopicPartition;
 use crate::error::{Error, ErrorCode, ErrorKind};
-use crate::producer::internals::sender::Sender;
 use crate::utils::clock::Instant;
 
 /// Warns of the first batch of a topic that is refused for a reason, and again once that warning is some time old: in between
@@ -25,6 +22,20 @@ pub(super) struct RetryLog {
 const PAUSE: Duration = Duration::from_secs(60);
 
 impl RetryLog {
+    /// Tells that a batch is sent again after `error`.
+    pub(super) fn note(&mut self, partition: &TopicPartition, error: &Error, now: Instant) {
+        // What becomes of connections is told by the client.
+        let refusal = match error.kind() {
+            ErrorKind::Broker { code, .. } => Some(*code),
+            _ => None,
+        };
+        if refusal.is_some_and(|code| self.is_news(partition.shared_topic(), code, now)) {
+            log::warn!("sending a batch of {partition} again, until delivery.timeout.ms: {error}");
+        } else {
+            log::debug!("sending a batch of {partition} again: {error}");
+        }
+    }
+
     /// Whether this is worth a warning; then it is not for a while.
     fn is_news(&mut self, topic: &Arc<str>, reason: ErrorCode, now: Instant) -> bool {
         if now >= self.next_cleaning {
@@ -37,32 +48,6 @@ impl RetryLog {
             self.warned.insert(key, now);
         }
         is_news
-    }
-}
-
-impl<C: KafkaClient> Sender<C> {
-    /// Tells that a batch is sent again after `node` refused it, or did not answer.
-    pub(super) fn log_retry(
-        &mut self,
-        topic_partition: &TopicPartition,
-        error: &Error,
-        node: NodeId,
-        now: Instant,
-    ) {
-        // What becomes of connections is told by the client.
-        let refusal = match error.kind() {
-            ErrorKind::Broker { code, .. } => Some(*code),
-            _ => None,
-        };
-        let topic = topic_partition.shared_topic();
-        if refusal.is_some_and(|code| self.retry_log.is_news(topic, code, now)) {
-            let error = error.clone().with_broker(self.broker_name(node));
-            log::warn!(
-                "sending a batch of {topic_partition} again, until delivery.timeout.ms: {error}"
-            );
-        } else {
-            log::debug!("sending a batch of {topic_partition} again: {error}");
-        }
     }
 }
 
